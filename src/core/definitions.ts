@@ -1,0 +1,118 @@
+/**
+ * Definitions as the data plane sees them: plain, immutable objects in memory. The catalog keeps
+ * them fresh (LISTEN/NOTIFY and a version check every 2 s); pushes and deliveries read them and
+ * never wait for Postgres. An object is replaced, never changed, so `===` tells whether one changed.
+ */
+
+import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
+
+/** An independent log of a stream: one branch on one shard. */
+export interface LogDefinition {
+  /** Identity, `[a-z0-9]{20}`, unique in the installation and never used again. */
+  readonly uid: string;
+  /** Id of the branch, such as `main`. */
+  readonly branch: string;
+  /** Number of the shard, from 0, that holds the log. */
+  readonly shard: number;
+}
+
+/** A stream with its branches. */
+export interface StreamDefinition {
+  readonly uid: string;
+  /** `projects/{p}/streams/{s}`. */
+  readonly name: string;
+  readonly projectUid: string;
+  readonly schema: Schema;
+  readonly schemaVersion: number;
+  readonly keyFields: readonly string[];
+  readonly partitions: number;
+  /** Grows when partitions or keys change; part of the subject of every message. */
+  readonly generation: number;
+  readonly retentionAgeMs: number;
+  readonly retentionBytes: number;
+  readonly createTimeMs: number;
+  /** By branch id. */
+  readonly logs: ReadonlyMap<string, LogDefinition>;
+  /** Definitions of earlier generations and schema versions that stored records may still name. */
+  readonly history: readonly StreamVersion[];
+}
+
+/** What a stream was in one generation and schema version. */
+export interface StreamVersion {
+  readonly schemaVersion: number;
+  readonly generation: number;
+  readonly schema: Schema;
+  readonly keyFields: readonly string[];
+  readonly partitions: number;
+}
+
+/** A sink as saved: delivery applies each version from its sequence on. */
+export interface SinkDefinition {
+  readonly uid: string;
+  /** `projects/{p}/streams/{s}/sinks/{k}`. */
+  readonly name: string;
+  readonly projectUid: string;
+  readonly streamName: string;
+  readonly log: LogDefinition;
+  /** First sequence that the sink delivers. */
+  readonly startSequence: number;
+  /** Whether its owner paused it. */
+  readonly isPaused: boolean;
+  /** Grows with every RestartSink: a change makes delivery try at once. */
+  readonly restarts: number;
+  /** Ascending by version; at least one. */
+  readonly versions: readonly SinkVersion[];
+}
+
+/** One saved version of a sink. */
+export interface SinkVersion {
+  readonly version: number;
+  /** First sequence of the log to which this version applies, fixed when it was saved. */
+  readonly fromSequence: number;
+  /** The definition, secrets included: never log or return it. */
+  readonly sink: Sink;
+}
+
+/** A role on a project or stream. */
+export interface GrantDefinition {
+  readonly uid: string;
+  /** `projects/{p}` or `projects/{p}/streams/{s}`. */
+  readonly resource: string;
+  readonly clientId: string;
+  /** As AccessRule.Role: 1 VIEWER, 2 EDITOR, 3 OWNER; 4 OPERATOR stands on the resource ``. */
+  readonly role: number;
+}
+
+/** An application, as authentication sees it. */
+export interface ApplicationDefinition {
+  readonly uid: string;
+  /** `projects/{p}/applications/{a}`. */
+  readonly name: string;
+  readonly projectUid: string;
+  readonly clientId: string;
+  readonly isDisabled: boolean;
+  readonly isClientCredentialsEnabled: boolean;
+  readonly operations: readonly string[];
+  /** Valid secrets, newest first: SHA-256 of each, and when it ends (undefined: never). */
+  readonly secrets: readonly { readonly sha256: Uint8Array; readonly endTimeMs?: number }[];
+}
+
+/** The snapshot that the data plane reads. All methods are synchronous map look-ups. */
+export interface Definitions {
+  /** A stream by `projects/{p}/streams/{s}`. */
+  stream(name: string): StreamDefinition | undefined;
+  streamByLog(logUid: string): StreamDefinition | undefined;
+  streams(): Iterable<StreamDefinition>;
+  sink(name: string): SinkDefinition | undefined;
+  sinkByUid(uid: string): SinkDefinition | undefined;
+  sinks(): Iterable<SinkDefinition>;
+  sinksOfLog(logUid: string): readonly SinkDefinition[];
+  applicationByClientId(clientId: string): ApplicationDefinition | undefined;
+  /** Grants of a client: few, so a list. */
+  grantsOf(clientId: string): readonly GrantDefinition[];
+  /** When the snapshot was last known to be equal to the database, in Date.now() terms. */
+  freshAtMs(): number;
+  /** Calls back after each change; returns a function that ends it. */
+  onChange(listener: () => void): () => void;
+}

@@ -1,0 +1,125 @@
+/**
+ * The one error system. Every refusal has a reason from the table below; `fail` makes a ConnectError
+ * whose details are google.rpc ErrorInfo (reason, domain `tributary`), BadRequest for faults of
+ * fields, and RetryInfo where a retry helps. Nothing else in the code constructs a ConnectError.
+ */
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "#gen/google/rpc/error_details_pb.js";
+
+/** Each reason with its code. A reason is used for one meaning. */
+export const REASONS = {
+  INVALID_FIELDS: Code.InvalidArgument,
+  INVALID_JSON: Code.InvalidArgument,
+  INVALID_BODY: Code.InvalidArgument,
+  RECORD_INVALID: Code.InvalidArgument,
+  PAGE_TOKEN_INVALID: Code.InvalidArgument,
+  SCHEMA_INVALID: Code.InvalidArgument,
+  CONTENT_TYPE_UNSUPPORTED: Code.InvalidArgument,
+  RESOURCE_NOT_FOUND: Code.NotFound,
+  ROUTE_NOT_FOUND: Code.NotFound,
+  ALREADY_EXISTS: Code.AlreadyExists,
+  IDEMPOTENCY_KEY_REUSED: Code.AlreadyExists,
+  ETAG_STALE: Code.Aborted,
+  WRONG_STATE: Code.FailedPrecondition,
+  DESTINATION_REFUSED: Code.FailedPrecondition,
+  LAST_OWNER: Code.FailedPrecondition,
+  TOKEN_MISSING: Code.Unauthenticated,
+  TOKEN_INVALID: Code.Unauthenticated,
+  CLIENT_INVALID: Code.Unauthenticated,
+  OPERATION_MISSING: Code.PermissionDenied,
+  ROLE_MISSING: Code.PermissionDenied,
+  GRANT_TYPE_OFF: Code.PermissionDenied,
+  TOO_LARGE: Code.ResourceExhausted,
+  STREAM_FULL: Code.ResourceExhausted,
+  OVERLOADED: Code.ResourceExhausted,
+  QUOTA_EXCEEDED: Code.ResourceExhausted,
+  LOG_UNAVAILABLE: Code.Unavailable,
+  DATABASE_UNAVAILABLE: Code.Unavailable,
+  SHUTTING_DOWN: Code.Unavailable,
+  DEADLINE_EXCEEDED: Code.DeadlineExceeded,
+  NOT_IMPLEMENTED: Code.Unimplemented,
+} as const satisfies Record<string, Code>;
+
+/** Name of a reason, as callers see it in ErrorInfo. */
+export type Reason = keyof typeof REASONS;
+
+/** What is wrong with one field: its path in the request, and the fault with its fix. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+}
+
+/** What goes with an error beside its text. */
+export interface FailOptions {
+  /** Facts for programs; never secrets. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Faults of fields, all of them at once. */
+  readonly violations?: readonly FieldViolation[];
+  /** When a retry makes sense, in milliseconds from now. */
+  readonly retryAfterMs?: number;
+  /** Response headers, such as WWW-Authenticate. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** Makes (and does not throw) the error for a reason: `throw fail("STREAM_FULL", "…")`. */
+export function fail(reason: Reason, message: string, options: FailOptions = {}): ConnectError {
+  const error = new ConnectError(
+    message,
+    REASONS[reason],
+    options.headers,
+    undefined,
+    options.cause,
+  );
+  error.details.push({
+    desc: ErrorInfoSchema,
+    value: create(ErrorInfoSchema, {
+      reason,
+      domain: "tributary",
+      metadata: { ...options.metadata },
+    }),
+  });
+  if (options.violations && options.violations.length > 0) {
+    error.details.push({
+      desc: BadRequestSchema,
+      value: create(BadRequestSchema, {
+        fieldViolations: options.violations.map((v) => ({ ...v })),
+      }),
+    });
+  }
+  if (options.retryAfterMs !== undefined) {
+    error.details.push({
+      desc: RetryInfoSchema,
+      value: create(RetryInfoSchema, { retryDelay: durationFromMs(options.retryAfterMs) }),
+    });
+  }
+  return error;
+}
+
+/** INVALID_ARGUMENT that lists every fault; the text repeats the first one. */
+export function failFields(violations: readonly FieldViolation[]): ConnectError {
+  const first = violations[0];
+  const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
+  const text = first ? `${first.field}: ${first.description}${more}` : "invalid request";
+  return fail("INVALID_FIELDS", text, { violations });
+}
+
+/** The reason of an error that `fail` made; undefined for any other error. */
+export function reasonOf(error: unknown): Reason | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
+  const info = error.findDetails(ErrorInfoSchema).find((d) => d.domain === "tributary");
+  return info && info.reason in REASONS ? (info.reason as Reason) : undefined;
+}
+
+/** Milliseconds after which a retry makes sense; undefined when the error carries no hint. */
+export function retryAfterMsOf(error: unknown): number | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
+  const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
+  return delay ? Number(delay.seconds) * 1000 + Math.round(delay.nanos / 1e6) : undefined;
+}

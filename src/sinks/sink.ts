@@ -1,0 +1,167 @@
+/**
+ * The contract of every kind of sink. A driver is a pure half (`check`) and a live half (`open`).
+ * Timeouts, retries, concurrency, masking of secrets and shutdown belong to delivery, never to a
+ * driver: a driver does one thing once, honours the signal, and says what came of each row.
+ */
+
+import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
+import type { FieldViolation } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+
+/** Kinds of sinks: the cases of the oneof in sink.proto. */
+export type SinkKind = NonNullable<Sink["config"]["case"]>;
+
+/** Configuration message of a kind. */
+export type ConfigOf<K extends SinkKind> = Extract<Sink["config"], { case: K }>["value"];
+
+/** Place of a record: sequence of its message, and index within it. */
+export interface Place {
+  readonly sequence: number;
+  readonly index: number;
+}
+
+/** One record on its way to a sink. */
+export interface SinkRow {
+  readonly place: Place;
+  /** UUID version 7, the same for every sink and attempt. */
+  readonly recordId: string;
+  /** The record as JSON text in UTF-8, byte for byte as pushed. */
+  readonly json: Uint8Array;
+  readonly arrivalTimeUs: number;
+  /** The producer's own id; empty for none. */
+  readonly producerId: string;
+  readonly schemaVersion: number;
+}
+
+/** One planned request: a repeat, also after a crash, has the same id and the same rows. */
+export interface SinkRequest {
+  /** Stable id of the request, at most 64 characters of URL-safe text. */
+  readonly id: string;
+  readonly partition: number;
+  readonly generation: number;
+  readonly epoch: number;
+  readonly rows: readonly SinkRow[];
+  /** Whether rows are replayed by request rather than delivered in turn. */
+  readonly isReplay: boolean;
+  /**
+   * Opaque state of the cursor after this request, for sinks that keep it in their own transaction
+   * (`keepsCursor`). At most 256 KiB.
+   */
+  readonly cursor?: Uint8Array;
+}
+
+/**
+ * What came of one row.
+ * - `delivered`: confirmed by the destination.
+ * - `staged`: taken, and settled by a later `flush` (or by `onSettled`).
+ * - `reject`: this row can never be delivered; it is to be held.
+ */
+export type RowOutcome =
+  | { readonly kind: "delivered" }
+  | { readonly kind: "staged" }
+  | { readonly kind: "reject"; readonly reason: string; readonly why: string };
+
+/**
+ * What came of a request.
+ * - `rows`: one outcome for each row, in order.
+ * - `retry` with scope `sink`: connection, timeout, 5xx, 429, 401, 403 …: the same request again.
+ * - `retry` with scope `request`: refused as a whole (400, 413, 422 for several rows): delivery halves it
+ *   until one row remains, and that one is held.
+ * - `fenced`: another owner with a higher epoch has taken over; stop.
+ * - `pause`: the destination asks for no more (410).
+ */
+export type RequestOutcome =
+  | { readonly kind: "rows"; readonly outcomes: readonly RowOutcome[] }
+  | {
+      readonly kind: "retry";
+      readonly scope: "sink" | "request";
+      readonly reason: string;
+      readonly why: string;
+      /** The destination's own wish (`Retry-After`). */
+      readonly afterMs?: number;
+      /** Whether this failure counts as an attempt (429 and 503 do not). */
+      readonly burnsAttempt: boolean;
+    }
+  | { readonly kind: "fenced" }
+  | { readonly kind: "pause"; readonly reason: string; readonly why: string };
+
+/** What `resume` finds: the cursor that the target keeps, with the epoch it was written in. */
+export interface KeptCursor {
+  readonly epoch: number;
+  readonly cursor: Uint8Array;
+}
+
+/** An open sink. `write` is never called twice at once for one partition. */
+export interface OpenSink {
+  /**
+   * For sinks that keep the cursor: claims the partition for `epoch` in the target (so that writes of
+   * lower epochs fail as `fenced`) and gives the cursor found there; undefined for a new one.
+   */
+  resume?(partition: number, epoch: number): Promise<KeptCursor | undefined>;
+  write(request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome>;
+  /** Settles what is staged; gives the places that are durable now. */
+  flush?(
+    reason: "time" | "bytes" | "count" | "close",
+    signal: AbortSignal,
+  ): Promise<readonly Place[]>;
+  close(): Promise<void>;
+}
+
+/** What a driver may use. */
+export interface SinkEnvironment {
+  readonly logger: Logger;
+  /** Identity of the sink, for names in the target. */
+  readonly sinkUid: string;
+  readonly sinkName: string;
+  /** Title of the log, `projects/{p}/streams/{s}/branches/{b}`. */
+  readonly logName: string;
+  readonly logUid: string;
+  /** Newest schema of the stream. */
+  readonly schema: Schema;
+  /** Admin URL of the embedded database for sinks; undefined without one. */
+  readonly embeddedDatabaseUrl: string | undefined;
+  /** Whether sinks may reach loopback addresses (only with embedded servers, unless set). */
+  readonly isLoopbackAllowed: boolean;
+  /** CIDRs that the operator allows although they are private. */
+  readonly egressAllowList: readonly string[];
+  /** Root folder of file sinks. */
+  readonly fileSinkDir: string;
+}
+
+/** One stage of a test of a destination. */
+export interface TestStageResult {
+  readonly name: string;
+  readonly isOk: boolean;
+  readonly message: string;
+  readonly durationMs: number;
+}
+
+/** A kind of sink. */
+export interface SinkDriver<K extends SinkKind> {
+  /** Batch defaults of the kind. */
+  readonly defaults: { readonly count: number; readonly bytes: number; readonly timeMs: number };
+  /** Highest batch count of the kind. */
+  readonly countMax: number;
+  /** Whether the cursor lives in the target's own transaction (exactly once). */
+  readonly keepsCursor: boolean;
+  /** How many requests with disjoint keys may be in flight for one partition. */
+  readonly concurrency: number;
+  /** Faults of the configuration, by field path below the config (pure, no I/O). */
+  check(config: ConfigOf<K>, context: { readonly schema: Schema }): FieldViolation[];
+  /** Opens the destination for delivery; a throw is a failure of scope `sink`. */
+  open(config: ConfigOf<K>, env: SinkEnvironment): Promise<OpenSink>;
+  /**
+   * Tries a destination stage by stage (resolve, connect, authenticate, describe, write) and stops at
+   * the first failure. With `prepare`, makes what is missing (such as a table), as creation does.
+   */
+  test(
+    config: ConfigOf<K>,
+    env: SinkEnvironment,
+    options: { readonly prepare: boolean; readonly signal: AbortSignal },
+  ): Promise<readonly TestStageResult[]>;
+  /** The configuration as it may be returned: secrets masked. */
+  mask(config: ConfigOf<K>): ConfigOf<K>;
+  /** A new configuration with empty secrets filled from the saved one. */
+  keepSecrets(config: ConfigOf<K>, saved: ConfigOf<K>): ConfigOf<K>;
+}
