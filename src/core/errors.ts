@@ -123,3 +123,13 @@ export function retryAfterMsOf(error: unknown): number | undefined {
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return delay ? Number(delay.seconds) * 1000 + Math.round(delay.nanos / 1e6) : undefined;
 }
+
+/**
+ * NOT_FOUND in the one wording there is: a resource that does not exist and one that the caller may
+ * not know of must answer alike.
+ */
+export function notFound(name: string): ConnectError {
+  return fail("RESOURCE_NOT_FOUND", `${name} does not exist, or you have no access to it`, {
+    metadata: { name },
+  });
+}
