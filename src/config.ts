@@ -1,0 +1,127 @@
+/**
+ * Reads the environment through the table in config-variables.ts: once, reporting all faults
+ * together. The only reader of `process.env`.
+ */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { VARIABLES, type Variable } from "./config-variables.ts";
+import { nearestWord } from "./core/nearest-word.ts";
+
+type Table = typeof VARIABLES;
+
+/** Values of all variables, by name. */
+export type Variables = {
+  readonly [K in keyof Table]: ReturnType<Table[K]["parse"]> | Table[K]["fallback"];
+};
+
+/** What follows from the variables. */
+export interface Config extends Variables {
+  readonly dataDir: string;
+  readonly cacheDir: string;
+  readonly fileSinkDir: string;
+  readonly isLoopback: boolean;
+  readonly hasDemo: boolean;
+  readonly isLoopbackEgressAllowed: boolean;
+}
+
+/** All faults of an environment, one line each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Reads the environment; throws a ConfigError that lists every fault. */
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Config {
+  const faults: string[] = unknownNames(env);
+  const values: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries<Variable<unknown>>(VARIABLES)) {
+    try {
+      const value = readValue(env, name, variable.isSecret === true);
+      values[name] = value === undefined ? variable.fallback : variable.parse(value);
+    } catch (error) {
+      faults.push(`${name} ${(error as Error).message}`);
+      values[name] = variable.fallback;
+    }
+  }
+  const config = derive(values as Variables);
+  faults.push(...contradictions(config));
+  if (faults.length > 0) throw new ConfigError(faults.join("\n"));
+  return Object.freeze(config);
+}
+
+function readValue(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  isSecret: boolean,
+): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (!isSecret || !file) return env[name] || undefined;
+  if (env[name]) throw new Error(`is set, and so is ${name}_FILE: keep one of them`);
+  try {
+    return readFileSync(file, "utf8").trim() || undefined;
+  } catch (error) {
+    throw new Error(
+      `cannot be read from the file that ${name}_FILE names: ${(error as Error).message}`,
+    );
+  }
+}
+
+function unknownNames(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = Object.keys(VARIABLES);
+  const isKnown = (name: string) =>
+    known.includes(name) ||
+    (name.endsWith("_FILE") &&
+      (VARIABLES as Record<string, Variable<unknown>>)[name.slice(0, -"_FILE".length)]?.isSecret);
+  return Object.keys(env)
+    .filter((name) => name.startsWith("TRIBUTARY_") && !isKnown(name))
+    .filter((name) => !DEMO_ENV_NAMES.has(name))
+    .map(
+      (name) => `${name} is not a variable of Tributary; did you mean ${nearestWord(name, known)}?`,
+    );
+}
+
+/** Names that `demo.env` brings into a shell, and that are no settings. */
+const DEMO_ENV_NAMES = new Set(["TRIBUTARY_URL"]);
+
+function derive(values: Variables): Config {
+  const dataDir = values.TRIBUTARY_DATA_DIR ?? resolve(".tributary");
+  const isLoopback = /^(127\.\d+\.\d+\.\d+|localhost|::1)$/.test(values.HOST);
+  const isEmbedded = values.DATABASE_URL === undefined && values.NATS_URL === undefined;
+  return {
+    ...values,
+    dataDir,
+    cacheDir: values.TRIBUTARY_CACHE_DIR ?? join(homedir(), ".cache", "tributary"),
+    fileSinkDir: values.TRIBUTARY_FILE_SINK_DIR ?? join(dataDir, "files"),
+    isLoopback,
+    hasDemo: values.TRIBUTARY_DEMO ?? (isLoopback && values.DATABASE_URL === undefined),
+    isLoopbackEgressAllowed: values.TRIBUTARY_EGRESS_LOOPBACK ?? (isLoopback && isEmbedded),
+  };
+}
+
+function contradictions(config: Config): string[] {
+  const faults: string[] = [];
+  const hasTls = config.TRIBUTARY_TLS_CERT !== undefined && config.TRIBUTARY_TLS_KEY !== undefined;
+  if ((config.TRIBUTARY_TLS_CERT === undefined) !== (config.TRIBUTARY_TLS_KEY === undefined)) {
+    faults.push("TRIBUTARY_TLS_CERT and TRIBUTARY_TLS_KEY go together: set both");
+  }
+  if (!config.isLoopback) {
+    if (!hasTls && !config.TRIBUTARY_TRUST_PROXY_TLS) {
+      faults.push(
+        `HOST ${config.HOST} is not loopback: set TRIBUTARY_TLS_CERT and TRIBUTARY_TLS_KEY, or ` +
+          "TRIBUTARY_TRUST_PROXY_TLS=1 when a proxy in front ends TLS",
+      );
+    }
+    if (config.TRIBUTARY_DEMO)
+      faults.push("TRIBUTARY_DEMO must not be 1 when HOST is not loopback");
+    if (config.TRIBUTARY_EGRESS_LOOPBACK) {
+      faults.push("TRIBUTARY_EGRESS_LOOPBACK must not be 1 when HOST is not loopback");
+    }
+  }
+  const secret = config.TRIBUTARY_OPERATOR_SECRET;
+  if (secret !== undefined && secret.length < 32) {
+    faults.push("TRIBUTARY_OPERATOR_SECRET must have at least 32 characters");
+  }
+  return faults;
+}
