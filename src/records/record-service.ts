@@ -1,0 +1,138 @@
+/** RecordService: lists and follows stored records. Reads the stored log only (design: never a core subscription). */
+import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type {
+  ListRecordsRequest,
+  RecordService,
+  TailRecordsRequest,
+} from "#gen/tributary/records/v1/record_service_pb.js";
+import {
+  ListRecordsResponseSchema,
+  TailRecordsResponseSchema,
+} from "#gen/tributary/records/v1/record_service_pb.js";
+import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
+import { failFields, notFound } from "../core/errors.ts";
+import type { LogMessage, LogReader } from "../core/log.ts";
+import { type PlacedRecord, readRecords } from "./placed-record.ts";
+import { createRecordMatcher, type RecordMatcher } from "./record-matcher.ts";
+import { openPageToken, sealPageToken } from "./record-page.ts";
+import { createTail } from "./record-tail.ts";
+
+/** What the service needs of the log beside reading. */
+export interface LogFollower {
+  /** Calls back for each stored message of a log from a sequence on, in order, until the signal. */
+  followLog(
+    log: LogDefinition,
+    options: { readonly fromSequence: number; readonly signal: AbortSignal },
+  ): AsyncIterable<LogMessage>;
+}
+
+/** What the service is made of. */
+export interface RecordServiceOptions {
+  readonly definitions: Definitions;
+  readonly reader: LogReader;
+  readonly follower: LogFollower;
+  readonly now: () => number;
+}
+
+/** Most messages and bytes that one page looks at: a sparse filter gets short pages with a token. */
+const SCAN_MESSAGES_MAX = 2_000;
+const SCAN_BYTES_MAX = 16 << 20;
+const PAGE_SIZE_DEFAULT = 100;
+
+/** Makes the handlers of RecordService. */
+export function createRecordService(
+  options: RecordServiceOptions,
+): ServiceImpl<typeof RecordService> {
+  return {
+    listRecords: (request, context) => listRecords(options, request, context),
+    tailRecords: (request, context) => tailRecords(options, request, context),
+  };
+}
+
+async function listRecords(
+  { definitions, reader }: RecordServiceOptions,
+  request: ListRecordsRequest,
+  context: HandlerContext,
+) {
+  const { stream, log } = findLog(definitions, request.stream, request.branch);
+  const matcher = openMatcher(stream, request);
+  const wanted = request.pageSize || PAGE_SIZE_DEFAULT;
+  let at = await firstPlace(reader, log, request);
+  const records: PlacedRecord[] = [];
+  let budget = { messages: SCAN_MESSAGES_MAX, bytes: SCAN_BYTES_MAX };
+  while (records.length < wanted && budget.messages > 0 && budget.bytes > 0) {
+    const messages = await reader.read(log, {
+      fromSequence: at.sequence,
+      maxMessages: Math.min(budget.messages, 200),
+      maxBytes: Math.min(budget.bytes, 4 << 20),
+      signal: context.signal,
+    });
+    if (messages.length === 0) return create(ListRecordsResponseSchema, page(records, ""));
+    for (const message of messages) {
+      budget = { messages: budget.messages - 1, bytes: budget.bytes - message.data.length };
+      for (const record of readRecords(message)) {
+        if (message.sequence === at.sequence && record.index < at.index) continue;
+        if (!matcher(record)) continue;
+        if (records.length === wanted) {
+          const next = sealPageToken(request, { sequence: message.sequence, index: record.index });
+          return create(ListRecordsResponseSchema, page(records, next));
+        }
+        records.push(record);
+      }
+      at = { sequence: message.sequence + 1, index: 0 };
+    }
+  }
+  return create(ListRecordsResponseSchema, page(records, sealPageToken(request, at)));
+}
+
+function page(records: readonly PlacedRecord[], nextPageToken: string) {
+  return { records: records.map((record) => record.toMessage()), nextPageToken };
+}
+
+async function firstPlace(reader: LogReader, log: LogDefinition, request: ListRecordsRequest) {
+  if (request.pageToken !== "") return openPageToken(request);
+  if (request.start.case === "fromTime") {
+    const sequence = await reader.sequenceAt(log, timestampMs(request.start.value));
+    return { sequence, index: 0 };
+  }
+  return { sequence: Math.max(1, Number(request.start.value ?? 1n)), index: 0 };
+}
+
+async function* tailRecords(
+  { definitions, reader, follower, now }: RecordServiceOptions,
+  request: TailRecordsRequest,
+  context: HandlerContext,
+) {
+  const { stream, log } = findLog(definitions, request.stream, request.branch);
+  const matcher = openMatcher(stream, request);
+  const fromSequence =
+    Number(request.fromSequence) || (await reader.info(log)).shardLastSequence + 1;
+  const messages = follower.followLog(log, { fromSequence, signal: context.signal });
+  const tail = createTail({ messages, matcher, rateMax: request.rateMax || 1_000, now });
+  for await (const { records, skipped } of tail) {
+    if (!definitions.stream(request.stream)) throw notFound(request.stream);
+    yield create(TailRecordsResponseSchema, {
+      records: records.map((record) => record.toMessage()),
+      skipped: BigInt(skipped),
+    });
+  }
+}
+
+function findLog(definitions: Definitions, name: string, branch: string) {
+  const stream: StreamDefinition | undefined = definitions.stream(name);
+  if (!stream) throw notFound(name);
+  const log = stream.logs.get(branch || "main");
+  if (!log) throw notFound(`${name}/branches/${branch}`);
+  return { stream, log };
+}
+
+function openMatcher(
+  stream: StreamDefinition,
+  request: { readonly key: string; readonly filter: string },
+): RecordMatcher {
+  const matcher = createRecordMatcher(stream, request);
+  if ("violations" in matcher) throw failFields(matcher.violations);
+  return matcher.matches;
+}
