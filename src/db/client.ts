@@ -1,0 +1,108 @@
+/** The connection to Postgres that everything but the sinks shares. */
+import { connect, type Socket } from "node:net";
+import type { PgDatabase } from "drizzle-orm/pg-core";
+import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
+import postgres, { type Sql } from "postgres";
+import type { Logger } from "../core/logger.ts";
+import { databaseUnavailable, translateDatabaseError } from "./database-errors.ts";
+import * as schema from "./schema.ts";
+
+/** What stores take: the database, or a transaction on it. */
+export type Queries = PgDatabase<PostgresJsQueryResultHKT, typeof schema>;
+
+/** An open database. */
+export interface Database {
+  /** Bare drizzle: its errors are not translated, its waits not bounded. Prefer `run`. */
+  readonly db: Queries;
+  /** Bare postgres.js. */
+  readonly sql: Sql;
+  /** Opens a client of its own with the same settings, such as for LISTEN. */
+  openClient(max: number): Sql;
+  /** Runs queries; fails with DATABASE_UNAVAILABLE, at the latest after `waitMs`. */
+  run<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
+  /** The same in one transaction: committed when `work` resolves, else rolled back. */
+  transaction<T>(
+    work: (queries: Queries) => Promise<T>,
+    options?: { readonly isSnapshot?: boolean },
+  ): Promise<T>;
+  /** Ends all connections; queries under way get 2 s. */
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** `postgres://…`; `?host=/folder` names a Unix socket. */
+  readonly url: string;
+  readonly logger: Logger;
+  /** Connections at most; 10 by default. */
+  readonly max?: number;
+  /** How long a caller waits at most for its queries; 15 s by default. */
+  readonly waitMs?: number;
+}
+
+const connectTimeoutMs = 5_000;
+const statementTimeoutMs = 10_000;
+
+/** Opens a pool. Nothing connects before the first query. */
+export function openDatabase({
+  url,
+  logger,
+  max = 10,
+  waitMs = 15_000,
+}: DatabaseOptions): Database {
+  const openClient = (count: number) =>
+    postgres(url, {
+      max: count,
+      socket: openSocket,
+      connect_timeout: connectTimeoutMs / 1_000,
+      // A server that comes back is noticed within a second, not after postgres.js' 20 s.
+      backoff: (retries: number) => Math.min(0.05 * 2 ** retries, 1),
+      connection: { application_name: "tributary", statement_timeout: statementTimeoutMs },
+      onnotice: (notice) => logger.debug("notice of Postgres", { text: notice.message }),
+    } as postgres.Options<Record<string, never>>);
+  const sql = openClient(max);
+  const db: Queries = drizzle(sql, { schema, casing: "snake_case" });
+  const bound = <T>(work: Promise<T>) => waitFor(work, waitMs);
+  return {
+    db,
+    sql,
+    openClient,
+    run: (work) => bound(work(db)),
+    transaction: (work, { isSnapshot = false } = {}) =>
+      bound(
+        db.transaction(
+          work,
+          isSnapshot ? { isolationLevel: "repeatable read", accessMode: "read only" } : undefined,
+        ),
+      ),
+    close: () => sql.end({ timeout: 2 }),
+  };
+}
+
+async function waitFor<T>(work: Promise<T>, waitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(databaseUnavailable(new Error(`no answer within ${waitMs} ms`)));
+    }, waitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    throw translateDatabaseError(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * postgres.js leaves Nagle's algorithm on, which costs 40 to 90 ms where several writes follow. The
+ * socket goes to it while it still connects, so that it sees a failure and tries again; what it writes
+ * meanwhile waits in the socket.
+ */
+function openSocket(options: { host: string[]; port: number[]; path?: string | false }): Socket {
+  const host = options.host[0] ?? "127.0.0.1";
+  const port = options.port[0] ?? 5432;
+  const socket = options.path ? connect(options.path) : connect({ host, port, noDelay: true });
+  // TLS takes the server's name from here.
+  return Object.assign(socket, { host, port });
+}

@@ -1,0 +1,56 @@
+/** Brings the database to the newest schema. Migrations are only ever added. */
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "../core/logger.ts";
+import type { Database } from "./client.ts";
+
+const folder = join(import.meta.dirname, "migrations");
+/** Any number, the same in all versions: one node migrates, the others wait. */
+const lock = 7318349394477057n;
+
+/**
+ * Applies what is missing from migrations/*.sql, in the order of the names and in one transaction.
+ * Any number of nodes may call it at once. Throws when a migration that was applied is not the file
+ * of the same name any more, and when the database has one that this version does not know.
+ */
+export async function migrate(database: Database, logger: Logger): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(join(folder, name), "utf8");
+      return { name, text, sha256: createHash("sha256").update(text).digest("hex") };
+    }),
+  );
+  await database.sql.begin(async (sql) => {
+    await sql`SET LOCAL statement_timeout = '10min'`;
+    await sql`SELECT pg_advisory_xact_lock(${lock.toString()}::bigint)`;
+    await sql`CREATE SCHEMA IF NOT EXISTS tributary`;
+    await sql`CREATE TABLE IF NOT EXISTS tributary.migrations (
+      name text PRIMARY KEY, sha256 text NOT NULL, apply_time timestamptz NOT NULL DEFAULT now())`;
+    const applied = await sql<{ name: string; sha256: string }[]>`
+      SELECT name, sha256 FROM tributary.migrations`;
+    const known = new Map(applied.map((row) => [row.name, row.sha256]));
+    checkApplied(known, files);
+    for (const { name, text, sha256 } of files) {
+      if (known.has(name)) continue;
+      await sql.unsafe(text);
+      await sql`INSERT INTO tributary.migrations (name, sha256) VALUES (${name}, ${sha256})`;
+      logger.info("applied migration", { name });
+    }
+  });
+}
+
+function checkApplied(
+  applied: ReadonlyMap<string, string>,
+  files: readonly { readonly name: string; readonly sha256: string }[],
+): void {
+  const current = new Map(files.map((file) => [file.name, file.sha256]));
+  for (const [name, sha256] of applied) {
+    const now = current.get(name);
+    if (now === undefined) {
+      throw new Error(`the database has migration ${name}, which this version does not know`);
+    }
+    if (now !== sha256) throw new Error(`migration ${name} was changed after it was applied`);
+  }
+}

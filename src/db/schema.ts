@@ -1,0 +1,250 @@
+/**
+ * The tables of the control plane, as drizzle sees them. The truth is in migrations/*.sql; a test
+ * compares the two. Names are stored whole (`projects/{p}/streams/{s}`) because ids never change.
+ * `version` grows with every change of a row that callers or the data plane can see: etags come from
+ * it, and triggers write to `changes` when it moved.
+ */
+import {
+  bigint,
+  bigserial,
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+  unique,
+} from "drizzle-orm/pg-core";
+
+const bytea = customType<{ data: Uint8Array; driverData: Uint8Array }>({
+  dataType: () => "bytea",
+});
+/** Milliseconds: what a JavaScript Date holds, so that times compare equal after a round trip. */
+const time = () => timestamp({ withTimezone: true, precision: 3, mode: "date" });
+const number = () => bigint({ mode: "number" });
+
+/** All tables live in a Postgres schema of their own. */
+export const tributary = pgSchema("tributary");
+
+export const projects = tributary.table("projects", {
+  uid: text().primaryKey(),
+  name: text().notNull().unique(),
+  displayName: text().notNull(),
+  description: text().notNull(),
+  version: number().notNull(),
+  createTime: time().notNull(),
+  updateTime: time().notNull(),
+});
+
+export const streams = tributary.table(
+  "streams",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    name: text().notNull().unique(),
+    displayName: text().notNull(),
+    description: text().notNull(),
+    /** An encoded tributary.management.v1.Schema. */
+    schema: bytea().notNull(),
+    schemaVersion: number().notNull(),
+    keyFields: text().array().notNull(),
+    /** Stream.Throughput. */
+    throughput: smallint().notNull(),
+    partitions: integer().notNull(),
+    generation: number().notNull(),
+    retentionAgeMs: number().notNull(),
+    retentionBytes: number().notNull(),
+    version: number().notNull(),
+    createTime: time().notNull(),
+    updateTime: time().notNull(),
+  },
+  (t) => [index().on(t.projectUid, t.createTime, t.uid)],
+);
+
+/** What a stream was before its definition changed; the newest is in `streams` alone. */
+export const streamVersions = tributary.table(
+  "stream_versions",
+  {
+    streamUid: text()
+      .notNull()
+      .references(() => streams.uid, { onDelete: "cascade" }),
+    schemaVersion: number().notNull(),
+    generation: number().notNull(),
+    schema: bytea().notNull(),
+    keyFields: text().array().notNull(),
+    partitions: integer().notNull(),
+    endTime: time().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.streamUid, t.schemaVersion, t.generation] })],
+);
+
+/** Branches; the uid is that of the log. */
+export const branches = tributary.table(
+  "branches",
+  {
+    uid: text().primaryKey(),
+    streamUid: text()
+      .notNull()
+      .references(() => streams.uid, { onDelete: "cascade" }),
+    name: text().notNull().unique(),
+    branchId: text().notNull(),
+    shard: integer().notNull(),
+    createTime: time().notNull(),
+  },
+  (t) => [index().on(t.streamUid, t.createTime, t.uid), index().on(t.shard)],
+);
+
+export const sinks = tributary.table(
+  "sinks",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    streamUid: text()
+      .notNull()
+      .references(() => streams.uid, { onDelete: "cascade" }),
+    branchUid: text()
+      .notNull()
+      .references(() => branches.uid),
+    name: text().notNull().unique(),
+    /** Case of the oneof in sink.proto. */
+    kind: text().notNull(),
+    isPaused: boolean().notNull(),
+    restarts: number().notNull(),
+    startSequence: number().notNull(),
+    version: number().notNull(),
+    createTime: time().notNull(),
+    updateTime: time().notNull(),
+  },
+  (t) => [index().on(t.streamUid, t.createTime, t.uid), index().on(t.branchUid)],
+);
+
+/** Every saved definition of a sink: an encrypted tributary.management.v1.Sink. */
+export const sinkVersions = tributary.table(
+  "sink_versions",
+  {
+    sinkUid: text()
+      .notNull()
+      .references(() => sinks.uid, { onDelete: "cascade" }),
+    number: number().notNull(),
+    fromSequence: number().notNull(),
+    sealed: bytea().notNull(),
+    createTime: time().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sinkUid, t.number] })],
+);
+
+export const applications = tributary.table(
+  "applications",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    name: text().notNull().unique(),
+    displayName: text().notNull(),
+    /** Application.Type. */
+    type: smallint().notNull(),
+    clientId: text().notNull().unique(),
+    isClientCredentialsEnabled: boolean().notNull(),
+    operations: text().array().notNull(),
+    isDisabled: boolean().notNull(),
+    /** Changes without `version`, so it wakes nobody. */
+    lastUsedTime: time(),
+    version: number().notNull(),
+    createTime: time().notNull(),
+    updateTime: time().notNull(),
+  },
+  (t) => [index().on(t.projectUid, t.createTime, t.uid)],
+);
+
+export const applicationSecrets = tributary.table(
+  "application_secrets",
+  {
+    uid: text().primaryKey(),
+    applicationUid: text()
+      .notNull()
+      .references(() => applications.uid, { onDelete: "cascade" }),
+    sha256: bytea().notNull(),
+    /** First characters, for people. */
+    hint: text().notNull(),
+    createTime: time().notNull(),
+    /** When it stops working; null for never. */
+    endTime: time(),
+  },
+  (t) => [index().on(t.applicationUid)],
+);
+
+export const grants = tributary.table(
+  "grants",
+  {
+    uid: text().primaryKey(),
+    /** Null for a role on the whole installation. */
+    projectUid: text().references(() => projects.uid, { onDelete: "cascade" }),
+    /** Null unless the resource is a stream. */
+    streamUid: text().references(() => streams.uid, { onDelete: "cascade" }),
+    /** `projects/{p}`, `projects/{p}/streams/{s}`, or empty for the installation. */
+    resource: text().notNull(),
+    clientId: text()
+      .notNull()
+      .references(() => applications.clientId, { onDelete: "cascade" }),
+    /** AccessRule.Role. */
+    role: smallint().notNull(),
+    version: number().notNull(),
+    createTime: time().notNull(),
+  },
+  (t) => [
+    unique().on(t.resource, t.clientId),
+    index().on(t.clientId),
+    index().on(t.projectUid),
+    index().on(t.streamUid),
+  ],
+);
+
+export const signingKeys = tributary.table("signing_keys", {
+  kid: text().primaryKey(),
+  /** JWS algorithm. */
+  algorithm: text().notNull(),
+  publicJwk: jsonb().$type<Record<string, unknown>>().notNull(),
+  /** The private key, encrypted with the kid as additional data. */
+  sealedPrivateKey: bytea().notNull(),
+  createTime: time().notNull(),
+  /** When tokens are first signed with it. */
+  useTime: time().notNull(),
+  /** When it leaves the key set; null while it has no successor. */
+  endTime: time(),
+});
+
+export const revokedTokens = tributary.table(
+  "revoked_tokens",
+  {
+    /** `jti`. */
+    tokenId: text().primaryKey(),
+    clientId: text().notNull(),
+    createTime: time().notNull(),
+    /** When the token would have ended anyway, and the row may go. */
+    endTime: time().notNull(),
+  },
+  (t) => [index().on(t.endTime), index().on(t.createTime)],
+);
+
+/** What changed, in the order of the commits: `seq` is drawn under a lock held to the commit. */
+export const changes = tributary.table("changes", {
+  seq: bigserial({ mode: "number" }).primaryKey(),
+  /** Singular of the table. */
+  kind: text().notNull(),
+  uid: text().notNull(),
+});
+
+/** Facts of the installation. */
+export const settings = tributary.table("settings", {
+  name: text().primaryKey(),
+  value: jsonb().notNull(),
+});

@@ -1,0 +1,124 @@
+import { eq, getTableColumns, getTableName, is } from "drizzle-orm";
+import { PgTable } from "drizzle-orm/pg-core";
+import { expect, test } from "vitest";
+import { reasonOf } from "../../src/core/errors.ts";
+import { openDatabase } from "../../src/db/client.ts";
+import { uniqueViolationOf } from "../../src/db/database-errors.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import * as schema from "../../src/db/schema.ts";
+import { useTestDatabase } from "../support/database.ts";
+import { startTestPostgres } from "../support/postgres.ts";
+import { quietLogger } from "../support/quiet-logger.ts";
+import { createTestDatabase } from "../support/shared-servers.ts";
+
+const project = (name: string) => ({
+  uid: `u${name}`,
+  name: `projects/${name}`,
+  displayName: name,
+  description: "",
+  version: 1,
+  createTime: new Date(),
+  updateTime: new Date(),
+});
+
+test("migrating from several nodes at once applies each migration once", async () => {
+  const url = await createTestDatabase();
+  const nodes = [1, 2, 3].map(() => openDatabase({ url, logger: quietLogger, max: 2 }));
+  await Promise.all(nodes.map((node) => migrate(node, quietLogger)));
+  await migrate(nodes[0]!, quietLogger);
+  const rows = await nodes[0]!.sql`SELECT name, count(*)::int FROM tributary.migrations GROUP BY 1`;
+  expect(rows.length).toBeGreaterThan(0);
+  expect(rows.every((row) => row.count === 1)).toBe(true);
+  await Promise.all(nodes.map((node) => node.close()));
+});
+
+test("refuses a database of a newer version, and a migration that was changed", async () => {
+  const { database } = await useTestDatabase();
+  await database.sql`INSERT INTO tributary.migrations (name, sha256) VALUES ('9999_x.sql', '')`;
+  await expect(migrate(database, quietLogger)).rejects.toThrow("9999_x.sql");
+  await database.sql`DELETE FROM tributary.migrations WHERE name = '9999_x.sql'`;
+  await database.sql`UPDATE tributary.migrations SET sha256 = 'x' WHERE name LIKE '0001%'`;
+  await expect(migrate(database, quietLogger)).rejects.toThrow("was changed");
+});
+
+test("the drizzle tables and the migrations agree on every column", async () => {
+  const { database } = await useTestDatabase();
+  const rows = await database.sql<{ column: string }[]>`
+    SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'YES' THEN '?' ELSE '' END
+      AS column FROM information_schema.columns
+    WHERE table_schema = 'tributary' AND table_name <> 'migrations'`;
+  const snake = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const declared = Object.values(schema)
+    .filter((value) => is(value, PgTable))
+    .flatMap((table) =>
+      Object.entries(getTableColumns(table)).map(
+        ([key, column]) => `${getTableName(table)}.${snake(key)}${column.notNull ? "" : "?"}`,
+      ),
+    );
+  expect(declared.sort()).toEqual(rows.map((row) => row.column).sort());
+});
+
+test("a unique violation becomes ALREADY_EXISTS and names its constraint", async () => {
+  const { database } = await useTestDatabase();
+  await database.run((db) => db.insert(schema.projects).values(project("a")));
+  const error = await database
+    .run((db) => db.insert(schema.projects).values({ ...project("a"), uid: "other" }))
+    .catch((caught: unknown) => caught);
+  expect(reasonOf(error)).toBe("ALREADY_EXISTS");
+  expect(uniqueViolationOf((error as Error).cause)).toBe("projects_name_key");
+});
+
+test("a transaction that throws leaves nothing", async () => {
+  const { database } = await useTestDatabase();
+  const work = database.transaction(async (tx) => {
+    await tx.insert(schema.projects).values(project("b"));
+    throw new Error("stop");
+  });
+  await expect(work).rejects.toThrow("stop");
+  const rows = await database.run((db) =>
+    db.select().from(schema.projects).where(eq(schema.projects.name, "projects/b")),
+  );
+  expect(rows).toEqual([]);
+});
+
+test("each change is noted in the order of the commits", async () => {
+  const { database } = await useTestDatabase();
+  await database.run((db) => db.insert(schema.projects).values(project("c")));
+  await database.run((db) =>
+    db.update(schema.projects).set({ description: "unseen" }).where(eq(schema.projects.uid, "uc")),
+  );
+  await database.run((db) =>
+    db.update(schema.projects).set({ version: 2 }).where(eq(schema.projects.uid, "uc")),
+  );
+  const rows = await database.run((db) => db.select().from(schema.changes));
+  expect(rows.map(({ kind, uid }) => ({ kind, uid }))).toEqual([
+    { kind: "project", uid: "uc" },
+    { kind: "project", uid: "uc" },
+  ]);
+});
+
+test("a Postgres that is gone gives DATABASE_UNAVAILABLE with a hint, and works once it is back", async () => {
+  const server = await startTestPostgres();
+  const url = await server.createDatabase();
+  const database = openDatabase({ url, logger: quietLogger, max: 2, waitMs: 3_000 });
+  try {
+    await migrate(database, quietLogger);
+    const read = () => database.run((db) => db.select().from(schema.projects));
+    await read();
+    await server.kill("SIGKILL");
+    for (let i = 0; i < 3; i++) {
+      const error = await read().catch((caught: unknown) => caught);
+      expect(reasonOf(error)).toBe("DATABASE_UNAVAILABLE");
+    }
+    await server.restart();
+    await expect.poll(() => read().catch(() => "down"), { timeout: 10_000 }).toEqual([]);
+    await server.kill("SIGSTOP");
+    const error = await read().catch((caught: unknown) => caught);
+    expect(reasonOf(error)).toBe("DATABASE_UNAVAILABLE");
+    await server.kill("SIGCONT");
+    await expect.poll(() => read().catch(() => "down"), { timeout: 10_000 }).toEqual([]);
+  } finally {
+    await database.close();
+    await server.close();
+  }
+});
