@@ -45,6 +45,8 @@ export const REASONS = {
   DATABASE_UNAVAILABLE: Code.Unavailable,
   SHUTTING_DOWN: Code.Unavailable,
   DEADLINE_EXCEEDED: Code.DeadlineExceeded,
+  FORMAT_NEWER: Code.FailedPrecondition,
+  LOG_CORRUPT: Code.DataLoss,
   NOT_IMPLEMENTED: Code.Unimplemented,
 } as const satisfies Record<string, Code>;
 
