@@ -1,6 +1,5 @@
-import { constants } from "node:fs";
-import { access, chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { delimiter, join, resolve } from "node:path";
+import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { natsInstallers, type Progress } from "./nats-install.ts";
 import { natsRelease } from "./nats-release.ts";
 import { runCommand } from "./run-command.ts";
@@ -11,14 +10,14 @@ export interface NatsBinaryOptions {
   binary?: string | undefined;
   /** The folder that what we install goes into; processes and clones may share it. */
   cacheDir: string;
-  /** PATH and the rest of the environment for looking up and running programs. */
-  env: NodeJS.ProcessEnv;
+  /** The environment in which programs are looked up and run, when it is not our own. */
+  env?: NodeJS.ProcessEnv | undefined;
   onProgress?: Progress | undefined;
 }
 
 /**
- * The path of a nats-server that runs and is new enough: the named one, one on PATH, one in the
- * cache, else one that is installed into the cache now. Throws one error that lists what was tried,
+ * A nats-server that runs and is new enough, as a path or as the name that PATH resolves: the named
+ * one, one on PATH, one in the cache, else one that is installed into the cache now. Throws one error that lists what was tried,
  * why each way failed, and what a person can do.
  */
 export async function findNatsServer(options: NatsBinaryOptions): Promise<string> {
@@ -31,11 +30,10 @@ export async function findNatsServer(options: NatsBinaryOptions): Promise<string
   }
   const tried: string[] = [];
   const cached = join(cacheDir, cachedName());
-  for (const path of [...pathCandidates(env), cached]) {
-    if (!(await isExecutable(path))) continue;
+  for (const path of ["nats-server", cached]) {
     const fault = await checkBinary(path, env);
     if (!fault) return path;
-    tried.push(`${path}: ${fault}`);
+    if (fault !== missing) tried.push(`${path}: ${fault}`);
   }
   if (tried.length === 0) tried.push("PATH and cache: no nats-server found");
   return installInto(cached, options, tried);
@@ -88,24 +86,19 @@ function cachedName(): string {
   return `nats-server-${natsRelease.version}-${process.platform}-${process.arch}`;
 }
 
-function pathCandidates(env: NodeJS.ProcessEnv): string[] {
-  const folders = (env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.map((folder) => join(folder, "nats-server"));
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
-}
+const missing = "does not exist";
 
 /** Says what is wrong with a program as our nats-server, or undefined when it will do. */
-async function checkBinary(path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+async function checkBinary(
+  path: string,
+  env: NodeJS.ProcessEnv | undefined,
+): Promise<string | undefined> {
   let output: string;
   try {
-    output = await runCommand(path, ["--version"], { env, timeoutMs: 5_000 });
+    output = await runCommand(path, ["--version"], { ...(env ? { env } : {}), timeoutMs: 5_000 });
   } catch (error) {
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT")
+      return missing;
     return `does not run (${error instanceof Error ? error.message : String(error)})`;
   }
   const found = /v(\d+)\.(\d+)\./.exec(output);

@@ -6,8 +6,12 @@ import { runCommand } from "./run-command.ts";
 /** A way to get nats-server; it puts the program below `folder` and returns its path. */
 export interface NatsInstaller {
   name: string;
-  /** `env` is the environment that programs are looked up in (PATH, proxies). */
-  install(folder: string, env: NodeJS.ProcessEnv, onProgress: Progress): Promise<string>;
+  /** `env` is the environment that programs are looked up and run in, when it is not our own. */
+  install(
+    folder: string,
+    env: NodeJS.ProcessEnv | undefined,
+    onProgress: Progress,
+  ): Promise<string>;
 }
 
 /** Takes one line of progress text for a person who waits. */
@@ -44,18 +48,19 @@ const fromGo: NatsInstaller = {
   name: "go install",
   async install(folder, env, onProgress) {
     const module = `github.com/nats-io/nats-server/v2@v${natsRelease.version}`;
-    const goEnv = { ...env, GOFLAGS: "-modcacherw", CGO_ENABLED: "0" };
-    await runCommand("go", ["list", "-m", module], {
-      cwd: folder,
-      env: goEnv,
-      timeoutMs: answerMs,
-    });
+    const go = (args: readonly string[], timeoutMs: number) =>
+      runCommand(
+        "env",
+        [`GOBIN=${join(folder, "bin")}`, "CGO_ENABLED=0", "GOFLAGS=", "go", ...args],
+        {
+          cwd: folder,
+          env,
+          timeoutMs,
+        },
+      );
+    await go(["list", "-m", module], answerMs);
     onProgress(`compiling nats-server ${natsRelease.version} with go install, a minute or two`);
-    await runCommand("go", ["install", "-trimpath", module], {
-      cwd: folder,
-      env: { ...goEnv, GOBIN: join(folder, "bin") },
-      timeoutMs: 900_000,
-    });
+    await go(["install", "-trimpath", module], 900_000);
     return join(folder, "bin", "nats-server");
   },
 };

@@ -33,7 +33,7 @@ export async function findPostgres(
   faults.push(`${native}: ${fault}`);
   for (const copyFolder of copyFolders) {
     const copy = join(copyFolder, `postgres-${version}-${process.platform}-${process.arch}`);
-    const fault = await useCopy(native, copy, user);
+    const fault = await makeUsableCopy(native, copy, user);
     if (!fault) return describe(copy);
     faults.push(`${copy}: ${fault}`);
   }
@@ -92,7 +92,11 @@ async function checkPrograms(native: string, user?: ServiceUser): Promise<string
   }
 }
 
-async function useCopy(
+/**
+ * Sees to it that `copy` holds programs that `user` can run, copied from `native` unless it does so
+ * already. Returns what is wrong when that cannot be.
+ */
+export async function makeUsableCopy(
   native: string,
   copy: string,
   user: ServiceUser | undefined,

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 /** Limits of one run of a program that installs something. */
 export interface RunOptions {
   cwd?: string;
-  env?: NodeJS.ProcessEnv;
+  env?: NodeJS.ProcessEnv | undefined;
   /** The whole run may take this long, in milliseconds. */
   timeoutMs: number;
   /** Once started, a line that matches must come within `withinMs`, or the run is ended. */
@@ -16,6 +16,7 @@ const keptBytes = 64 * 1024;
 /**
  * Runs a program and gives back all that it wrote (the last 64 KiB). Throws with the end of its
  * output when it fails, is missing, or does not answer in time; it is dead by then.
+ * The error of a program that could not be started is the `cause`.
  */
 export function runCommand(
   command: string,
@@ -53,13 +54,13 @@ export function runCommand(
     };
     child.stdout.on("data", take);
     child.stderr.on("data", take);
-    const settle = (failure: string | undefined) => {
+    const settle = (failure: string | undefined, cause?: Error) => {
       clearTimeout(whole);
       clearTimeout(first);
       if (failure === undefined) resolve(output);
-      else reject(new Error(failure));
+      else reject(new Error(failure, { cause }));
     };
-    child.once("error", (error) => settle(error.message));
+    child.once("error", (error) => settle(error.message, error));
     child.once("close", (code) =>
       settle(
         code === 0 && !reason ? undefined : `${reason ?? `exit ${code}`}: ${lastLines(output)}`,

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { type Child, startChild } from "../../src/embedded/child.ts";
+import { join } from "node:path";
+import type { Child } from "../../src/embedded/child.ts";
 import { findNatsServer } from "../../src/embedded/nats-binary.ts";
-import { waitFor } from "./wait-for.ts";
+import { type NatsPorts, startNatsProcess } from "../../src/embedded/nats-process.ts";
 
 /** The folder of the test run's own nats-server, when the machine has none; ignored by git. */
 export const testCacheDir = join(import.meta.dirname, "../../.cache");
@@ -41,29 +41,23 @@ export async function startTestNats(options: TestNatsOptions = {}): Promise<Test
   const binary = await findNatsServer({
     binary: process.env.TRIBUTARY_NATS_SERVER,
     cacheDir: testCacheDir,
-    env: process.env,
   });
   const folder = await mkdtemp(join(tmpdir(), "tributary-nats-"));
   const storeDir = options.storeDir ?? join(folder, "store");
   await mkdir(storeDir, { recursive: true });
-  let ports = { nats: options.port ?? -1, monitor: -1 };
+  let ports: NatsPorts = { client: options.port ?? -1, monitor: -1 };
   let child: Child;
   const start = async () => {
     const file = join(folder, "nats.conf");
     await writeFile(file, configText({ ...options, storeDir, folder, ports }));
-    const lines: string[] = [];
-    child = await startChild({
-      command: binary,
-      args: ["-c", file],
-      stopSignal: "SIGTERM",
-      onLine: (line) => lines.push(line),
-    });
-    ports = await readPorts(join(folder, `${basename(binary)}_${child.pid}.ports`), child, lines);
+    const started = await startNatsProcess({ binary, configFile: file, portsFolder: folder });
+    child = started.child;
+    ports = started.ports;
   };
   await start();
   return {
     get url() {
-      return `nats://127.0.0.1:${ports.nats}`;
+      return `nats://127.0.0.1:${ports.client}`;
     },
     get monitorUrl() {
       return `http://127.0.0.1:${ports.monitor}`;
@@ -90,7 +84,7 @@ export async function startTestNats(options: TestNatsOptions = {}): Promise<Test
 interface ConfigInput extends TestNatsOptions {
   storeDir: string;
   folder: string;
-  ports: { nats: number; monitor: number };
+  ports: NatsPorts;
 }
 
 function configText(input: ConfigInput): string {
@@ -99,29 +93,11 @@ function configText(input: ConfigInput): string {
     `sync_interval: ${input.syncInterval ?? "always"}`,
     ...(input.maxFileStore === undefined ? [] : [`max_file_store: ${input.maxFileStore}`]),
   ];
-  return `listen: "127.0.0.1:${input.ports.nats}"
+  return `listen: "127.0.0.1:${input.ports.client}"
 http: "127.0.0.1:${input.ports.monitor}"
 ports_file_dir: ${JSON.stringify(input.folder)}
 max_payload: 8MB
 jetstream { ${jetstream.join("\n")} }
 ${input.config ?? ""}
 `;
-}
-
-async function readPorts(file: string, child: Child, lines: string[]) {
-  const text = await waitFor(async () => {
-    if (!child.isRunning()) throw new Error(`nats-server ended:\n${lines.slice(-20).join("\n")}`);
-    const content = await readFile(file, "utf8").catch(() => "");
-    return content.trimEnd().endsWith("}") ? content : undefined;
-  });
-  const parsed = JSON.parse(text) as { nats: string[]; monitoring: string[] };
-  const ports = {
-    nats: Number(new URL(parsed.nats[0]!).port),
-    monitor: Number(new URL(parsed.monitoring[0]!).port),
-  };
-  await waitFor(async () => {
-    const answer = await fetch(`http://127.0.0.1:${ports.monitor}/healthz`).catch(() => undefined);
-    return answer?.ok || undefined;
-  });
-  return ports;
 }
