@@ -10,6 +10,9 @@ import { nearestWord } from "./core/nearest-word.ts";
 
 type Table = typeof VARIABLES;
 
+/** Variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Values of all variables, by name. */
 export type Variables = {
   readonly [K in keyof Table]: ReturnType<Table[K]["parse"]> | Table[K]["fallback"];
@@ -30,10 +33,15 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** Reads the environment; throws a ConfigError that lists every fault. */
+/**
+ * Reads the environment, or `overrides` where they name a variable; throws a ConfigError that lists
+ * every fault.
+ */
 export function loadConfig(
-  env: Readonly<Record<string, string | undefined>> = process.env,
+  overrides: Environment = {},
+  environment: Environment = process.env,
 ): Config {
+  const env = { ...environment, ...overrides };
   const faults: string[] = unknownNames(env);
   const values: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries<Variable<unknown>>(VARIABLES)) {
@@ -51,11 +59,7 @@ export function loadConfig(
   return Object.freeze(config);
 }
 
-function readValue(
-  env: Readonly<Record<string, string | undefined>>,
-  name: string,
-  isSecret: boolean,
-): string | undefined {
+function readValue(env: Environment, name: string, isSecret: boolean): string | undefined {
   const file = env[`${name}_FILE`];
   if (!isSecret || !file) return env[name] || undefined;
   if (env[name]) throw new Error(`is set, and so is ${name}_FILE: keep one of them`);
@@ -68,7 +72,7 @@ function readValue(
   }
 }
 
-function unknownNames(env: Readonly<Record<string, string | undefined>>): string[] {
+function unknownNames(env: Environment): string[] {
   const known = Object.keys(VARIABLES);
   const isKnown = (name: string) =>
     known.includes(name) ||

@@ -2,7 +2,9 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ConfigError, loadConfig } from "../src/config.ts";
+import { ConfigError, type Environment, loadConfig as load } from "../src/config.ts";
+
+const loadConfig = (environment: Environment) => load({}, environment);
 
 test("an empty environment is a loopback server with a demo", () => {
   const config = loadConfig({});
@@ -14,9 +16,9 @@ test("an empty environment is a loopback server with a demo", () => {
 });
 
 test("reports every fault at once", () => {
-  const load = () => loadConfig({ PORT: "70000", LOG_LEVEL: "loud", HOST: "0.0.0.0" });
-  expect(load).toThrow(ConfigError);
-  expect(load).toThrow(/PORT must be.*\nLOG_LEVEL must be.*\nHOST 0\.0\.0\.0 is not loopback/);
+  const loading = () => loadConfig({ PORT: "70000", LOG_LEVEL: "loud", HOST: "0.0.0.0" });
+  expect(loading).toThrow(ConfigError);
+  expect(loading).toThrow(/PORT must be.*\nLOG_LEVEL must be.*\nHOST 0\.0\.0\.0 is not loopback/);
 });
 
 test("refuses an unknown TRIBUTARY_ variable with the nearest name", () => {

@@ -1,0 +1,49 @@
+/** The words of the command line. */
+import { parseArgs } from "node:util";
+
+/** What `tributary --help` prints. */
+export const USAGE = `tributary serve [--roles api,push,deliver] [--port 8080]
+
+  Serves everything on one port, with an embedded nats-server and Postgres unless NATS_URL and
+  DATABASE_URL name others. Settings are variables of the environment: see the README.
+
+  --roles   parts that this node runs (TRIBUTARY_ROLES)
+  --port    port to listen on, 0 for a free one (PORT)
+
+Examples
+  tributary serve
+  PORT=0 TRIBUTARY_DATA_DIR=/var/lib/tributary tributary serve
+  NATS_URL=nats://nats:4222 DATABASE_URL=postgres://db/tributary tributary serve --roles deliver
+`;
+
+/** A command that was understood, or what is wrong with it. */
+export type Command =
+  | { readonly kind: "help" }
+  | { readonly kind: "fault"; readonly message: string }
+  | { readonly kind: "serve"; readonly environment: Readonly<Record<string, string>> };
+
+/** Reads the words after the program's name. Options become the variables that they stand for. */
+export function parseCommand(words: readonly string[]): Command {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", short: "h" },
+        roles: { type: "string" },
+        port: { type: "string" },
+      },
+    });
+    if (values.help || positionals[0] === "help") return { kind: "help" };
+    const [name = "serve", ...rest] = positionals;
+    if (name !== "serve" || rest.length > 0) {
+      return { kind: "fault", message: `unknown command: ${positionals.join(" ")}` };
+    }
+    const environment: Record<string, string> = {};
+    if (values.roles !== undefined) environment.TRIBUTARY_ROLES = values.roles;
+    if (values.port !== undefined) environment.PORT = values.port;
+    return { kind: "serve", environment };
+  } catch (error) {
+    return { kind: "fault", message: (error as Error).message };
+  }
+}

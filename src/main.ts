@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+/** The command line: reads the configuration, starts, waits for a signal, stops. */
+import { startApp } from "./app.ts";
+import { formatBanner } from "./banner.ts";
+import { parseCommand, USAGE } from "./command.ts";
+import { ConfigError, loadConfig } from "./config.ts";
+import { createLogger } from "./core/logger.ts";
+
+/** A server that has not drained by then is ended all the same. */
+const STOP_MS_MAX = 10_000;
+
+const print = (text: string) => process.stdout.write(text);
+const printError = (text: string) => process.stderr.write(text);
+
+async function main(words: readonly string[]): Promise<void> {
+  const command = parseCommand(words);
+  if (command.kind === "help") {
+    print(USAGE);
+    return;
+  }
+  if (command.kind === "fault") {
+    printError(`${command.message}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  const startedAt = performance.now();
+  const config = loadConfig(command.environment);
+  const logger = createLogger({
+    level: config.LOG_LEVEL,
+    write: (line) => printError(`${line}\n`),
+  });
+  const app = await startApp({ config, logger, onProgress: (text) => print(`  ${text}\n`) });
+  stopOnSignal(app.close);
+  print(formatBanner({ ...app.facts, seconds: (performance.now() - startedAt) / 1000 }));
+}
+
+/** The first signal drains and ends with 0; a second one, or ten seconds, ends at once. */
+function stopOnSignal(close: () => Promise<void>): void {
+  let isStopping = false;
+  const stop = () => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    setTimeout(() => process.exit(1), STOP_MS_MAX).unref();
+    close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        printError(`${(error as Error).stack}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const isExpected = error instanceof ConfigError || (error as { isExpected?: boolean }).isExpected;
+  printError(`${isExpected ? (error as Error).message : (error as Error).stack}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+});
