@@ -1,0 +1,89 @@
+/**
+ * Slows down guessing of secrets: after too many wrong ones in a minute, the same client id from the
+ * same address is not tried any more, nor is an address that guesses over many client ids. The real
+ * client is not locked out: it comes from another address.
+ */
+import { isIPv6 } from "node:net";
+
+export interface AttemptLimit {
+  /** Milliseconds to wait before the next try; 0 when it may be made now. */
+  waitMs(clientId: string, address: string): number;
+  /** Counts a wrong secret. */
+  countFailure(clientId: string, address: string): void;
+}
+
+export interface AttemptLimitOptions {
+  /** Wrong secrets of one client id from one address in a window. */
+  readonly perClient?: number;
+  /** Wrong secrets from one address in a window. */
+  readonly perAddress?: number;
+  readonly windowMs?: number;
+  /** Counters in memory; beyond it the oldest are forgotten. */
+  readonly countersMax?: number;
+  readonly now?: () => number;
+}
+
+interface Counter {
+  failures: number;
+  endMs: number;
+}
+
+export function createAttemptLimit(options: AttemptLimitOptions = {}): AttemptLimit {
+  const { perClient = 10, perAddress = 100, windowMs = 60_000 } = options;
+  const { countersMax = 20_000, now = Date.now } = options;
+  const clients = new Map<string, Counter>();
+  const addresses = new Map<string, Counter>();
+
+  const wait = (counters: Map<string, Counter>, key: string, limit: number) => {
+    const counter = counters.get(key);
+    return counter && counter.failures >= limit ? Math.max(0, counter.endMs - now()) : 0;
+  };
+  const count = (counters: Map<string, Counter>, key: string) => {
+    const counter = counters.get(key);
+    if (counter && counter.endMs > now()) {
+      counter.failures++;
+      return;
+    }
+    counters.delete(key);
+    counters.set(key, { failures: 1, endMs: now() + windowMs });
+    if (counters.size > countersMax) {
+      const [oldest] = counters.keys();
+      counters.delete(oldest!);
+    }
+  };
+  return {
+    waitMs(clientId, address) {
+      const origin = originOf(address);
+      return Math.max(
+        wait(clients, pairKey(clientId, origin), perClient),
+        wait(addresses, origin, perAddress),
+      );
+    },
+    countFailure(clientId, address) {
+      const origin = originOf(address);
+      count(clients, pairKey(clientId, origin));
+      count(addresses, origin);
+    },
+  };
+}
+
+/** Client ids are at most 128 characters; what is longer is no client's and is cut. */
+function pairKey(clientId: string, origin: string): string {
+  return `${origin} ${clientId.slice(0, 128)}`;
+}
+
+/** One customer has a whole IPv6 /64, so addresses count by that; mapped IPv4 counts as IPv4. */
+function originOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped?.[1]) return mapped[1];
+  if (!isIPv6(address)) return address;
+  const [head = "", tail] = address.toLowerCase().split("%", 1)[0]!.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const tailGroups = tail ? tail.split(":") : [];
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - tailGroups.length);
+  const all = [...groups, ...Array<string>(zeros).fill("0"), ...tailGroups];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":");
+}

@@ -1,0 +1,74 @@
+/** Checks a client's secret against the definitions in memory. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { ApplicationDefinition, Definitions } from "../core/definitions.ts";
+import { fail } from "../core/errors.ts";
+import type { AttemptLimit } from "./attempt-limit.ts";
+import { type CredentialSources, readClientCredentials } from "./client-credentials.ts";
+import { OAuthError } from "./oauth-error.ts";
+
+export interface ClientAuthenticatorOptions {
+  readonly definitions: Definitions;
+  readonly attempts: AttemptLimit;
+  readonly now?: () => number;
+}
+
+/** Credentials with the address they came from. */
+export interface ClientCall extends CredentialSources {
+  /** IP address of the caller, after trusted proxies. */
+  readonly address: string;
+}
+
+/**
+ * Returns the application. Fails with OAuthError: invalid_client (with `retryAfterMs` after too many
+ * wrong secrets), invalid_request; with DATABASE_UNAVAILABLE when the definitions are too old.
+ */
+export type AuthenticateClient = (call: ClientCall) => ApplicationDefinition;
+
+/** How long definitions count while Postgres does not answer. */
+export const STALE_MAX_MS = 15 * 60_000;
+
+/** Live secrets of one application that are compared; there are at most two while one is rotated. */
+const COMPARED_SECRETS = 4;
+const NO_SECRET = Buffer.alloc(32);
+
+export function createClientAuthenticator(options: ClientAuthenticatorOptions): AuthenticateClient {
+  const { definitions, attempts, now = Date.now } = options;
+  return (call) => {
+    const { clientId, clientSecret } = readClientCredentials(call);
+    checkFresh(definitions, now());
+    const waitMs = attempts.waitMs(clientId, call.address);
+    if (waitMs > 0) {
+      throw new OAuthError("invalid_client", "too many wrong secrets; try again later", waitMs);
+    }
+    const application = definitions.applicationByClientId(clientId);
+    const isRight = compareSecrets(application, clientSecret, now());
+    if (application && isRight && !application.isDisabled) return application;
+    attempts.countFailure(clientId, call.address);
+    throw new OAuthError("invalid_client", "unknown client, wrong secret, or disabled");
+  };
+}
+
+/** Fails with DATABASE_UNAVAILABLE when the definitions are older than 15 minutes. */
+export function checkFresh(definitions: Definitions, nowMs: number): void {
+  if (nowMs - definitions.freshAtMs() <= STALE_MAX_MS) return;
+  throw fail("DATABASE_UNAVAILABLE", "who may do what is not known: the database does not answer", {
+    retryAfterMs: 5_000,
+  });
+}
+
+/** Does the same work for an unknown client as for a known one, however many secrets that has. */
+function compareSecrets(
+  application: ApplicationDefinition | undefined,
+  secret: string,
+  nowMs: number,
+): boolean {
+  const digest = createHash("sha256").update(secret).digest();
+  let isRight = false;
+  for (let i = 0; i < COMPARED_SECRETS; i++) {
+    const stored = application?.secrets[i];
+    const isLive = stored !== undefined && (stored.endTimeMs ?? Number.POSITIVE_INFINITY) > nowMs;
+    const isEqual = timingSafeEqual(digest, stored?.sha256 ?? NO_SECRET);
+    isRight = (isLive && isEqual) || isRight;
+  }
+  return isRight;
+}

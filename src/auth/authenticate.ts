@@ -1,0 +1,128 @@
+/**
+ * Who a call comes from. A token is verified once; after that a call with it costs a map look-up and
+ * the checks that may change at any time: expiry, revocation, the application.
+ */
+import type { Definitions } from "../core/definitions.ts";
+import type { Principal } from "../core/principal.ts";
+import { type AccessTokens, TOKEN_BYTES_MAX } from "./access-token.ts";
+import { checkFresh } from "./authenticate-client.ts";
+import { tokenInvalid, tokenMissing, tokenRepeated } from "./challenge.ts";
+import type { Revocations } from "./revocations.ts";
+
+/** Where credentials of a call may be. */
+export interface CallCredentials {
+  /** Values of all Authorization headers, see `authorizationHeaders`. */
+  readonly authorization: readonly string[];
+  /** Query of the request, with or without `?`: a token in it is never used, and refused beside a header. */
+  readonly query?: string | undefined;
+}
+
+export interface Authenticator {
+  /**
+   * Fails with TOKEN_MISSING, TOKEN_INVALID (401), TOKEN_REPEATED (400), each with its
+   * WWW-Authenticate header, and DATABASE_UNAVAILABLE when definitions are older than 15 minutes.
+   */
+  authenticate(credentials: CallCredentials): Promise<Principal>;
+  /**
+   * The same for the value of the one Authorization header, without waiting: undefined when the token
+   * was not verified before, and `authenticate` must be asked. About 1 µs. Fails as `authenticate`.
+   */
+  recall(authorization: string): Principal | undefined;
+  /**
+   * Fails with TOKEN_INVALID when the caller's token has expired or been revoked meanwhile, or its
+   * application is gone or disabled: for calls that live long.
+   */
+  recheck(principal: Principal): void;
+}
+
+export interface AuthenticatorOptions {
+  readonly tokens: AccessTokens;
+  readonly revocations: Revocations;
+  readonly definitions: Definitions;
+  /** Verified tokens kept, the least recently used are dropped; 10,000, about 1.5 KB each. */
+  readonly cachedMax?: number;
+  readonly now?: () => number;
+}
+
+/** Clocks of nodes may differ by this much. */
+const CLOCK_SKEW_MS = 60_000;
+const BEARER = /^bearer +([a-z0-9\-._~+/]+=*) *$/i;
+const SCHEME_MAX = 64;
+
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { tokens, revocations, definitions, cachedMax = 10_000, now = Date.now } = options;
+  const verified = new Map<string, Principal>();
+
+  const recheck = (principal: Principal) => {
+    const nowMs = now();
+    checkFresh(definitions, nowMs);
+    const application = definitions.applicationByClientId(principal.id);
+    const isGood =
+      nowMs < principal.expiresAtMs + CLOCK_SKEW_MS &&
+      !revocations.has(principal.tokenId) &&
+      application?.isDisabled === false &&
+      application.projectUid === principal.projectUid;
+    if (!isGood) throw tokenInvalid();
+  };
+  const recall = (authorization: string) => {
+    const principal = verified.get(authorization);
+    if (!principal) return undefined;
+    recheck(principal);
+    verified.delete(authorization);
+    verified.set(authorization, principal);
+    return principal;
+  };
+  const verify = async (authorization: string) => {
+    const claims = await tokens.verify(tokenOf(authorization));
+    const application = claims && definitions.applicationByClientId(claims.client_id);
+    if (!application || application.name !== claims.sub) throw tokenInvalid();
+    const principal: Principal = {
+      kind: "application",
+      id: claims.client_id,
+      projectUid: application.projectUid,
+      operations: new Set(claims.scope.split(" ")),
+      tokenId: claims.jti,
+      expiresAtMs: claims.exp * 1000,
+    };
+    recheck(principal);
+    verified.set(authorization, principal);
+    if (verified.size > cachedMax) {
+      const [oldest] = verified.keys();
+      verified.delete(oldest!);
+    }
+    return principal;
+  };
+  return {
+    recall,
+    recheck,
+    async authenticate({ authorization, query }) {
+      const [value] = authorization;
+      if (value === undefined) throw tokenMissing();
+      const isInQuery = query !== undefined && new URLSearchParams(query).has("access_token");
+      if (authorization.length > 1 || isInQuery) throw tokenRepeated();
+      checkFresh(definitions, now());
+      return recall(value) ?? verify(value);
+    },
+  };
+}
+
+/** All Authorization values of `rawHeaders`: Node's `headers` drops the second one silently. */
+export function authorizationHeaders(rawHeaders: readonly string[]): string[] {
+  const values: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 13 && name.toLowerCase() === "authorization")
+      values.push(rawHeaders[i + 1]!);
+  }
+  return values;
+}
+
+/** The Bearer token of the header; other schemes are no credentials of this server. */
+function tokenOf(authorization: string): string {
+  if (authorization.length > TOKEN_BYTES_MAX + SCHEME_MAX) throw tokenInvalid();
+  if (!/^bearer(?: |$)/i.test(authorization)) throw tokenMissing();
+  if (authorization.includes(",")) throw tokenRepeated();
+  const token = BEARER.exec(authorization)?.[1];
+  if (!token) throw tokenInvalid();
+  return token;
+}
