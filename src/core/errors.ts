@@ -48,6 +48,9 @@ export const REASONS = {
   FORMAT_NEWER: Code.FailedPrecondition,
   LOG_CORRUPT: Code.DataLoss,
   NOT_IMPLEMENTED: Code.Unimplemented,
+  HEADERS_INVALID: Code.InvalidArgument,
+  METHOD_NOT_ALLOWED: Code.Unimplemented,
+  INTERNAL: Code.Internal,
 } as const satisfies Record<string, Code>;
 
 /** Name of a reason, as callers see it in ErrorInfo. */

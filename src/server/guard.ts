@@ -1,0 +1,149 @@
+/**
+ * What every request passes first, on both protocols: a request id, a sane target and Host, bounded
+ * headers, a time limit for its body, and a catch for every exception. A bare Connect adapter dies of
+ * one bad Host header.
+ */
+import { randomUUID } from "node:crypto";
+import { constants } from "node:http2";
+import type { Call } from "../core/call.ts";
+import { fail } from "../core/errors.ts";
+import type { Logger } from "../core/logger.ts";
+import { asPublicError, isServerFault, sendError } from "./answer.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, isHttp2 } from "./http-message.ts";
+import type { PortLimits } from "./limits.ts";
+
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
+const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
+const HEADERS_TOO_LARGE = 431;
+
+/** How long the rest of a body is read and dropped after an early answer, before the cut. */
+const DISCARD_MS = 1_000;
+
+/** What the guard works with. */
+export interface GuardOptions {
+  readonly handler: HttpHandler;
+  readonly limits: PortLimits;
+  readonly logger: Logger;
+  /** Whether connections should end after their answer. */
+  readonly isDraining: () => boolean;
+}
+
+/** Wraps the handler; the result never throws and answers every request. */
+export function createGuard(
+  options: GuardOptions,
+): (request: HttpRequest, response: HttpResponse) => void {
+  const { handler, limits } = options;
+  return (request, response) => {
+    const call = createCall(request, response, limits);
+    try {
+      response.setHeader("x-request-id", call.requestId);
+      if (!isHttp2(request) && options.isDraining()) response.setHeader("connection", "close");
+      response.on("error", () => response.destroy());
+      cutUnreadBody(request, response);
+      if (headerBytes(request.rawHeaders) > limits.headerBytes) {
+        refuseHeaders(response, call, limits.headerBytes);
+        return;
+      }
+      checkTarget(request);
+      const done = handler(request, response, call);
+      if (done) done.catch((error: unknown) => answerFailure(options, response, call, error));
+    } catch (error) {
+      answerFailure(options, response, call, error);
+    }
+  };
+}
+
+function createCall(request: HttpRequest, response: HttpResponse, limits: PortLimits): Call {
+  const given = request.headers["x-request-id"];
+  const isSane = typeof given === "string" && REQUEST_ID.test(given);
+  return {
+    requestId: isSane ? given : randomUUID(),
+    remoteAddress: (request.socket?.remoteAddress ?? "").replace(/^::ffff:/, ""),
+    receiveSlowly: limitBodyTime(request, response, limits),
+  };
+}
+
+/**
+ * HTTP/1.1 has Node's own `requestTimeout`; HTTP/2 has none, so a body that drips would stay for ever.
+ * Returns what lifts the limit.
+ */
+function limitBodyTime(
+  request: HttpRequest,
+  response: HttpResponse,
+  limits: PortLimits,
+): () => void {
+  if (!isHttp2(request)) return () => undefined;
+  const { stream } = request;
+  stream.setTimeout(limits.sessionIdleMs, () => stream.close(constants.NGHTTP2_CANCEL));
+  if (request.complete) return () => undefined;
+  const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), limits.requestMs);
+  const clear = () => clearTimeout(timer);
+  request.once("end", clear);
+  response.once("close", clear);
+  return clear;
+}
+
+/** After an early answer the rest of the body is dropped for a moment, then the connection is cut. */
+function cutUnreadBody(request: HttpRequest, response: HttpResponse): void {
+  response.once("finish", () => {
+    if (request.complete) return;
+    if (isHttp2(request)) {
+      request.stream.close(constants.NGHTTP2_NO_ERROR);
+      return;
+    }
+    const timer = setTimeout(() => request.socket.destroy(), DISCARD_MS);
+    request.once("end", () => clearTimeout(timer));
+    request.once("close", () => clearTimeout(timer));
+    request.resume();
+  });
+}
+
+function headerBytes(rawHeaders: readonly string[]): number {
+  let bytes = 0;
+  for (const text of rawHeaders) bytes += text.length;
+  return bytes;
+}
+
+/** Fails with HEADERS_INVALID when the target or the Host could not make an address. */
+function checkTarget(request: HttpRequest): void {
+  const host = readHost(request);
+  if (host === undefined || !HOST.test(host)) {
+    throw fail("HEADERS_INVALID", "the Host header must be one name or address, such as host:8080");
+  }
+  if (request.url !== undefined && /^https?:\/\//i.test(request.url)) {
+    const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
+    request.url = at < 0 ? "/" : request.url.slice(at);
+  }
+  if (!request.url?.startsWith("/") || !URL.canParse(`http://${host}`)) {
+    throw fail("HEADERS_INVALID", "the request target must be a path that starts with /");
+  }
+}
+
+function readHost(request: HttpRequest): string | undefined {
+  if (isHttp2(request)) return request.authority || request.headers.host;
+  const hosts = request.rawHeaders.filter((text, i) => i % 2 === 0 && /^host$/i.test(text)).length;
+  if (hosts > 1) return undefined;
+  // HTTP/1.0 needs no Host.
+  if (hosts === 0 && request.httpVersion === "1.0") request.headers.host = "localhost";
+  return request.headers.host;
+}
+
+function refuseHeaders(response: HttpResponse, call: Call, max: number): void {
+  const error = fail("HEADERS_INVALID", `the headers of a request take at most ${max} bytes`);
+  const { requestId } = call;
+  sendError(response, error, { requestId, status: HEADERS_TOO_LARGE });
+}
+
+function answerFailure(
+  { logger }: GuardOptions,
+  response: HttpResponse,
+  { requestId }: Call,
+  reason: unknown,
+): void {
+  const error = asPublicError(reason);
+  if (isServerFault(error)) {
+    logger.error("request failed", { requestId, error: error.cause ?? error });
+  }
+  if (response.headersSent) response.destroy();
+  else sendError(response, error, { requestId });
+}

@@ -1,0 +1,36 @@
+/** The Node requests and responses that the port serves: HTTP/1.1 and HTTP/2 alike. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Call } from "../core/call.ts";
+
+/** A request of either protocol. */
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+
+/** The answer to it. */
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/** Serves one request; a rejection is answered with 500 by the guard. */
+export type HttpHandler = (
+  request: HttpRequest,
+  response: HttpResponse,
+  call: Call,
+) => void | Promise<void>;
+
+/** Path of a request without its query. */
+export function pathOf(request: HttpRequest): string {
+  const target = request.url ?? "";
+  const query = target.indexOf("?");
+  return query < 0 ? target : target.slice(0, query);
+}
+
+/** Query of a request, decoded. */
+export function queryOf(request: HttpRequest): URLSearchParams {
+  const target = request.url ?? "";
+  const query = target.indexOf("?");
+  return new URLSearchParams(query < 0 ? "" : target.slice(query + 1));
+}
+
+/** Whether the request came over HTTP/2. */
+export function isHttp2(request: HttpRequest): request is Http2ServerRequest {
+  return request.httpVersionMajor === 2;
+}

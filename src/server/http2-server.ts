@@ -1,0 +1,90 @@
+/** The HTTP/2 half of the port: sessions with a limit on everything. */
+import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
+import type { Logger } from "../core/logger.ts";
+import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import type { PortLimits } from "./limits.ts";
+
+/** HTTP/2 server with its open sessions. */
+export interface Http2Half {
+  readonly server: Http2Server;
+  /** Asks every session to end after the requests it has (GOAWAY). */
+  readonly closeSessions: () => void;
+}
+
+/** An HTTP/2 server that never listens: the port hands it connections. */
+export function createHttp2Server(
+  options: { readonly limits: PortLimits; readonly logger: Logger },
+  listener: (request: HttpRequest, response: HttpResponse) => void,
+): Http2Half {
+  const { limits, logger } = options;
+  const sessions = new Set<ServerHttp2Session>();
+  const perAddress = new Map<string, number>();
+  const server = createServer(
+    {
+      maxSessionMemory: limits.sessionMegabytes,
+      // Node answers rapid resets with GOAWAY after a burst of 1,000 and 33 a second.
+      settings: {
+        maxConcurrentStreams: limits.streamsPerSession,
+        maxHeaderListSize: limits.headerBytes,
+        enablePush: false,
+      },
+    },
+    listener,
+  );
+  server.on("sessionError", (error) => logger.debug("HTTP/2 session failed", { error }));
+  server.on("session", (session) => {
+    const address = session.socket.remoteAddress ?? "";
+    const count = (perAddress.get(address) ?? 0) + 1;
+    perAddress.set(address, count);
+    sessions.add(session);
+    session.once("close", () => {
+      sessions.delete(session);
+      const left = (perAddress.get(address) ?? 1) - 1;
+      if (left > 0) perAddress.set(address, left);
+      else perAddress.delete(address);
+    });
+    if (count > limits.sessionsPerAddress) {
+      logger.warn("too many HTTP/2 sessions from one address", { address, count });
+      session.destroy(undefined, 0x0b);
+      return;
+    }
+    superviseSession(session, limits);
+  });
+  return {
+    server,
+    closeSessions: () => {
+      for (const session of sessions) session.close();
+    },
+  };
+}
+
+/** Ends a session that is old, used up, silent or dead. */
+function superviseSession(session: ServerHttp2Session, limits: PortLimits): void {
+  const bornMs = performance.now();
+  let requests = 0;
+  let open = 0;
+  let lastMs = bornMs;
+  let isPingOut = false;
+  session.on("stream", (stream) => {
+    open += 1;
+    requests += 1;
+    stream.once("close", () => {
+      open -= 1;
+      lastMs = performance.now();
+    });
+    if (requests >= limits.requestsPerSession) session.close();
+  });
+  const timer = setInterval(() => {
+    const nowMs = performance.now();
+    const isIdle = open === 0 && nowMs - lastMs > limits.sessionIdleMs;
+    if (isPingOut) session.destroy();
+    else if (isIdle || nowMs - bornMs > limits.sessionAgeMs) session.close();
+    if (session.destroyed || session.closed) return;
+    isPingOut = true;
+    session.ping(() => {
+      isPingOut = false;
+    });
+  }, limits.pingMs);
+  timer.unref();
+  session.once("close", () => clearInterval(timer));
+}

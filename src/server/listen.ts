@@ -1,0 +1,152 @@
+/**
+ * The one port: HTTP/1.1 and HTTP/2 (prior knowledge, or ALPN over TLS) on one TCP socket, so that
+ * gRPC, gRPC-Web, Connect and plain HTTP need one address.
+ */
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { Logger } from "../core/logger.ts";
+import { createGuard } from "./guard.ts";
+import type { HttpHandler } from "./http-message.ts";
+import { createHttp1Server } from "./http1-server.ts";
+import { createHttp2Server } from "./http2-server.ts";
+import { PORT_LIMITS, type PortLimits } from "./limits.ts";
+import { sniffProtocol } from "./protocol-sniffer.ts";
+import { readTlsFiles, type TlsFiles, watchTlsFiles } from "./tls-files.ts";
+
+/** What the port needs. */
+export interface PortOptions {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Serves TLS only, when set. */
+  readonly tls?: TlsFiles;
+  /** Limits that differ from PORT_LIMITS. */
+  readonly limits?: Partial<PortLimits>;
+  readonly handler: HttpHandler;
+  readonly logger: Logger;
+  /** Called once when draining begins, to end calls that would stay open for ever. */
+  readonly onDrain?: () => void;
+}
+
+/** An open port. */
+export interface Port {
+  /** Address that it is bound to. */
+  readonly address: string;
+  readonly port: number;
+  /**
+   * Takes no more connections, lets requests in flight end, then closes. What is still open after
+   * `deadlineMs` is cut.
+   */
+  drain(deadlineMs: number): Promise<void>;
+  /** Cuts everything. */
+  close(): Promise<void>;
+}
+
+/** Opens the port. Rejects when it cannot be bound or the TLS files are not usable. */
+export async function createPort(options: PortOptions): Promise<Port> {
+  const limits: PortLimits = { ...PORT_LIMITS, ...options.limits };
+  let isDraining = false;
+  const guard = createGuard({ ...options, limits, isDraining: () => isDraining });
+  const http1 = createHttp1Server(limits, guard);
+  const http2 = createHttp2Server({ limits, logger: options.logger }, guard);
+  const sockets = new Set<Socket>();
+
+  const assign = (socket: Socket, isHttp2: boolean) => {
+    if (isHttp2) {
+      socket.allowHalfOpen = false;
+      http2.server.emit("connection", socket);
+      // A session that was refused or drained at once must not be read.
+      if (isDraining) http2.closeSessions();
+      return;
+    }
+    http1.emit("connection", socket);
+    socket.resume();
+  };
+  const accept = (socket: Socket) => {
+    // Each protocol listens itself later; until then an error must not end the process.
+    socket.on("error", () => socket.destroy());
+    sniffProtocol(socket, {
+      timeoutMs: limits.firstBytesMs,
+      take: (isHttp2) => assign(socket, isHttp2),
+    });
+  };
+  const { server, stopWatch } = createListener({ ...options, limits }, accept, assign);
+  server.maxConnections = limits.connections;
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  await listen(server, options);
+
+  const close = async () => {
+    isDraining = true;
+    stopWatch();
+    const closed = closeServer(server);
+    for (const socket of sockets) socket.destroy();
+    http1.close();
+    http1.closeAllConnections();
+    await closed;
+  };
+  const drain = async (deadlineMs: number) => {
+    if (!isDraining) options.onDrain?.();
+    isDraining = true;
+    const closed = closeServer(server);
+    http2.closeSessions();
+    const idle = setInterval(() => http1.closeIdleConnections(), 50);
+    http1.closeIdleConnections();
+    await Promise.race([closed, elapse(deadlineMs)]);
+    clearInterval(idle);
+    await close();
+  };
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("the port has no address");
+  return { address: bound.address, port: bound.port, drain, close };
+}
+
+function createListener(
+  options: PortOptions & { readonly limits: PortLimits },
+  accept: (socket: Socket) => void,
+  assign: (socket: Socket, isHttp2: boolean) => void,
+): { server: Server; stopWatch: () => void } {
+  const tcp = { noDelay: true, keepAlive: true, allowHalfOpen: true };
+  if (!options.tls) {
+    return { server: createTcpServer(tcp, accept), stopWatch: () => undefined };
+  }
+  const server = createTlsServer({
+    ...tcp,
+    ...readTlsFiles(options.tls),
+    ALPNProtocols: ["h2", "http/1.1"],
+    minVersion: "TLSv1.2",
+    handshakeTimeout: options.limits.firstBytesMs,
+  });
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.alpnProtocol === "h2") {
+      socket.on("error", () => socket.destroy());
+      assign(socket, true);
+    } else accept(socket);
+  });
+  const stopWatch = watchTlsFiles(options.tls, {
+    onChange: (context) => server.setSecureContext(context),
+    logger: options.logger,
+  });
+  return { server, stopWatch };
+}
+
+function listen(server: Server, { host, port }: PortOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port, backlog: 1_024 }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function elapse(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
