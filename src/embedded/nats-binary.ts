@@ -54,7 +54,9 @@ async function installInto(
       await publishBinary(made, cached);
       return cached;
     } catch (error) {
-      tried.push(`${installer.name}: ${error instanceof Error ? error.message : String(error)}`);
+      const fault = `${installer.name}: ${error instanceof Error ? error.message : String(error)}`;
+      tried.push(fault);
+      onProgress?.(`could not install nats-server from ${fault}`);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
