@@ -26,6 +26,8 @@ export const REASONS = {
   ALREADY_EXISTS: Code.AlreadyExists,
   IDEMPOTENCY_KEY_REUSED: Code.AlreadyExists,
   ETAG_STALE: Code.Aborted,
+  /** The stream has a newer generation: read its definition again and retry. */
+  GENERATION_SEALED: Code.Aborted,
   WRONG_STATE: Code.FailedPrecondition,
   DESTINATION_REFUSED: Code.FailedPrecondition,
   LAST_OWNER: Code.FailedPrecondition,
