@@ -1,6 +1,6 @@
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { rememberChild } from "./orphan.ts";
 
 /** How a server is started as a child of this process. */
 export interface ChildOptions {
@@ -13,6 +13,8 @@ export interface ChildOptions {
   env?: Record<string, string>;
   /** The signal that asks this server for a clean stop; sent by the kernel when we die. */
   stopSignal: NodeJS.Signals;
+  /** Where the child is written down at once, so that a start after our own crash can end it. */
+  recordFile?: string | undefined;
   /** Called with each line the server writes. */
   onLine?: (line: string) => void;
 }
@@ -29,7 +31,17 @@ export interface Child {
   stop(graceMs?: number): Promise<void>;
 }
 
-const setprivPaths = ["/usr/bin/setpriv", "/bin/setpriv"];
+let deathSignal: Promise<boolean> | undefined;
+
+/** Whether this system has a `setpriv` that passes on a parent's death (util-linux; not busybox). */
+function hasDeathSignal(): Promise<boolean> {
+  deathSignal ??= new Promise((resolve) => {
+    execFile("setpriv", ["--pdeathsig=TERM", "--", "true"], { timeout: 5_000 }, (error) =>
+      resolve(error === null),
+    );
+  });
+  return deathSignal;
+}
 
 /**
  * Starts a server in a process group of its own, so that Ctrl-C in a terminal reaches us alone and
@@ -37,10 +49,9 @@ const setprivPaths = ["/usr/bin/setpriv", "/bin/setpriv"];
  * child when we die in any way, kill -9 too; `endOrphans` serves the systems without it.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const setpriv = setprivPaths.find((path) => existsSync(path));
-  const [command, args] = setpriv
+  const [command, args] = (await hasDeathSignal())
     ? [
-        setpriv,
+        "setpriv",
         [`--pdeathsig=${options.stopSignal.slice(3)}`, "--", options.command, ...options.args],
       ]
     : [options.command, [...options.args]];
@@ -61,6 +72,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     child.once("error", reject);
   });
   readLines(child, options.onLine);
+  if (options.recordFile) await rememberChild(options.recordFile, child.pid!, options.stopSignal);
   return describeChild(child, exited, options.stopSignal);
 }
 

@@ -7,6 +7,9 @@ export interface DataDirLock {
   release(): void;
 }
 
+/** SQLITE_BUSY: somebody else holds the lock. */
+const sqliteBusy = 5;
+
 /**
  * Takes the data directory for this process, or throws an error that names the process that has it.
  * The lock is the kernel's, through an SQLite file that is never written: Node has no flock of its
@@ -15,11 +18,16 @@ export interface DataDirLock {
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const holderFile = join(dataDir, "lock.pid");
-  const database = new DatabaseSync(join(dataDir, "lock"), { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(join(dataDir, "lock"), { timeout: 0 });
     database.exec("PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE");
   } catch (cause) {
-    database.close();
+    database?.close();
+    if ((cause as { errcode?: number }).errcode !== sqliteBusy) {
+      const { message } = cause as Error;
+      throw new Error(`the data directory ${dataDir} cannot be locked: ${message}`, { cause });
+    }
     const holder = (await readFile(holderFile, "utf8").catch(() => "")).trim();
     throw new Error(
       `the data directory ${dataDir} is in use by another Tributary process` +

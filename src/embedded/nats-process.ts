@@ -14,10 +14,13 @@ export interface NatsProcessOptions {
   /** The configuration file; its `ports_file_dir` must be `portsFolder`. */
   configFile: string;
   portsFolder: string;
+  /** See ChildOptions. */
+  recordFile?: string;
   onLine?: ((line: string) => void) | undefined;
 }
 
-const startTimeoutMs = 60_000;
+/** After a crash the server reads through its store, which takes minutes for very large ones. */
+const startTimeoutMs = 600_000;
 
 /**
  * Starts nats-server and settles when JetStream is ready, with the ports that the server itself wrote
@@ -31,6 +34,7 @@ export async function startNatsProcess(
     command: options.binary,
     args: ["-c", options.configFile],
     stopSignal: "SIGTERM",
+    recordFile: options.recordFile,
     onLine(line) {
       if (lines.push(line) > 20) lines.shift();
       options.onLine?.(line);
@@ -69,6 +73,9 @@ async function isHealthy(monitorPort: number): Promise<boolean> {
   return (await checkNatsHealth(monitorPort)) === undefined;
 }
 
+/** How `checkNatsHealth` begins when the server said nothing. */
+export const noAnswer = "no answer";
+
 /** Undefined when the server is well, else what its /healthz says or why it gave no answer in 2 s. */
 export async function checkNatsHealth(monitorPort: number): Promise<string | undefined> {
   try {
@@ -77,6 +84,6 @@ export async function checkNatsHealth(monitorPort: number): Promise<string | und
     });
     return response.ok ? void (await response.body?.cancel()) : await response.text();
   } catch (error) {
-    return `no answer: ${error instanceof Error ? error.message : String(error)}`;
+    return `${noAnswer}: ${error instanceof Error ? error.message : String(error)}`;
   }
 }

@@ -44,20 +44,21 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const portsFile = join(folder, "ports.json");
   let ports = await readPorts(portsFile);
   const configFile = join(folder, "nats.conf");
+  const recordFile = join(folder, "process.json");
   let isFirstStart = true;
   const begin = async () => {
     const settings = { folder, ports, ...credentials, maxFileStore: await findStoreLimit(folder) };
     await writeFile(configFile, describeConfig(settings), { mode: 0o600 });
     const onLine = (line: string) => logger.debug("nats-server", { line });
-    const started = await startNatsProcess({ binary, configFile, portsFolder: folder, onLine });
+    const files = { configFile, portsFolder: folder, recordFile };
+    const started = await startNatsProcess({ binary, ...files, onLine });
     ports = started.ports;
     return started.child;
   };
   const supervisor = await superviseServer({
     name: "nats-server",
     logger,
-    stopSignal: "SIGTERM",
-    recordFile: join(folder, "process.json"),
+    recordFile,
     async start() {
       try {
         return await begin();

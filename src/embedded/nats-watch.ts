@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../core/logger.ts";
-import { checkNatsHealth } from "./nats-process.ts";
+import { checkNatsHealth, noAnswer } from "./nats-process.ts";
 import { findFreeBytes } from "./store-size.ts";
 
 export interface NatsWatchOptions {
@@ -21,10 +21,12 @@ export interface NatsWatch {
 const everyMs = 1_000;
 /** A restart on a disk without room would only take reads away as well. */
 const leastFreeBytes = 64 * 1024 * 1024;
+/** A server that lives but has said nothing for this long is stuck. */
+const stuckMs = 30_000;
 const leastBetweenRestartsMs = 15_000;
 
 /**
- * Asks for the server's health every second and restarts it after a write error. On a full disk
+ * Asks for the server's health every second and restarts it when it is stuck or after a write error. On a full disk
  * nats-server stops answering publishes and does not recover when space is freed, but a restart
  * brings it back with all that it acknowledged.
  */
@@ -32,6 +34,7 @@ export function watchNatsHealth(options: NatsWatchOptions): NatsWatch {
   const { folder, monitorPort, logger, restart } = options;
   const closing = new AbortController();
   let fault: string | undefined;
+  let answeredAt = performance.now();
   let restartedAt = Number.NEGATIVE_INFINITY;
   const check = async () => {
     const found = await checkNatsHealth(monitorPort);
@@ -39,7 +42,9 @@ export function watchNatsHealth(options: NatsWatchOptions): NatsWatch {
       logger.warn("nats-server is not well", { health: found });
     }
     fault = found;
-    if (!fault || !/write error/i.test(fault)) return;
+    if (!fault?.startsWith(noAnswer)) answeredAt = performance.now();
+    const isStuck = performance.now() - answeredAt > stuckMs;
+    if (!fault || !(isStuck || /write error/i.test(fault))) return;
     if (performance.now() - restartedAt < leastBetweenRestartsMs) return;
     if ((await findFreeBytes(folder)) < leastFreeBytes) return;
     restartedAt = performance.now();

@@ -10,13 +10,16 @@ export interface PostgresProcessOptions {
   port: number;
   /** false gives up safety at a power cut for speed; only tests do that. */
   durable: boolean;
+  /** See ChildOptions. */
+  recordFile?: string;
   onLine?: (line: string) => void;
 }
 
 /** Thrown when the port was taken by another process; the caller may choose another. */
 export class PortTakenError extends Error {}
 
-const startTimeoutMs = 30_000;
+/** Recovery after a crash replays up to 1 GB of write-ahead log. */
+const startTimeoutMs = 300_000;
 
 /**
  * Starts a Postgres server on 127.0.0.1:`port` and on a Unix socket in the cluster's folder, and
@@ -31,11 +34,12 @@ export async function startPostgresProcess(options: PostgresProcessOptions): Pro
   });
   const child = await startChild({
     command: binaries.postgres,
-    args: ["-D", cluster.servedAs, ...settings(port, cluster.servedAs, durable)],
+    args: ["-D", cluster.servedAs, ...settings(port, durable)],
     cwd: cluster.path,
     user,
     env: { LC_ALL: "C", TZ: "UTC" },
     stopSignal: "SIGINT",
+    recordFile: options.recordFile,
     onLine(line) {
       if (lines.push(line) > 20) lines.shift();
       if (line.includes("database system is ready to accept connections")) announceReady();
@@ -59,11 +63,12 @@ export async function startPostgresProcess(options: PostgresProcessOptions): Pro
   );
 }
 
-function settings(port: number, socketFolder: string, durable: boolean): string[] {
+function settings(port: number, durable: boolean): string[] {
   const values: Record<string, string | number> = {
     port,
     listen_addresses: "127.0.0.1",
-    unix_socket_directories: socketFolder,
+    // The server's working directory is its cluster; the full path may be too long for a socket.
+    unix_socket_directories: ".",
     max_connections: 200,
     shared_buffers: "64MB",
     // Parallel queries want shared memory that small containers do not give.

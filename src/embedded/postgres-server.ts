@@ -39,31 +39,25 @@ const portAttempts = 5;
 /** Starts Postgres on the cluster in `folder`, made on the first start, on 127.0.0.1 only. */
 export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
   const { folder, cacheDir, logger } = options;
-  const user = await findServiceUser();
+  const user = await findServiceUser(folder);
   const binaries = await findPostgres(user, copyFolders(cacheDir));
   const cluster = await openCluster({ folder, binaries, user });
+  const onLine = (line: string) => logger.debug("postgres", { line });
+  const recordFile = join(folder, "process.json");
+  const launch = { binaries, cluster, user, durable: true, recordFile, onLine };
   const portFile = join(folder, "port");
   const earlier = Number((await readFile(portFile, "utf8").catch(() => "")).trim());
   let port = await findFreePort(earlier > 0 ? earlier : undefined);
   let isFirstStart = true;
-  const onLine = (line: string) => logger.debug("postgres", { line });
   const supervisor = await superviseServer({
     name: "postgres",
     logger,
-    stopSignal: "SIGINT",
-    recordFile: join(folder, "process.json"),
+    recordFile,
     async start() {
       await removeStaleLocks(cluster.path);
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await startPostgresProcess({
-            binaries,
-            cluster,
-            user,
-            port,
-            durable: true,
-            onLine,
-          });
+          return await startPostgresProcess({ ...launch, port });
         } catch (error) {
           const mayMove = isFirstStart && error instanceof PortTakenError;
           if (!mayMove || attempt === portAttempts) throw error;

@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -12,10 +14,13 @@ export interface ServiceUser {
 /**
  * The unprivileged user that Postgres runs as when we are root, because Postgres refuses root:
  * `postgres` where the system has it, else `nobody`. initdb wants a user with a name, so a made-up
- * number would not do. Returns undefined when we are not root and no change is needed.
+ * number would not do. A cluster that exists below `folder` keeps its owner. Returns undefined when we
+ * are not root and no change is needed.
  */
-export async function findServiceUser(): Promise<ServiceUser | undefined> {
+export async function findServiceUser(folder?: string): Promise<ServiceUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
+  const cluster = folder && (await stat(join(folder, "data")).catch(() => undefined));
+  if (cluster && cluster.uid !== 0) return { uid: cluster.uid, gid: cluster.gid };
   for (const name of ["postgres", "nobody"]) {
     try {
       const [uid, gid] = await Promise.all([readId("-u", name), readId("-g", name)]);

@@ -2,15 +2,14 @@ import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../core/logger.ts";
 import type { Child } from "./child.ts";
-import { endOrphan, rememberChild } from "./orphan.ts";
+import { endOrphan } from "./orphan.ts";
 
 export interface SupervisorOptions {
   /** For the log: `nats-server`, `postgres`. */
   name: string;
   /** Starts the server and settles when it takes connections, on the same port each time. */
   start: () => Promise<Child>;
-  stopSignal: NodeJS.Signals;
-  /** Where the running child is written down for a start after our own crash. */
+  /** Where `start` writes its child down; one that is found there at first is ended. */
   recordFile: string;
   logger: Logger;
 }
@@ -38,14 +37,14 @@ const stableMs = 30_000;
  * Throws only when the first start fails.
  */
 export async function superviseServer(options: SupervisorOptions): Promise<SupervisedServer> {
-  const { name, logger, recordFile } = options;
+  const { name, start, logger, recordFile } = options;
   const orphan = await endOrphan(recordFile);
   if (orphan !== undefined)
     logger.warn(`ended a ${name} left by an earlier crash`, { pid: orphan });
   const closing = new AbortController();
   let restarts = 0;
   let isReady = true;
-  let child = await startAndRemember(options);
+  let child = await start();
 
   const keepRunning = async () => {
     let delayMs = firstDelayMs;
@@ -60,7 +59,7 @@ export async function superviseServer(options: SupervisorOptions): Promise<Super
         await delay(delayMs, undefined, { signal: closing.signal }).catch(() => undefined);
         if (closing.signal.aborted) return;
         delayMs = Math.min(delayMs * 2, longestDelayMs);
-        const started = await startAndRemember(options).catch((error: unknown) => {
+        const started = await start().catch((error: unknown) => {
           logger.error(`${name} could not be started again`, { error: String(error) });
         });
         if (!started) continue;
@@ -96,14 +95,4 @@ export async function superviseServer(options: SupervisorOptions): Promise<Super
       await rm(recordFile, { force: true });
     },
   };
-}
-
-async function startAndRemember({
-  start,
-  recordFile,
-  stopSignal,
-}: SupervisorOptions): Promise<Child> {
-  const child = await start();
-  await rememberChild(recordFile, child.pid, stopSignal);
-  return child;
 }

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, mkdtemp, readFile, rm, stat, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import postgres from "postgres";
@@ -132,6 +133,13 @@ describe("starts", () => {
     await sql.end();
   });
 
+  test("a data directory with a path too long for a Unix socket serves TCP alone", async () => {
+    const dataDir = join(folder, "deep".repeat(30));
+    const embedded = await start({ dataDir, want: { nats: false, postgres: true } });
+    expect(embedded.postgres!.socketPath).toBeUndefined();
+    expect(await query(embedded, "select 1 as a")).toEqual([{ a: 1 }]);
+  });
+
   test("settings that make an acknowledgement mean what it says", async () => {
     const embedded = await start();
     expect(await query(embedded, "show fsync")).toEqual([{ fsync: "on" }]);
@@ -228,6 +236,14 @@ describe.runIf(process.getuid?.() === 0)("as root", () => {
     await embedded.close();
     const again = await start({ dataDir: join(closed, "data") });
     expect(await query(again, "select a from t")).toEqual([{ a: 1 }]);
+  });
+
+  test("a cluster of another user keeps its owner", async () => {
+    const first = await start();
+    await first.close();
+    await promisify(execFile)("chown", ["-R", "12345:12345", join(folder, "data/postgres/data")]);
+    const second = await start();
+    expect((await stat(`/proc/${second.health().postgres!.pid}`)).uid).toBe(12345);
   });
 
   test("a clone below a folder that only root enters starts", async () => {
