@@ -42,6 +42,8 @@ export async function startNatsProcess(
   });
   // The server names this file after its program and process.
   const portsFile = join(options.portsFolder, `${basename(options.binary)}_${child.pid}.ports`);
+  // The server removes it itself unless it was killed.
+  void child.exited.then(() => rm(portsFile, { force: true }).catch(() => undefined));
   try {
     const end = performance.now() + startTimeoutMs;
     for (;;) {
@@ -54,8 +56,6 @@ export async function startNatsProcess(
   } catch (error) {
     await child.stop(2_000);
     throw new Error(`${(error as Error).message}:\n${lines.join("\n")}`, { cause: error });
-  } finally {
-    await rm(portsFile, { force: true });
   }
 }
 
