@@ -38,7 +38,9 @@ export function createClientAuthenticator(options: ClientAuthenticatorOptions): 
     checkFresh(definitions, now());
     const waitMs = attempts.waitMs(clientId, call.address);
     if (waitMs > 0) {
-      throw new OAuthError("invalid_client", "too many wrong secrets; try again later", waitMs);
+      throw new OAuthError("invalid_client", "too many wrong secrets; try again later", {
+        retryAfterMs: waitMs,
+      });
     }
     const application = definitions.applicationByClientId(clientId);
     const isRight = compareSecrets(application, clientSecret, now());

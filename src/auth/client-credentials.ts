@@ -51,9 +51,7 @@ function parseBasic(header: string): ClientCredentials {
       clientSecret: decodeForm(text.slice(colon + 1)),
     };
   } catch (cause) {
-    const error = new OAuthError("invalid_client", "the Basic credentials are malformed");
-    error.cause = cause;
-    throw error;
+    throw new OAuthError("invalid_client", "the Basic credentials are malformed", { cause });
   }
 }
 

@@ -37,10 +37,15 @@ export type IssueToken = (input: IssueTokenInput) => Promise<IssuedToken>;
 export function createTokenIssuer(options: TokenIssuerOptions): IssueToken {
   const { authenticateClient, tokens, onIssued } = options;
   return async (input) => {
-    if (!input.grantType) throw new OAuthError("invalid_request", "grant_type is required");
+    if (!input.grantType)
+      throw new OAuthError("invalid_request", "grant_type is required", {
+        parameter: "grant_type",
+      });
     const application = authenticateClient(input);
     if (input.grantType !== "client_credentials") {
-      throw new OAuthError("unsupported_grant_type", "the only grant_type is client_credentials");
+      throw new OAuthError("unsupported_grant_type", "the only grant_type is client_credentials", {
+        parameter: "grant_type",
+      });
     }
     if (!application.isClientCredentialsEnabled) {
       throw new OAuthError(
@@ -60,10 +65,12 @@ function chooseScope(application: ApplicationDefinition, asked = ""): string {
   const wanted = new Set(asked.split(" ").filter((part) => part !== ""));
   const granted = wanted.size === 0 ? application.operations : [...wanted];
   if (granted.length === 0) {
-    throw new OAuthError("invalid_scope", "the application may do nothing");
+    throw new OAuthError("invalid_scope", "the application may do nothing", { parameter: "scope" });
   }
   if (!granted.every((operation) => application.operations.includes(operation))) {
-    throw new OAuthError("invalid_scope", "the application may not have this scope");
+    throw new OAuthError("invalid_scope", "the application may not have this scope", {
+      parameter: "scope",
+    });
   }
   return granted.join(" ");
 }

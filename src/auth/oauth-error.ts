@@ -9,17 +9,26 @@ export type OAuthErrorCode =
   | "unsupported_grant_type"
   | "invalid_scope";
 
+/** What may go with a refusal. */
+export interface OAuthErrorOptions extends ErrorOptions {
+  /** After too many wrong secrets: when to try again. */
+  readonly retryAfterMs?: number;
+  /** The parameter at fault, where it is one. */
+  readonly parameter?: string;
+}
+
 /** A refusal of the token, introspection or revocation endpoint. */
 export class OAuthError extends Error {
   readonly code: OAuthErrorCode;
-  /** After too many wrong secrets: when to try again. */
   readonly retryAfterMs: number | undefined;
+  readonly parameter: string | undefined;
 
   /** `description` is for the client's developer: printable ASCII, no quotes, no secrets. */
-  constructor(code: OAuthErrorCode, description: string, retryAfterMs?: number) {
-    super(description);
+  constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
+    super(description, options);
     this.name = "OAuthError";
     this.code = code;
-    this.retryAfterMs = retryAfterMs;
+    this.retryAfterMs = options.retryAfterMs;
+    this.parameter = options.parameter;
   }
 }

@@ -35,7 +35,8 @@ export interface TokenDesk {
 export function createTokenDesk(options: TokenDeskOptions): TokenDesk {
   const { authenticateClient, tokens, revocations, definitions } = options;
   const read = async (call: TokenCall) => {
-    if (!call.token) throw new OAuthError("invalid_request", "token is required");
+    if (!call.token)
+      throw new OAuthError("invalid_request", "token is required", { parameter: "token" });
     const caller = authenticateClient(call);
     const claims = await tokens.verify(call.token);
     const isKnown =
@@ -54,7 +55,9 @@ export function createTokenDesk(options: TokenDeskOptions): TokenDesk {
       const { caller, claims } = await read(call);
       if (!claims) return;
       if (claims.client_id !== caller.clientId) {
-        throw new OAuthError("invalid_grant", "the token was issued to another client");
+        throw new OAuthError("invalid_grant", "the token was issued to another client", {
+          parameter: "token",
+        });
       }
       await revocations.revoke({
         tokenId: claims.jti,
