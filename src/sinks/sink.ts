@@ -86,17 +86,30 @@ export type RequestOutcome =
   | { readonly kind: "fenced" }
   | { readonly kind: "pause"; readonly reason: string; readonly why: string };
 
+/** A row that the destination refused, by its place. */
+export interface RejectedPlace {
+  readonly place: Place;
+  readonly reason: string;
+  readonly why: string;
+}
+
 /** What `resume` finds: the cursor that the target keeps, with the epoch it was written in. */
 export interface KeptCursor {
   readonly epoch: number;
   readonly cursor: Uint8Array;
+  /**
+   * Rows that the request of this cursor had refused: they are behind the cursor, so a crash between
+   * its commit and holding them would lose them. Hold them (again) before the next request.
+   */
+  readonly rejects: readonly RejectedPlace[];
 }
 
 /** An open sink. `write` is never called twice at once for one partition. */
 export interface OpenSink {
   /**
    * For sinks that keep the cursor: claims the partition for `epoch` in the target (so that writes of
-   * lower epochs fail as `fenced`) and gives the cursor found there; undefined for a new one.
+   * lower epochs fail as `fenced`) and gives the cursor found there; undefined for a new one. Throws
+   * SinkFault `FENCED`, with `targetEpoch`, when a higher epoch is there.
    */
   resume?(partition: number, epoch: number): Promise<KeptCursor | undefined>;
   write(request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome>;

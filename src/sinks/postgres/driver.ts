@@ -1,0 +1,27 @@
+import { clone } from "@bufbuild/protobuf";
+import { type PostgresSink, PostgresSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import type { SinkDriver } from "../sink.ts";
+import { checkPostgres } from "./check.ts";
+import { keepPassword, maskDatabaseUrl } from "./database-url.ts";
+import { openPostgres } from "./open-sink.ts";
+import { testPostgres } from "./probe.ts";
+
+/** Rows of a table; exactly once, for rows and cursor are committed together. */
+export const postgresDriver: SinkDriver<"postgres"> = {
+  defaults: { count: 5000, bytes: 8 * 1024 * 1024, timeMs: 0 },
+  countMax: 100_000,
+  keepsCursor: true,
+  concurrency: 1,
+  check: (config, { schema }) => checkPostgres(config, schema),
+  open: openPostgres,
+  test: testPostgres,
+  mask: (config) => withUrl(config, maskDatabaseUrl(config.databaseUrl)),
+  keepSecrets: (config, saved) =>
+    withUrl(config, keepPassword(config.databaseUrl, saved.databaseUrl)),
+};
+
+function withUrl(config: PostgresSink, databaseUrl: string): PostgresSink {
+  const copy = clone(PostgresSinkSchema, config);
+  copy.databaseUrl = databaseUrl;
+  return copy;
+}

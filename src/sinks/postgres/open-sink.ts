@@ -1,0 +1,99 @@
+import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
+import { createEgressGuard, type EgressGuard } from "../egress.ts";
+import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
+import { retrySink, SinkFault } from "../sink-fault.ts";
+import { type Column, columnsOf } from "./columns.ts";
+import { claimCursor, createCursorTable } from "./cursor-table.ts";
+import { type DatabaseAddress, parseDatabaseUrl } from "./database-url.ts";
+import { encodeRows } from "./encode.ts";
+import { toSinkFault } from "./fault.ts";
+import { buildStatements, type SinkStatements } from "./statements.ts";
+import { prepareTable } from "./table.ts";
+import { acquireTarget, type Target } from "./target.ts";
+import { writeRequest } from "./write.ts";
+
+const OPEN_TIMEOUT_MS = 30_000;
+
+/** Where a sink writes, before anything is connected. */
+export interface Destination {
+  readonly address: DatabaseAddress;
+  readonly guard: EgressGuard;
+  /** Names the egress rules, so that sinks under different rules share no connection. */
+  readonly scope: string;
+}
+
+/** The destination of a configuration: its own database, or the embedded one. */
+export function destinationOf(config: PostgresSink, env: SinkEnvironment): Destination {
+  const isEmbedded = config.databaseUrl === "";
+  const url = isEmbedded ? env.embeddedDatabaseUrl : config.databaseUrl;
+  if (url === undefined) {
+    throw new SinkFault("DATABASE_MISSING", "there is no embedded database: set database_url");
+  }
+  const address = parseDatabaseUrl(url);
+  if (typeof address === "string") throw new SinkFault("URL_INVALID", `database_url ${address}`);
+  const policy = {
+    isLoopbackAllowed: isEmbedded || env.isLoopbackAllowed,
+    egressAllowList: env.egressAllowList,
+  };
+  return { address, guard: createEgressGuard(policy), scope: JSON.stringify(policy) };
+}
+
+/** Opens a sink: the table of cursors and the target table exist and fit, or SinkFault says why not. */
+export async function openPostgres(config: PostgresSink, env: SinkEnvironment): Promise<OpenSink> {
+  const { address, guard, scope } = destinationOf(config, env);
+  const columns = columnsOf(config, env.schema);
+  const target = acquireTarget(address, guard, scope);
+  try {
+    await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), async (run) => {
+      await createCursorTable(run);
+      await prepareTable(run, config, { columns, isCreateAllowed: true });
+    });
+  } catch (error) {
+    await target.release();
+    throw toSinkFault(error);
+  }
+  return createSink({ target, columns, env, statements: buildStatements(config, columns) });
+}
+
+interface SinkParts {
+  readonly target: Target;
+  readonly columns: readonly Column[];
+  readonly env: SinkEnvironment;
+  readonly statements: SinkStatements;
+}
+
+function createSink({ target, columns, env, statements }: SinkParts): OpenSink {
+  /** By partition: the request whose cursor the target holds, as far as we know. */
+  const previous = new Map<number, string | null>();
+  const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
+    const rows = await encodeRows(columns, request.rows);
+    const previousId = previous.get(request.partition) ?? null;
+    const job = { target, statements, sinkUid: env.sinkUid, request, rows, previousId };
+    const outcome = await writeRequest(job, signal);
+    if (outcome.kind === "rows" && request.cursor) previous.set(request.partition, request.id);
+    return outcome;
+  };
+  return {
+    async resume(partition, epoch) {
+      try {
+        const claimed = await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), (run) =>
+          claimCursor(run, env, { partition, epoch }),
+        );
+        previous.set(partition, claimed.requestId);
+        return claimed.kept;
+      } catch (error) {
+        throw toSinkFault(error);
+      }
+    },
+    async write(request, signal) {
+      try {
+        return await write(request, signal);
+      } catch (error) {
+        if (signal.aborted) return retrySink("TIMEOUT", "Postgres did not answer in time");
+        const fault = toSinkFault(error);
+        return retrySink(fault.reason, fault.message);
+      }
+    },
+    close: () => target.release(),
+  };
+}

@@ -1,0 +1,78 @@
+import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { SinkEnvironment, TestStageResult } from "../sink.ts";
+import { SinkFault } from "../sink-fault.ts";
+import { runStages } from "../stages.ts";
+import { columnsOf, tableOf } from "./columns.ts";
+import { createCursorTable } from "./cursor-table.ts";
+import { toSinkFault } from "./fault.ts";
+import { destinationOf } from "./open-sink.ts";
+import { buildStatements } from "./statements.ts";
+import { prepareTable } from "./table.ts";
+import { acquireTarget, type Run } from "./target.ts";
+
+/** Tries a database: address, connection and password, table, and the right to write to it. */
+export async function testPostgres(
+  config: PostgresSink,
+  env: SinkEnvironment,
+  { prepare, signal }: { readonly prepare: boolean; readonly signal: AbortSignal },
+): Promise<readonly TestStageResult[]> {
+  const columns = columnsOf(config, env.schema);
+  let target: ReturnType<typeof acquireTarget> | undefined;
+  const use = async <T>(work: (run: Run) => Promise<T>): Promise<T> => {
+    if (!target) throw new SinkFault("CONNECTION_FAILED", "not connected");
+    return target.use(signal, work);
+  };
+  try {
+    return await runStages({
+      resolve: async () => {
+        const { address, guard, scope } = destinationOf(config, env);
+        await guard.resolve(address.host);
+        target = acquireTarget(address, guard, scope);
+        return "the address is allowed";
+      },
+      connect: () => use(async (run) => serverVersion(run)).catch(ignoreAuthentication),
+      authenticate: () => use(async (run) => serverVersion(run)).catch(rethrow),
+      describe: () =>
+        use(async (run) => {
+          const done = await prepareTable(run, config, { columns, isCreateAllowed: prepare });
+          if (prepare) await createCursorTable(run);
+          return `table ${tableOf(config)} ${done === "created" ? "was created" : "fits"}`;
+        }).catch(rethrow),
+      write: () => {
+        const { insert } = buildStatements(config, columns);
+        return use((run) => checkRights(run, insert, columns.length)).catch(rethrow);
+      },
+    });
+  } finally {
+    await target?.release();
+  }
+}
+
+async function serverVersion(run: Run): Promise<string> {
+  const [row] = await run("SELECT current_setting('server_version') AS version");
+  return `Postgres ${String(row?.version)}`;
+}
+
+/** A refused password shows that the connection itself works. */
+function ignoreAuthentication(error: unknown): string {
+  const fault = toSinkFault(error);
+  if (fault.reason === "AUTHENTICATION_FAILED" || fault.reason === "DATABASE_MISSING") {
+    return "the server answers";
+  }
+  throw fault;
+}
+
+function rethrow(error: unknown): never {
+  throw toSinkFault(error);
+}
+
+/** The statement of a delivery without rows, rolled back: needs the same rights and key. */
+async function checkRights(run: Run, insert: string, columns: number): Promise<string> {
+  await run("BEGIN");
+  try {
+    await run(insert, new Array(columns).fill("{}"));
+  } finally {
+    await run("ROLLBACK");
+  }
+  return "rows can be written";
+}
