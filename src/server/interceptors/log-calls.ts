@@ -1,0 +1,75 @@
+/** Logs every call, and keeps what is not ours to say out of answers. */
+import { type Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { callKey } from "../../core/call.ts";
+import type { Logger } from "../../core/logger.ts";
+import { principalKey } from "../../core/principal.ts";
+import { asPublicError, isServerFault, stampRequestId } from "../answer.ts";
+import { mendParseFault, progressKey } from "../parse-faults.ts";
+
+/** The outermost interceptor: one debug line per call, an error line for faults of the server. */
+export function logCalls(logger: Logger, nowMs: () => number): Interceptor {
+  return (next) => async (request) => {
+    request.contextValues.get(progressKey).isDecoded = true;
+    const startMs = nowMs();
+    const call = request.contextValues.get(callKey);
+    const report = (reason?: unknown) => {
+      const error = reason === undefined ? undefined : publicError(reason);
+      const fields = {
+        rpc: `${request.service.typeName}/${request.method.name}`,
+        code: error ? codeToString(error.code as Code) : "ok",
+        ms: Math.round((nowMs() - startMs) * 1000) / 1000,
+        requestId: call?.requestId,
+        client: request.contextValues.get(principalKey)?.id,
+      };
+      if (error && isServerFault(error)) {
+        logger.error("call failed", { ...fields, error: error.cause ?? error });
+      } else logger.debug("call", fields);
+      if (error && call) stampRequestId(error, call.requestId);
+      return error;
+    };
+    try {
+      const response = await next(
+        request.stream ? { ...request, message: mendEach(request.message) } : request,
+      );
+      if (response.stream) return { ...response, message: watchEach(response.message, report) };
+      report();
+      return response;
+    } catch (error) {
+      throw report(error);
+    }
+  };
+}
+
+function publicError(reason: unknown): ConnectError {
+  // An aborted call: Connect tells the cause by the name of the error.
+  const isAbort = reason instanceof Error && reason.name === "AbortError";
+  return isAbort ? ConnectError.from(reason) : asPublicError(reason);
+}
+
+async function* mendEach<M>(messages: AsyncIterable<M>): AsyncIterable<M> {
+  try {
+    yield* messages;
+  } catch (error) {
+    mendParseFault(error);
+    throw error;
+  }
+}
+
+async function* watchEach<M>(
+  messages: AsyncIterable<M>,
+  report: (reason?: unknown) => ConnectError | undefined,
+): AsyncIterable<M> {
+  let isDone = false;
+  try {
+    yield* messages;
+    isDone = true;
+    report();
+  } catch (error) {
+    isDone = true;
+    throw report(error);
+  } finally {
+    // The caller went away.
+    if (!isDone) report();
+  }
+}

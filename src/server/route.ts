@@ -1,0 +1,35 @@
+/** Plain HTTP routes beside the generated ones. */
+import type { Call } from "../core/call.ts";
+import { methodNotAllowed } from "./answer.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, pathOf } from "./http-message.ts";
+
+/** A route of one path, or of the paths that a claim accepts. */
+export interface Route {
+  readonly methods: readonly string[];
+  /** Exact path, or whether a path is this route's. Paths come as they were sent, not decoded. */
+  readonly path: string | ((path: string) => boolean);
+  /** Answers; what it throws is answered as a JSON error. */
+  readonly handle: HttpHandler;
+}
+
+/**
+ * A handler of its own kind in front of everything else, such as the push lane. Returns undefined
+ * at once, without touching request or response, when the request is not its own.
+ */
+export type Lane = (
+  request: HttpRequest,
+  response: HttpResponse,
+  call: Call,
+) => Promise<void> | undefined;
+
+/** Finds the route of a request; fails with 405 when only its method is wrong. */
+export function findRoute(routes: readonly Route[], request: HttpRequest): Route | undefined {
+  const path = pathOf(request);
+  const here = routes.filter((route) =>
+    typeof route.path === "string" ? route.path === path : route.path(path),
+  );
+  if (here.length === 0) return undefined;
+  const found = here.find((route) => route.methods.includes(request.method ?? ""));
+  if (!found) throw methodNotAllowed(here.flatMap((route) => route.methods));
+  return found;
+}

@@ -1,0 +1,61 @@
+/** Everything that the port serves, in order: lanes, plain routes, the REST face, rpcs, 404. */
+import { Health } from "#gen/grpc/health/v1/health_pb.js";
+import { fail } from "../core/errors.ts";
+import { routeNotFound } from "./answer.ts";
+import { createHealthService } from "./health.ts";
+import { type HttpHandler, pathOf } from "./http-message.ts";
+import { findMissing, probeRoutes, type ReadinessCheck } from "./probes.ts";
+import { registerReflection } from "./reflection.ts";
+import { findRoute, type Lane, type Route } from "./route.ts";
+import { createRpcHandlers, type RpcHandlers, type RpcOptions } from "./rpc.ts";
+
+/** What the server handler is made of. */
+export interface ServerHandlerOptions extends Omit<RpcOptions, "drainSignal"> {
+  /** Asked first, in order. */
+  readonly lanes?: readonly Lane[];
+  readonly routes?: readonly Route[];
+  /** What `/readyz` and grpc.health.v1 look at. */
+  readonly checks?: readonly ReadinessCheck[];
+}
+
+/** The handler of the port. */
+export interface ServerHandler {
+  readonly handle: HttpHandler;
+  readonly rpc: RpcHandlers;
+  /** Ends calls that stream, and makes the server not ready; for the port's `onDrain`. */
+  readonly drain: () => void;
+}
+
+/** Wires the handler, in production as in tests. Throws when an rpc has no access rule. */
+export function createServerHandler(options: ServerHandlerOptions): ServerHandler {
+  const checks = options.checks ?? [];
+  const draining = new AbortController();
+  const isDraining = () => draining.signal.aborted;
+  const rpc: RpcHandlers = createRpcHandlers({
+    ...options,
+    drainSignal: draining.signal,
+    services: [
+      ...options.services,
+      (router) => {
+        const isReady = async () => !isDraining() && (await findMissing(checks)).length === 0;
+        router.service(Health, createHealthService({ services: () => rpc.services, isReady }));
+      },
+      registerReflection(() => rpc.services),
+    ],
+  });
+  const routes = [...probeRoutes(checks, isDraining), ...(options.routes ?? [])];
+  const lanes = options.lanes ?? [];
+
+  const handle: HttpHandler = (request, response, call) => {
+    for (const lane of lanes) {
+      const done = lane(request, response, call);
+      if (done) return done;
+    }
+    const route = findRoute(routes, request);
+    if (route) return route.handle(request, response, call);
+    if (rpc.handlers.has(pathOf(request))) return rpc.serve(request, response, call);
+    throw routeNotFound(request);
+  };
+  const drain = () => draining.abort(fail("SHUTTING_DOWN", "the server is shutting down"));
+  return { handle, rpc, drain };
+}
