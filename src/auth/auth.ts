@@ -1,0 +1,94 @@
+/** Opens everything that has to do with tokens and authorisation, in the order it depends on. */
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
+import type { ApplicationDefinition, Definitions } from "../core/definitions.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Database } from "../db/client.ts";
+import type { AccessRules } from "./access-rules.ts";
+import { createAccessTokens } from "./access-token.ts";
+import { createAttemptLimit } from "./attempt-limit.ts";
+import { type Authenticator, createAuthenticator } from "./authenticate.ts";
+import { createClientAuthenticator } from "./authenticate-client.ts";
+import { type Authorizer, createAuthorizer } from "./authorize.ts";
+import { createTokenIssuer } from "./issue-token.ts";
+import { createOAuth2Service } from "./oauth2-service.ts";
+import { createRevocationStore } from "./revocation-store.ts";
+import { openRevocations } from "./revocations.ts";
+import { createSigningKeyStore } from "./signing-key-store.ts";
+import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
+import { createTokenDesk } from "./token-desk.ts";
+import { createOAuth2Routes, type OAuth2Route } from "./token-routes.ts";
+
+export interface AuthOptions {
+  /** Migrated. */
+  readonly database: Database;
+  /** 32 bytes, the same on every node. */
+  readonly masterKey: Uint8Array;
+  readonly definitions: Definitions;
+  /** Public URL of the server, issuer and audience of tokens; asked for when a token is. */
+  readonly issuer: () => string;
+  /** Path of the public URL where it has one. */
+  readonly issuerPath?: string;
+  readonly logger: Logger;
+  /** From `accessRules`, for `authorizer.authorizeCall`. */
+  readonly rules?: AccessRules;
+  /** Told of each issued token; must not wait. */
+  readonly onIssued?: (application: ApplicationDefinition) => void;
+  readonly now?: () => number;
+  /** How often other nodes' revocations are read; 2 s. */
+  readonly refreshMs?: number;
+}
+
+export interface Auth {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly routes: readonly OAuth2Route[];
+  readonly service: ServiceImpl<typeof OAuth2Service>;
+  readonly keys: SigningKeys;
+  /** Stops reading keys and revocations; may be called again. */
+  close(): void;
+}
+
+/** Fails when Postgres does not answer, or its keys were sealed with another master key. */
+export async function openAuth(options: AuthOptions): Promise<Auth> {
+  const { database, definitions, issuer, logger, now = Date.now } = options;
+  const keys = await openSigningKeys({
+    store: createSigningKeyStore(database),
+    masterKey: options.masterKey,
+    logger,
+    now,
+  });
+  const revocations = await openRevocations({
+    store: createRevocationStore(database),
+    logger,
+    now,
+    ...(options.refreshMs !== undefined && { refreshMs: options.refreshMs }),
+  }).catch((error) => {
+    keys.close();
+    throw error;
+  });
+  const tokens = createAccessTokens({ keys, issuer, now });
+  const attempts = createAttemptLimit({ now });
+  const authenticateClient = createClientAuthenticator({ definitions, attempts, now });
+  const { onIssued, issuerPath, rules } = options;
+  const issueToken = createTokenIssuer({
+    authenticateClient,
+    tokens,
+    ...(onIssued && { onIssued }),
+  });
+  const desk = createTokenDesk({ authenticateClient, tokens, revocations, definitions });
+  const authorizer = createAuthorizer({ definitions, ...(rules && { rules }) });
+  const shared = { issueToken, desk, keys, issuer };
+  return {
+    authenticator: createAuthenticator({ tokens, revocations, definitions, now }),
+    authorizer,
+    routes: createOAuth2Routes({ ...shared, ...(issuerPath !== undefined && { issuerPath }) }),
+    service: createOAuth2Service(shared),
+    keys,
+    close() {
+      keys.close();
+      revocations.close();
+      authorizer.close();
+    },
+  };
+}
