@@ -248,3 +248,10 @@ export const settings = tributary.table("settings", {
   name: text().primaryKey(),
   value: jsonb().notNull(),
 });
+
+/** Logs whose stream or branch is gone, until their records are gone as well. */
+export const purges = tributary.table("purges", {
+  logUid: text().primaryKey(),
+  shard: integer().notNull(),
+  createTime: time().notNull(),
+});

@@ -144,6 +144,13 @@ CREATE TABLE tributary.settings (
   value jsonb NOT NULL
 );
 
+-- Logs whose stream or branch is gone, until their records are gone as well.
+CREATE TABLE tributary.purges (
+  log_uid text PRIMARY KEY,
+  shard integer NOT NULL,
+  create_time timestamptz(3) NOT NULL
+);
+
 CREATE TABLE tributary.changes (
   seq bigserial PRIMARY KEY,
   kind text NOT NULL,

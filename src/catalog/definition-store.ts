@@ -1,0 +1,197 @@
+/** Reads definitions as the data plane wants them: all of them, or those of some uids. */
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { and, asc, desc, eq, gt, inArray, isNull, or, type SQL } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
+import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import type {
+  ApplicationDefinition,
+  GrantDefinition,
+  LogDefinition,
+  SinkDefinition,
+  SinkVersion,
+  StreamDefinition,
+  StreamVersion,
+} from "../core/definitions.ts";
+import { streamOf } from "../core/names.ts";
+import type { Queries } from "../db/client.ts";
+import {
+  applicationSecrets,
+  applications,
+  branches,
+  grants,
+  sinks,
+  sinkVersions,
+  streams,
+  streamVersions,
+} from "../db/schema.ts";
+import { openSealedSink } from "./sealed-sink.ts";
+
+/** Which rows: those of these uids, or all. */
+export type Uids = readonly string[] | "all";
+
+const among = (column: PgColumn, uids: Uids): SQL | undefined =>
+  uids === "all" ? undefined : inArray(column, [...uids]);
+
+export async function readStreams(queries: Queries, uids: Uids): Promise<StreamDefinition[]> {
+  const rows = await queries.select().from(streams).where(among(streams.uid, uids));
+  const branchRows = await queries.select().from(branches).where(among(branches.streamUid, uids));
+  const versionRows = await queries
+    .select()
+    .from(streamVersions)
+    .where(among(streamVersions.streamUid, uids))
+    .orderBy(asc(streamVersions.generation), asc(streamVersions.schemaVersion));
+  const logs = groupBy(branchRows, (row) => row.streamUid);
+  const history = groupBy(versionRows, (row) => row.streamUid);
+  return rows.map((row) => ({
+    uid: row.uid,
+    name: row.name,
+    projectUid: row.projectUid,
+    schema: fromBinary(SchemaSchema, row.schema),
+    schemaVersion: row.schemaVersion,
+    keyFields: row.keyFields,
+    partitions: row.partitions,
+    generation: row.generation,
+    retentionAgeMs: row.retentionAgeMs,
+    retentionBytes: row.retentionBytes,
+    createTimeMs: row.createTime.getTime(),
+    logs: new Map((logs.get(row.uid) ?? []).map((log) => [log.branchId, logFromRow(log)])),
+    history: (history.get(row.uid) ?? []).map(versionFromRow),
+  }));
+}
+
+/** The definition of a branch's log. */
+export function logFromRow(row: typeof branches.$inferSelect): LogDefinition {
+  return { uid: row.uid, branch: row.branchId, shard: row.shard };
+}
+
+function versionFromRow(row: typeof streamVersions.$inferSelect): StreamVersion {
+  return {
+    schemaVersion: row.schemaVersion,
+    generation: row.generation,
+    schema: fromBinary(SchemaSchema, row.schema),
+    keyFields: row.keyFields,
+    partitions: row.partitions,
+  };
+}
+
+/** What `readSinks` needs beside the queries. */
+export interface ReadSinksOptions {
+  readonly masterKey: Uint8Array;
+  /** Told of each sink that cannot be decrypted; it is left out. */
+  readonly onSealed: (name: string, error: unknown) => void;
+}
+
+export async function readSinks(
+  queries: Queries,
+  uids: Uids,
+  { masterKey, onSealed }: ReadSinksOptions,
+): Promise<SinkDefinition[]> {
+  const rows = await queries
+    .select({ sink: sinks, branch: branches })
+    .from(sinks)
+    .innerJoin(branches, eq(branches.uid, sinks.branchUid))
+    .where(among(sinks.uid, uids));
+  const versionRows = await queries
+    .select()
+    .from(sinkVersions)
+    .where(among(sinkVersions.sinkUid, uids))
+    .orderBy(asc(sinkVersions.number));
+  const versions = groupBy(versionRows, (row) => row.sinkUid);
+  const found: SinkDefinition[] = [];
+  for (const { sink, branch } of rows) {
+    try {
+      const opened = (versions.get(sink.uid) ?? []).map((row) =>
+        sinkVersionFromRow(row, { sink, branch, masterKey }),
+      );
+      if (opened.length > 0) found.push(sinkFromRow(sink, branch, opened));
+    } catch (error) {
+      onSealed(sink.name, error);
+    }
+  }
+  return found;
+}
+
+/** The definition of a sink with its versions, ascending. */
+export function sinkFromRow(
+  row: typeof sinks.$inferSelect,
+  branch: typeof branches.$inferSelect,
+  versions: readonly SinkVersion[],
+): SinkDefinition {
+  return {
+    uid: row.uid,
+    name: row.name,
+    projectUid: row.projectUid,
+    streamName: streamOf(row.name) ?? "",
+    log: logFromRow(branch),
+    startSequence: row.startSequence,
+    isPaused: row.isPaused,
+    restarts: row.restarts,
+    versions,
+  };
+}
+
+/** Decrypts one version; throws when it cannot. */
+export function sinkVersionFromRow(
+  row: typeof sinkVersions.$inferSelect,
+  of: {
+    readonly sink: typeof sinks.$inferSelect;
+    readonly branch: typeof branches.$inferSelect;
+    readonly masterKey: Uint8Array;
+  },
+): SinkVersion {
+  const owner = { projectUid: of.sink.projectUid, sinkUid: of.sink.uid };
+  const saved: Sink = openSealedSink(of.masterKey, owner, row.sealed);
+  const sink = create(SinkSchema, {
+    ...saved,
+    name: of.sink.name,
+    uid: of.sink.uid,
+    branch: of.branch.branchId,
+    version: BigInt(row.number),
+  });
+  return { version: row.number, fromSequence: row.fromSequence, sink };
+}
+
+export async function readApplications(
+  queries: Queries,
+  uids: Uids,
+  now: Date,
+): Promise<ApplicationDefinition[]> {
+  const rows = await queries.select().from(applications).where(among(applications.uid, uids));
+  const isValid = or(isNull(applicationSecrets.endTime), gt(applicationSecrets.endTime, now));
+  const secretRows = await queries
+    .select()
+    .from(applicationSecrets)
+    .where(and(among(applicationSecrets.applicationUid, uids), isValid))
+    .orderBy(desc(applicationSecrets.createTime));
+  const secrets = groupBy(secretRows, (row) => row.applicationUid);
+  return rows.map((row) => ({
+    uid: row.uid,
+    name: row.name,
+    projectUid: row.projectUid,
+    clientId: row.clientId,
+    isDisabled: row.isDisabled,
+    isClientCredentialsEnabled: row.isClientCredentialsEnabled,
+    operations: row.operations,
+    secrets: (secrets.get(row.uid) ?? []).map((secret) => ({
+      sha256: secret.sha256,
+      ...(secret.endTime && { endTimeMs: secret.endTime.getTime() }),
+    })),
+  }));
+}
+
+export async function readGrants(queries: Queries, uids: Uids): Promise<GrantDefinition[]> {
+  return await queries
+    .select({
+      uid: grants.uid,
+      resource: grants.resource,
+      clientId: grants.clientId,
+      role: grants.role,
+    })
+    .from(grants)
+    .where(among(grants.uid, uids));
+}
+
+function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
+  return Map.groupBy(rows, keyOf);
+}

@@ -1,0 +1,78 @@
+/** Branches in the database: each is a log. */
+import { count, eq } from "drizzle-orm";
+import type { PageRequest } from "../core/page-token.ts";
+import type { Queries } from "../db/client.ts";
+import { branches, sinks, streams } from "../db/schema.ts";
+import type { LogPlace } from "./log-purger.ts";
+import { newestFirst } from "./newest-first.ts";
+
+export type BranchRow = typeof branches.$inferSelect;
+
+export async function insertBranch(queries: Queries, row: BranchRow): Promise<void> {
+  await queries.insert(branches).values(row);
+}
+
+export async function findBranch(queries: Queries, name: string): Promise<BranchRow | undefined> {
+  return (await queries.select().from(branches).where(eq(branches.name, name)))[0];
+}
+
+export async function lockBranch(queries: Queries, name: string): Promise<BranchRow | undefined> {
+  return (await queries.select().from(branches).where(eq(branches.name, name)).for("update"))[0];
+}
+
+export async function listBranches(
+  queries: Queries,
+  streamUid: string,
+  page: PageRequest,
+): Promise<BranchRow[]> {
+  const { where, orderBy, limit } = newestFirst(branches, page, eq(branches.streamUid, streamUid));
+  return await queries
+    .select()
+    .from(branches)
+    .where(where)
+    .orderBy(...orderBy)
+    .limit(limit);
+}
+
+export async function deleteBranch(queries: Queries, uid: string): Promise<void> {
+  await queries.delete(branches).where(eq(branches.uid, uid));
+}
+
+/** Whether a sink delivers the branch. */
+export async function hasSinks(queries: Queries, branchUid: string): Promise<boolean> {
+  const condition = eq(sinks.branchUid, branchUid);
+  return (
+    (await queries.select({ uid: sinks.uid }).from(sinks).where(condition).limit(1)).length > 0
+  );
+}
+
+/** All logs of a stream, oldest first: at most the number of its branches. */
+export async function logsOfStream(queries: Queries, streamUid: string): Promise<LogPlace[]> {
+  return await queries
+    .select({ uid: branches.uid, shard: branches.shard })
+    .from(branches)
+    .where(eq(branches.streamUid, streamUid))
+    .orderBy(branches.createTime);
+}
+
+export async function logsOfProject(queries: Queries, projectUid: string): Promise<LogPlace[]> {
+  return await queries
+    .select({ uid: branches.uid, shard: branches.shard })
+    .from(branches)
+    .innerJoin(streams, eq(streams.uid, branches.streamUid))
+    .where(eq(streams.projectUid, projectUid));
+}
+
+/** The shard with the fewest logs. Two calls at once may choose the same one, which does no harm. */
+export async function chooseShard(queries: Queries, shards: number): Promise<number> {
+  const rows = await queries
+    .select({ shard: branches.shard, logs: count() })
+    .from(branches)
+    .groupBy(branches.shard);
+  const logs = new Map(rows.map((row) => [row.shard, row.logs]));
+  let chosen = 0;
+  for (let shard = 1; shard < shards; shard++) {
+    if ((logs.get(shard) ?? 0) < (logs.get(chosen) ?? 0)) chosen = shard;
+  }
+  return chosen;
+}

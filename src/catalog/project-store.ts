@@ -1,0 +1,70 @@
+/** Projects in the database. */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { eq, inArray, type SQL } from "drizzle-orm";
+import { type Project, ProjectSchema } from "#gen/tributary/management/v1/project_pb.js";
+import type { PageRequest } from "../core/page-token.ts";
+import type { Queries } from "../db/client.ts";
+import { grants, projects } from "../db/schema.ts";
+import { etagOf } from "./catalog.ts";
+import { newestFirst } from "./newest-first.ts";
+
+export type ProjectRow = typeof projects.$inferSelect;
+
+/** The project as callers see it. */
+export function projectFromRow(row: ProjectRow): Project {
+  return create(ProjectSchema, {
+    name: row.name,
+    displayName: row.displayName,
+    description: row.description,
+    uid: row.uid,
+    createTime: timestampFromDate(row.createTime),
+    updateTime: timestampFromDate(row.updateTime),
+    etag: etagOf(row),
+  });
+}
+
+export async function insertProject(queries: Queries, row: ProjectRow): Promise<void> {
+  await queries.insert(projects).values(row);
+}
+
+export async function findProject(queries: Queries, name: string): Promise<ProjectRow | undefined> {
+  return (await queries.select().from(projects).where(eq(projects.name, name)))[0];
+}
+
+/** The project, locked until the transaction ends. */
+export async function lockProject(queries: Queries, name: string): Promise<ProjectRow | undefined> {
+  return (await queries.select().from(projects).where(eq(projects.name, name)).for("update"))[0];
+}
+
+/** A page of all projects, or of those on which (or on a stream of which) a client has a role. */
+export async function listProjects(
+  queries: Queries,
+  page: PageRequest,
+  clientId: string | undefined,
+): Promise<ProjectRow[]> {
+  let condition: SQL | undefined;
+  if (clientId !== undefined) {
+    const granted = queries.select({ uid: grants.projectUid }).from(grants);
+    condition = inArray(projects.uid, granted.where(eq(grants.clientId, clientId)));
+  }
+  const { where, orderBy, limit } = newestFirst(projects, page, condition);
+  return await queries
+    .select()
+    .from(projects)
+    .where(where)
+    .orderBy(...orderBy)
+    .limit(limit);
+}
+
+export async function updateProject(
+  queries: Queries,
+  uid: string,
+  values: Partial<ProjectRow>,
+): Promise<void> {
+  await queries.update(projects).set(values).where(eq(projects.uid, uid));
+}
+
+export async function deleteProject(queries: Queries, uid: string): Promise<void> {
+  await queries.delete(projects).where(eq(projects.uid, uid));
+}

@@ -1,0 +1,177 @@
+/** StreamService. */
+import { create as createMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type Stream, StreamSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import type {
+  CreateStreamRequest,
+  DeleteStreamRequest,
+  ListStreamsRequest,
+  StreamService,
+  UpdateStreamRequest,
+} from "#gen/tributary/management/v1/stream_service_pb.js";
+import { notFound } from "../core/errors.ts";
+import { applyFieldMask } from "../core/field-mask.ts";
+import { formatName, parseName } from "../core/names.ts";
+import { makePage, readPageRequest } from "../core/page-token.ts";
+import { createBranchMethods } from "./branch-methods.ts";
+import {
+  alreadyExists,
+  type Catalog,
+  checkEtag,
+  checkName,
+  chooseId,
+  insertNamed,
+} from "./catalog.ts";
+import { chooseShard, insertBranch, logsOfStream } from "./log-store.ts";
+import { cursorOf } from "./newest-first.ts";
+import { findProject } from "./project-store.ts";
+import { checkStream } from "./stream-check.ts";
+import {
+  deleteStream,
+  findStream,
+  insertStream,
+  listStreams,
+  lockStream,
+  type StreamRow,
+  type StreamValues,
+  streamFromRow,
+  streamValues,
+  updateStream,
+} from "./stream-store.ts";
+
+/** The rpcs of StreamService. */
+export function createStreamService(catalog: Catalog): ServiceImpl<typeof StreamService> {
+  return {
+    createStream: async (request) => ({
+      stream: await createStream(catalog, request, { isOnlyCheck: request.validateOnly }),
+    }),
+    async getStream({ name }) {
+      const row = await catalog.database.run((queries) => findStream(queries, name));
+      if (!row) throw notFound(name);
+      return { stream: streamFromRow(row) };
+    },
+    listStreams: (request) => list(catalog, request),
+    updateStream: async (request) => ({ stream: await update(catalog, request) }),
+    async deleteStream(request) {
+      await remove(catalog, request);
+      return {};
+    },
+    ...createBranchMethods(catalog),
+  };
+}
+
+/** Makes a stream with its branch `main`. */
+export async function createStream(
+  catalog: Catalog,
+  request: Pick<CreateStreamRequest, "parent" | "streamId"> & {
+    readonly stream?: MessageInitShape<typeof StreamSchema> | undefined;
+  },
+  { isOnlyCheck = false } = {},
+): Promise<Stream> {
+  const stream = createMessage(StreamSchema, request.stream);
+  const [project = ""] = parseName(checkName(request.parent, "project"), "project") ?? [];
+  const id = chooseId("stream_id", request.streamId, stream.displayName);
+  checkStream(stream);
+  const name = formatName("stream", project, id);
+  const time = new Date(catalog.now());
+  const row = await insertNamed({ name, field: "stream_id" }, () =>
+    catalog.database.transaction(async (queries) => {
+      const parent = await findProject(queries, request.parent);
+      if (!parent) throw notFound(request.parent);
+      const made: StreamRow = {
+        ...streamValues(stream),
+        uid: catalog.makeUid(),
+        projectUid: parent.uid,
+        name,
+        displayName: stream.displayName || id,
+        schemaVersion: 1,
+        generation: 1,
+        version: 1,
+        createTime: time,
+        updateTime: time,
+      };
+      if (isOnlyCheck) {
+        if (await findStream(queries, name)) throw alreadyExists(name, "stream_id");
+        return made;
+      }
+      await insertStream(queries, made);
+      await insertBranch(queries, {
+        uid: catalog.makeUid(),
+        streamUid: made.uid,
+        name: formatName("branch", project, id, "main"),
+        branchId: "main",
+        shard: await chooseShard(queries, catalog.shards),
+        createTime: time,
+      });
+      return made;
+    }),
+  );
+  if (!isOnlyCheck) await catalog.refresh();
+  return streamFromRow(row);
+}
+
+async function list({ database }: Catalog, request: ListStreamsRequest) {
+  const page = readPageRequest(`streams of ${request.parent}`, request);
+  const rows = await database.run(async (queries) => {
+    const parent = await findProject(queries, request.parent);
+    if (!parent) throw notFound(request.parent);
+    return await listStreams(queries, parent.uid, page);
+  });
+  const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
+  return { streams: shown.map(streamFromRow), nextPageToken };
+}
+
+const writable = ["display_name", "description", "schema", "key_fields", "throughput", "retention"];
+
+async function update(
+  catalog: Catalog,
+  { stream: changed, updateMask: mask }: UpdateStreamRequest,
+): Promise<Stream> {
+  const name = changed?.name ?? "";
+  const stream = await catalog.database.transaction(async (queries) => {
+    const row = await lockStream(queries, name);
+    if (!row || !changed) throw notFound(name);
+    checkEtag(changed.etag, row);
+    const current = streamFromRow(row);
+    const wanted = applyFieldMask(StreamSchema, { current, changed, mask, writable });
+    checkStream(wanted);
+    const values = nextVersion(row, streamValues(wanted), new Date(catalog.now()));
+    await updateStream(queries, row, values);
+    if (values.generation !== row.generation) {
+      // Last before the commit: what is sealed stays sealed should the commit fail.
+      for (const log of await logsOfStream(queries, row.uid)) {
+        await catalog.sealGeneration(log, row.generation);
+      }
+    }
+    return streamFromRow({ ...row, ...values });
+  });
+  await catalog.refresh();
+  return stream;
+}
+
+function nextVersion(row: StreamRow, values: StreamValues, updateTime: Date) {
+  const isOtherSchema = !Buffer.from(values.schema).equals(row.schema);
+  const isOtherOrder =
+    values.partitions !== row.partitions || values.keyFields.join() !== row.keyFields.join();
+  return {
+    ...values,
+    schemaVersion: row.schemaVersion + (isOtherSchema ? 1 : 0),
+    generation: row.generation + (isOtherOrder ? 1 : 0),
+    version: row.version + 1,
+    updateTime,
+  };
+}
+
+async function remove(catalog: Catalog, { name, etag }: DeleteStreamRequest): Promise<void> {
+  const logs = await catalog.database.transaction(async (queries) => {
+    const row = await lockStream(queries, name);
+    if (!row) throw notFound(name);
+    checkEtag(etag, row);
+    const gone = await logsOfStream(queries, row.uid);
+    await catalog.purger.note(queries, gone);
+    await deleteStream(queries, row.uid);
+    return gone;
+  });
+  await catalog.refresh();
+  await catalog.purger.purge(logs);
+}

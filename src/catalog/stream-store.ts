@@ -1,0 +1,132 @@
+/** Streams in the database. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { eq } from "drizzle-orm";
+import {
+  SchemaSchema,
+  type Stream,
+  Stream_Throughput,
+  StreamSchema,
+} from "#gen/tributary/management/v1/stream_pb.js";
+import type { PageRequest } from "../core/page-token.ts";
+import type { Queries } from "../db/client.ts";
+import { streams, streamVersions } from "../db/schema.ts";
+import { etagOf } from "./catalog.ts";
+import { newestFirst } from "./newest-first.ts";
+
+export type StreamRow = typeof streams.$inferSelect;
+
+/** What a Stream message says of a row: all that callers may set. */
+export type StreamValues = Pick<
+  StreamRow,
+  | "displayName"
+  | "description"
+  | "schema"
+  | "keyFields"
+  | "throughput"
+  | "partitions"
+  | "retentionAgeMs"
+  | "retentionBytes"
+>;
+
+const DAY_MS = 24 * 60 * 60_000;
+const GIB = 2 ** 30;
+
+const PARTITIONS: Readonly<Record<Stream_Throughput, number>> = {
+  [Stream_Throughput.THROUGHPUT_UNSPECIFIED]: 1,
+  [Stream_Throughput.NORMAL]: 1,
+  [Stream_Throughput.HIGH]: 4,
+  [Stream_Throughput.MAX]: 16,
+};
+
+/** The stream as callers see it. */
+export function streamFromRow(row: StreamRow): Stream {
+  return create(StreamSchema, {
+    name: row.name,
+    displayName: row.displayName,
+    description: row.description,
+    schema: fromBinary(SchemaSchema, row.schema),
+    keyFields: row.keyFields,
+    throughput: row.throughput,
+    partitions: row.partitions,
+    retention: {
+      age: durationFromMs(row.retentionAgeMs),
+      bytes: BigInt(row.retentionBytes),
+    },
+    schemaVersion: BigInt(row.schemaVersion),
+    generation: BigInt(row.generation),
+    uid: row.uid,
+    createTime: timestampFromDate(row.createTime),
+    updateTime: timestampFromDate(row.updateTime),
+    etag: etagOf(row),
+  });
+}
+
+/** What a checked message says, with the defaults: NORMAL, 7 days, 1 GiB. */
+export function streamValues(stream: Stream): StreamValues {
+  const throughput = stream.throughput || Stream_Throughput.NORMAL;
+  const { age, bytes = 0n } = stream.retention ?? {};
+  return {
+    displayName: stream.displayName,
+    description: stream.description,
+    schema: toBinary(SchemaSchema, stream.schema ?? create(SchemaSchema)),
+    keyFields: [...stream.keyFields],
+    throughput,
+    partitions: PARTITIONS[throughput],
+    retentionAgeMs: age ? durationMs(age) : 7 * DAY_MS,
+    retentionBytes: Number(bytes) || GIB,
+  };
+}
+
+export async function insertStream(queries: Queries, row: StreamRow): Promise<void> {
+  await queries.insert(streams).values(row);
+}
+
+export async function findStream(queries: Queries, name: string): Promise<StreamRow | undefined> {
+  return (await queries.select().from(streams).where(eq(streams.name, name)))[0];
+}
+
+/** The stream, locked until the transaction ends. */
+export async function lockStream(queries: Queries, name: string): Promise<StreamRow | undefined> {
+  return (await queries.select().from(streams).where(eq(streams.name, name)).for("update"))[0];
+}
+
+export async function listStreams(
+  queries: Queries,
+  projectUid: string,
+  page: PageRequest,
+): Promise<StreamRow[]> {
+  const condition = eq(streams.projectUid, projectUid);
+  const { where, orderBy, limit } = newestFirst(streams, page, condition);
+  return await queries
+    .select()
+    .from(streams)
+    .where(where)
+    .orderBy(...orderBy)
+    .limit(limit);
+}
+
+/** Saves a stream; `old` is kept as a version when schema or generation differ. */
+export async function updateStream(
+  queries: Queries,
+  old: StreamRow,
+  values: Partial<StreamRow>,
+): Promise<void> {
+  const { schemaVersion, generation } = { ...old, ...values };
+  if (schemaVersion !== old.schemaVersion || generation !== old.generation) {
+    await queries.insert(streamVersions).values({
+      streamUid: old.uid,
+      schemaVersion: old.schemaVersion,
+      generation: old.generation,
+      schema: old.schema,
+      keyFields: old.keyFields,
+      partitions: old.partitions,
+      endTime: values.updateTime ?? old.updateTime,
+    });
+  }
+  await queries.update(streams).set(values).where(eq(streams.uid, old.uid));
+}
+
+export async function deleteStream(queries: Queries, uid: string): Promise<void> {
+  await queries.delete(streams).where(eq(streams.uid, uid));
+}
