@@ -1,0 +1,84 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { FileSink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { OpenSink, Place, RowOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
+import { retrySink, SinkFault, timeoutFault } from "../sink-fault.ts";
+import { directoryFault, openDirectory, syncDirectory } from "./directory.ts";
+import { openPart, type Part } from "./part.ts";
+
+/** Opens a file sink: makes its directory and removes parts whose rows were never settled. */
+export async function openFile(config: FileSink, env: SinkEnvironment): Promise<OpenSink> {
+  const fault = directoryFault(config.directory);
+  if (fault) throw new SinkFault("DIRECTORY_REFUSED", `directory ${fault}`);
+  let directory: string;
+  try {
+    directory = await openDirectory(env.fileSinkDir, config.directory);
+    await removeParts(directory, env.sinkUid);
+  } catch (error) {
+    throw toFault(error);
+  }
+  return createSink(directory, env.sinkUid);
+}
+
+async function removeParts(directory: string, sinkUid: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(`.${sinkUid}-`) && name.endsWith(".part")) {
+      await rm(join(directory, name), { force: true });
+    }
+  }
+}
+
+function createSink(directory: string, sinkUid: string): OpenSink {
+  const parts = new Map<string, Promise<Part>>();
+  const partOf = (request: SinkRequest): Promise<Part> => {
+    const kind = request.isReplay ? "r" : "p";
+    const prefix = `${sinkUid}-g${request.generation}-${kind}${request.partition}`;
+    const open = parts.get(prefix) ?? openPart({ directory, prefix });
+    parts.set(prefix, open);
+    open.catch(() => parts.delete(prefix));
+    return open;
+  };
+  return {
+    async write(request, signal) {
+      if (signal.aborted) return retrySink("TIMEOUT", "the file was not written in time");
+      try {
+        const part = await partOf(request);
+        await part.append(request);
+        const outcomes = request.rows.map((): RowOutcome => ({ kind: "staged" }));
+        return { kind: "rows", outcomes };
+      } catch (error) {
+        const fault = toFault(error);
+        return retrySink(fault.reason, fault.message);
+      }
+    },
+    async flush(_reason, signal) {
+      const settled: Place[] = [];
+      for (const [prefix, opening] of [...parts]) {
+        if (signal.aborted) throw timeoutFault("the files");
+        const part = await opening;
+        try {
+          if (part.places.length > 0) await part.complete();
+        } catch (error) {
+          throw toFault(error);
+        }
+        parts.delete(prefix);
+        if (part.places.length === 0) await part.discard();
+        settled.push(...part.places);
+      }
+      if (settled.length > 0) await syncDirectory(directory);
+      return settled;
+    },
+    async close() {
+      const open = [...parts.values()];
+      parts.clear();
+      await Promise.all(open.map((part) => part.then((p) => p.discard()).catch(() => undefined)));
+    },
+  };
+}
+
+function toFault(error: unknown): SinkFault {
+  if (error instanceof SinkFault) return error;
+  const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+  const reason = code === "ENOSPC" || code === "EDQUOT" ? "DISK_FULL" : "FILE_FAILED";
+  return new SinkFault(reason, `the file cannot be written: ${code}`, { cause: error });
+}

@@ -1,0 +1,15 @@
+/** All kinds of sinks. A kind is a case of the oneof in sink.proto, a folder here, and one line below. */
+import { fileDriver } from "./file/driver.ts";
+import { postgresDriver } from "./postgres/driver.ts";
+import type { SinkDriver, SinkKind } from "./sink.ts";
+import { webhookDriver } from "./webhook/driver.ts";
+
+export * from "./sink.ts";
+export { SinkFault } from "./sink-fault.ts";
+
+/** Driver of each kind; the compiler checks that none is missing. */
+export const sinkDrivers = {
+  postgres: postgresDriver,
+  webhook: webhookDriver,
+  file: fileDriver,
+} satisfies { [K in SinkKind]: SinkDriver<K> };

@@ -1,0 +1,117 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
+import { createEgressGuard, type EgressGuard } from "../egress.ts";
+import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRow } from "../sink.ts";
+import { retrySink, SinkFault } from "../sink-fault.ts";
+import { type Endpoint, parseEndpoint, redact } from "./endpoint.ts";
+import { outcomeOf } from "./outcome.ts";
+import { type Answer, post } from "./post.ts";
+import { decodeSigningSecret, signWebhook } from "./signature.ts";
+
+/** Connections that one sink keeps; more requests than these wait. */
+export const CONNECTIONS_MAX = 16;
+const ID_HEADER_BYTES_MAX = 4096;
+
+/** Parts of a webhook that tests replace. */
+export interface WebhookParts {
+  readonly guard: EgressGuard;
+  readonly nowMs: () => number;
+}
+
+/** A webhook that can be posted to. */
+export interface WebhookClient {
+  /** Sends rows under an id; throws SinkFault when no answer came. Texts are free of secrets. */
+  send(
+    input: { readonly id: string; readonly rows: readonly SinkRow[]; readonly isTest?: boolean },
+    signal: AbortSignal,
+  ): Promise<Answer>;
+  close(): void;
+}
+
+/** Opens a webhook; nothing is connected before the first request. */
+export async function openWebhook(
+  config: WebhookSink,
+  env: SinkEnvironment,
+  parts: Partial<WebhookParts> = {},
+): Promise<OpenSink> {
+  const nowMs = parts.nowMs ?? Date.now;
+  const client = createWebhookClient(config, {
+    guard: parts.guard ?? createEgressGuard(env),
+    nowMs,
+  });
+  const write: OpenSink["write"] = async (request, signal): Promise<RequestOutcome> => {
+    try {
+      const answer = await client.send({ id: request.id, rows: request.rows }, signal);
+      return outcomeOf(answer, { rows: request.rows.length, nowMs: nowMs() });
+    } catch (error) {
+      if (!(error instanceof SinkFault)) throw error;
+      return retrySink(error.reason, error.message);
+    }
+  };
+  return { write, close: async () => client.close() };
+}
+
+/** Makes the client of an endpoint. */
+export function createWebhookClient(config: WebhookSink, parts: WebhookParts): WebhookClient {
+  const endpoint = parseEndpoint(config);
+  if (typeof endpoint === "string") throw new SinkFault("URL_INVALID", `url ${endpoint}`);
+  const { guard, nowMs } = parts;
+  const key = decodeSigningSecret(config.signingSecret);
+  const options = {
+    keepAlive: true,
+    maxSockets: CONNECTIONS_MAX,
+    maxFreeSockets: 4,
+    lookup: guard.lookup,
+    noDelay: true,
+  };
+  const agent =
+    endpoint.url.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
+  return {
+    async send({ id, rows, isTest }, signal) {
+      const body = bodyOf(rows);
+      const timestamp = Math.floor(nowMs() / 1000);
+      const headers = {
+        ...headersOf(config, endpoint, { id, timestamp }),
+        ...idHeader(rows),
+        ...(isTest && { "tributary-test": "1" }),
+        ...(key && { "webhook-signature": signWebhook(key, { id, timestamp, body }) }),
+      };
+      const answer = await post({ url: endpoint.url, headers, body, agent, guard }, signal);
+      return { ...answer, text: redact(answer.text, endpoint.secrets) };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function headersOf(
+  config: WebhookSink,
+  endpoint: Endpoint,
+  { id, timestamp }: { id: string; timestamp: number },
+): Record<string, string> {
+  return {
+    ...config.headers,
+    ...(endpoint.authorization && { authorization: endpoint.authorization }),
+    "content-type": "application/json",
+    "user-agent": "tributary/1",
+    "webhook-id": id,
+    "webhook-timestamp": String(timestamp),
+  };
+}
+
+/** Ids of the records in order, for receivers that drop repeats; left out when they are too many. */
+function idHeader(rows: readonly SinkRow[]): Record<string, string> {
+  const ids = rows.map((row) => row.recordId).join(",");
+  return ids === "" || ids.length > ID_HEADER_BYTES_MAX ? {} : { "tributary-record-ids": ids };
+}
+
+/** The records' own bytes as a JSON array. */
+function bodyOf(rows: readonly SinkRow[]): Buffer {
+  const parts: Uint8Array[] = [Buffer.from("[")];
+  rows.forEach((row, index) => {
+    if (index > 0) parts.push(Buffer.from(","));
+    parts.push(row.json);
+  });
+  parts.push(Buffer.from("]"));
+  return Buffer.concat(parts);
+}
