@@ -1,0 +1,214 @@
+/** ApplicationService. */
+import { create as createMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  type Application,
+  Application_Type,
+  ApplicationSchema,
+} from "#gen/tributary/management/v1/application_pb.js";
+import type {
+  ApplicationService,
+  CreateApplicationRequest,
+  DeleteApplicationRequest,
+  ListApplicationsRequest,
+  RotateApplicationSecretRequest,
+  UpdateApplicationRequest,
+} from "#gen/tributary/management/v1/application_service_pb.js";
+import { failFields, notFound } from "../core/errors.ts";
+import { applyFieldMask } from "../core/field-mask.ts";
+import { formatName, parseName } from "../core/names.ts";
+import { makePage, readPageRequest } from "../core/page-token.ts";
+import {
+  type ApplicationRow,
+  applicationFromRow,
+  deleteApplication,
+  deleteEndedSecrets,
+  endSecret,
+  findApplication,
+  insertApplication,
+  insertSecret,
+  listApplications,
+  listSecrets,
+  lockApplication,
+  ownedProjects,
+  type SecretRow,
+  updateApplication,
+} from "./application-store.ts";
+import { type Catalog, checkEtag, checkName, chooseId, insertNamed } from "./catalog.ts";
+import { type ClientSecret, makeClientSecret } from "./client-secret.ts";
+import { checkOwners, lockOwners } from "./grant-store.ts";
+import { cursorOf } from "./newest-first.ts";
+import { findProject } from "./project-store.ts";
+
+/** What an application may do when its maker names nothing. */
+const defaultOperations = ["api:use-streams-read", "api:use-streams-write"];
+/** Longest overlap of two secrets. */
+const OVERLAP_MAX_MS = 7 * 24 * 60 * 60_000;
+
+/** The rpcs of ApplicationService. */
+export function createApplicationService(catalog: Catalog): ServiceImpl<typeof ApplicationService> {
+  return {
+    createApplication: (request) => createApplication(catalog, request),
+    async getApplication({ name }) {
+      const application = await catalog.database.run(async (queries) => {
+        const row = await findApplication(queries, name);
+        if (!row) throw notFound(name);
+        return applicationFromRow(row, await listSecrets(queries, [row.uid], timeOf(catalog)));
+      });
+      return { application };
+    },
+    listApplications: (request) => list(catalog, request),
+    updateApplication: async (request) => ({ application: await update(catalog, request) }),
+    async deleteApplication(request) {
+      await remove(catalog, request);
+      return {};
+    },
+    rotateApplicationSecret: (request) => rotate(catalog, request),
+  };
+}
+
+const timeOf = (catalog: Catalog) => new Date(catalog.now());
+
+/** Makes an application with a secret, new unless one is given. */
+export async function createApplication(
+  catalog: Catalog,
+  request: Pick<CreateApplicationRequest, "parent" | "applicationId"> & {
+    readonly application?: MessageInitShape<typeof ApplicationSchema> | undefined;
+  },
+  given: { readonly clientId?: string; readonly secret?: ClientSecret } = {},
+): Promise<{ application: Application; clientSecret: string }> {
+  const application = createMessage(ApplicationSchema, request.application);
+  const [project = ""] = parseName(checkName(request.parent, "project"), "project") ?? [];
+  const id = chooseId("application_id", request.applicationId, application.displayName);
+  const name = formatName("application", project, id);
+  const secret = given.secret ?? makeClientSecret();
+  const { operations } = application;
+  const time = timeOf(catalog);
+  const made = await insertNamed({ name, field: "application_id" }, () =>
+    catalog.database.transaction(async (queries) => {
+      const parent = await findProject(queries, request.parent);
+      if (!parent) throw notFound(request.parent);
+      const row: ApplicationRow = {
+        uid: catalog.makeUid(),
+        projectUid: parent.uid,
+        name,
+        displayName: application.displayName || id,
+        type: application.type || Application_Type.SERVER,
+        clientId: given.clientId ?? catalog.makeUid(),
+        isClientCredentialsEnabled: application.clientCredentialsEnabled,
+        operations: operations.length > 0 ? operations : defaultOperations,
+        isDisabled: application.disabled,
+        lastUsedTime: null,
+        version: 1,
+        createTime: time,
+        updateTime: time,
+      };
+      await insertApplication(queries, row);
+      const secretRow = secretRowOf(catalog, row, secret);
+      await insertSecret(queries, secretRow);
+      return applicationFromRow(row, [secretRow]);
+    }),
+  );
+  await catalog.refresh();
+  return { application: made, clientSecret: secret.secret };
+}
+
+function secretRowOf(catalog: Catalog, row: ApplicationRow, secret: ClientSecret): SecretRow {
+  return {
+    uid: catalog.makeUid(),
+    applicationUid: row.uid,
+    sha256: secret.sha256,
+    hint: secret.hint,
+    createTime: timeOf(catalog),
+    endTime: null,
+  };
+}
+
+async function list(catalog: Catalog, request: ListApplicationsRequest) {
+  const page = readPageRequest(`applications of ${request.parent}`, request);
+  const { rows, secrets } = await catalog.database.run(async (queries) => {
+    const parent = await findProject(queries, request.parent);
+    if (!parent) throw notFound(request.parent);
+    const found = await listApplications(queries, parent.uid, page);
+    const uids = found.map((row) => row.uid);
+    return { rows: found, secrets: await listSecrets(queries, uids, timeOf(catalog)) };
+  });
+  const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
+  const byApplication = Map.groupBy(secrets, (secret) => secret.applicationUid);
+  const applications = shown.map((row) =>
+    applicationFromRow(row, byApplication.get(row.uid) ?? []),
+  );
+  return { applications, nextPageToken };
+}
+
+const writable = ["display_name", "client_credentials_enabled", "operations", "disabled"];
+
+async function update(
+  catalog: Catalog,
+  { application: changed, updateMask: mask }: UpdateApplicationRequest,
+): Promise<Application> {
+  const name = changed?.name ?? "";
+  const application = await catalog.database.transaction(async (queries) => {
+    const row = await lockApplication(queries, name);
+    if (!row || !changed) throw notFound(name);
+    checkEtag(changed.etag, row);
+    const secrets = await listSecrets(queries, [row.uid], timeOf(catalog));
+    const current = applicationFromRow(row, secrets);
+    const wanted = applyFieldMask(ApplicationSchema, { current, changed, mask, writable });
+    const values = {
+      displayName: wanted.displayName,
+      isClientCredentialsEnabled: wanted.clientCredentialsEnabled,
+      operations: wanted.operations,
+      isDisabled: wanted.disabled,
+      version: row.version + 1,
+      updateTime: timeOf(catalog),
+    };
+    await updateApplication(queries, row.uid, values);
+    return applicationFromRow({ ...row, ...values }, secrets);
+  });
+  await catalog.refresh();
+  return application;
+}
+
+async function remove(catalog: Catalog, { name, etag }: DeleteApplicationRequest): Promise<void> {
+  await catalog.database.transaction(async (queries) => {
+    const row = await lockApplication(queries, name);
+    if (!row) throw notFound(name);
+    checkEtag(etag, row);
+    const owned = await ownedProjects(queries, row.clientId);
+    for (const projectUid of owned) await lockOwners(queries, projectUid);
+    await deleteApplication(queries, row.uid);
+    for (const projectUid of owned) await checkOwners(queries, projectUid);
+  });
+  await catalog.refresh();
+}
+
+/** At most two secrets live at once: the new one, and the newest of the others for the overlap. */
+async function rotate(catalog: Catalog, { name, overlap }: RotateApplicationSecretRequest) {
+  const overlapMs = overlap ? durationMs(overlap) : 0;
+  if (overlapMs < 0 || overlapMs > OVERLAP_MAX_MS) {
+    throw failFields([{ field: "overlap", description: "must be 0 to 7 days" }]);
+  }
+  const secret = makeClientSecret();
+  const application = await catalog.database.transaction(async (queries) => {
+    const row = await lockApplication(queries, name);
+    if (!row) throw notFound(name);
+    const now = timeOf(catalog);
+    const [newest, ...older] = await listSecrets(queries, [row.uid], now);
+    for (const each of older) await endSecret(queries, each.uid, now);
+    if (newest) {
+      const endMs = Math.min(now.getTime() + overlapMs, newest.endTime?.getTime() ?? Infinity);
+      await endSecret(queries, newest.uid, new Date(endMs));
+    }
+    await deleteEndedSecrets(queries, row.uid, now);
+    // Secrets are told apart by time: the new one is the newest also within a millisecond.
+    const createTime = new Date(Math.max(now.getTime(), (newest?.createTime.getTime() ?? 0) + 1));
+    await insertSecret(queries, { ...secretRowOf(catalog, row, secret), createTime });
+    const values = { version: row.version + 1, updateTime: now };
+    await updateApplication(queries, row.uid, values);
+    return applicationFromRow({ ...row, ...values }, await listSecrets(queries, [row.uid], now));
+  });
+  await catalog.refresh();
+  return { application, clientSecret: secret.secret };
+}
