@@ -3,6 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import type { ApplicationDefinition, Definitions } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
+import type { Principal } from "../core/principal.ts";
 import type { Database } from "../db/client.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { createAccessTokens } from "./access-token.ts";
@@ -39,7 +40,14 @@ export interface AuthOptions {
   readonly refreshMs?: number;
 }
 
+/** Access control in the form in which the rpc server asks for it. */
+export interface AuthGate extends Pick<Authorizer, "authorizeOperation" | "authorizeCall"> {
+  /** As `Authenticator.authenticate`, without waiting for a token that was verified before. */
+  authenticate(headers: Headers): Principal | Promise<Principal>;
+}
+
 export interface Auth {
+  readonly gate: AuthGate;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly routes: readonly OAuth2Route[];
@@ -78,9 +86,11 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   });
   const desk = createTokenDesk({ authenticateClient, tokens, revocations, definitions });
   const authorizer = createAuthorizer({ definitions, ...(rules && { rules }) });
+  const authenticator = createAuthenticator({ tokens, revocations, definitions, now });
   const shared = { issueToken, desk, keys, issuer };
   return {
-    authenticator: createAuthenticator({ tokens, revocations, definitions, now }),
+    gate: createGate(authenticator, authorizer),
+    authenticator,
     authorizer,
     routes: createOAuth2Routes({ ...shared, ...(issuerPath !== undefined && { issuerPath }) }),
     service: createOAuth2Service(shared),
@@ -90,5 +100,20 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
       revocations.close();
       authorizer.close();
     },
+  };
+}
+
+function createGate(authenticator: Authenticator, authorizer: Authorizer): AuthGate {
+  return {
+    authenticate(headers) {
+      const value = headers.get("authorization");
+      const authorization = value === null ? [] : [value];
+      return (
+        (value === null ? undefined : authenticator.recall(value)) ??
+        authenticator.authenticate({ authorization })
+      );
+    },
+    authorizeOperation: authorizer.authorizeOperation,
+    authorizeCall: authorizer.authorizeCall,
   };
 }
