@@ -1,0 +1,186 @@
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import type { LogReader, LogWriter } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import {
+  type BusConnection,
+  checkDurability,
+  type Durability,
+  openBusConnection,
+} from "./connection.ts";
+import { type FollowLogOptions, followLog } from "./follow-log.ts";
+import { sealGeneration } from "./generation-seal.ts";
+import { type KeyedStore, type KeyedStoreOptions, openKeyedStore } from "./keyed-store.ts";
+import { createLogReader } from "./log-reader.ts";
+import { createLogWriter } from "./log-writer.ts";
+import { createPublisher } from "./publisher.ts";
+import { type Retention, type RetentionOptions, startRetention } from "./retention.ts";
+import { watchRoom } from "./room.ts";
+import { followShard, type ShardFollower, type ShardListener } from "./shard-owner.ts";
+import { createSubjectNames, type SubjectNames } from "./subjects.ts";
+import { ensureShards, MAX_BLOCK_BYTES } from "./topology.ts";
+
+export interface BusOptions {
+  /** One or several `nats://host:port` of one cluster, separated by commas. */
+  readonly url: string;
+  readonly user?: string;
+  readonly password?: string;
+  /** Number of shards; 8. */
+  readonly shards?: number;
+  /** Copies of each stream: 1 (the default) on one node, 3 on a cluster. */
+  readonly replicas?: number;
+  /** First token of all subjects and stream names; `tributary`. */
+  readonly namespace?: string;
+  /** How long idempotency ids are known; 2 minutes. */
+  readonly duplicateWindowMs?: number;
+  /** Bytes of each shard; no limit but the server's when left out. */
+  readonly maxBytesPerShard?: number;
+  /** Bytes that JetStream may use: pushes are refused above 87 % of it. */
+  readonly maxStorageBytes?: number;
+  /** `http://host:port` of the monitoring page of nats-server, to learn how durable it is. */
+  readonly monitorUrl?: string;
+  /** Bytes of the calls that wait for their answer; 64 MiB. */
+  readonly maxBytesInFlight?: number;
+  readonly logger: Logger;
+}
+
+/** Everything that other parts do with NATS. */
+export interface Bus {
+  readonly writer: LogWriter;
+  readonly reader: LogReader;
+  /** Whether a power cut can lose acknowledged records. */
+  readonly durability: Durability;
+  readonly shards: number;
+  isConnected(): boolean;
+  /** Calls back when nats-server goes and comes; the function returned ends it. */
+  onConnection(listener: (isConnected: boolean) => void): () => void;
+  /** See `generation-seal.ts`. */
+  sealGeneration(log: {
+    readonly shard: number;
+    readonly uid: string;
+    readonly generation: number;
+  }): Promise<number>;
+  /** Removes a log with all its records and seals, for good. */
+  deleteLog(log: { readonly shard: number; readonly uid: string }): Promise<void>;
+  /** See `shard-owner.ts`. */
+  followShard(shard: number, listener: ShardListener): Promise<ShardFollower>;
+  /** See `follow-log.ts`. */
+  followLog(
+    log: { readonly shard: number; readonly uid: string },
+    options: FollowLogOptions,
+  ): Promise<void>;
+  /** See `keyed-store.ts`. */
+  openKeyedStore(name: string, options?: KeyedStoreOptions): Promise<KeyedStore>;
+  /** See `retention.ts`; run it where the shard is owned. */
+  startRetention(options: RetentionOptions): Retention;
+  /** Bytes of the calls that wait for their answer. */
+  bytesInFlight(): number;
+  /** Ends calls without an answer and closes the connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Connects, checks the server, and makes the streams. Fails when there is no server or it will not do. */
+export async function createBus(options: BusOptions): Promise<Bus> {
+  const connection = await openBusConnection(options);
+  try {
+    return await openBus(connection, options);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function openBus(connection: BusConnection, options: BusOptions): Promise<Bus> {
+  const { nc } = connection;
+  const { logger } = options;
+  const shards = options.shards ?? 8;
+  const names = createSubjectNames(options.namespace);
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: 4_000 });
+  const replicas = options.replicas ?? 1;
+  const lastSequences = await ensureShards(jsm, {
+    ...options,
+    names,
+    shards,
+    replicas,
+    duplicateWindowMs: options.duplicateWindowMs ?? 120_000,
+  });
+  const durability =
+    replicas > 1 ? { isPowerSafe: true } : await checkDurability(options.monitorUrl);
+  if (durability.warning) logger.warn(durability.warning);
+  const publisher = createPublisher(connection);
+  const room = watchRoom({
+    ...options,
+    nc,
+    jsm,
+    names,
+    shards,
+    maxStorageBytes: options.maxStorageBytes,
+  });
+  const accounts = createAccounts();
+  const writer = createLogWriter({
+    ...options,
+    connection,
+    publisher,
+    jsm,
+    names,
+    shards,
+    lastSequences,
+    maxBlockBytes: MAX_BLOCK_BYTES,
+    checkRoom: room.check,
+  });
+  let closing: Promise<void> | undefined;
+  return {
+    writer,
+    reader: createLogReader({ nc, jsm, names, bytesOf: accounts.bytesOf }),
+    durability,
+    shards,
+    isConnected: connection.isConnected,
+    onConnection: connection.onChange,
+    sealGeneration: (log) => sealGeneration(log, { publisher, jsm, names }),
+    deleteLog: (log) => deleteLog(log, jsm, names),
+    followShard: (shard, listener) =>
+      followShard(shard, { connection, jsm, names, publisher, listener, logger }),
+    followLog: (log, follow) => followLog(log, { ...follow, jsm, names }),
+    openKeyedStore: (name, store) =>
+      openKeyedStore(name, { ...store, replicas, connection, publisher, jsm, names }),
+    startRetention: (retention) =>
+      accounts.add(startRetention({ ...retention, nc, jsm, names, logger })),
+    bytesInFlight: writer.bytesInFlight,
+    close() {
+      closing ??= (async () => {
+        room.close();
+        await writer.close();
+        publisher.close();
+        await connection.close();
+      })();
+      return closing;
+    },
+  };
+}
+
+async function deleteLog(
+  log: { readonly shard: number; readonly uid: string },
+  jsm: JetStreamManager,
+  names: SubjectNames,
+): Promise<void> {
+  const stream = names.shardStream(log.shard);
+  await jsm.streams.purge(stream, { filter: names.recordsOfLog(log.shard, log.uid) });
+  await jsm.streams.purge(stream, { filter: names.sealsOfLog(log.shard, log.uid) });
+}
+
+/** The accounts of the retention keepers that run on this node. */
+function createAccounts() {
+  const byShard = new Map<number, Retention>();
+  return {
+    bytesOf: (shard: number, logUid: string) => byShard.get(shard)?.accountOf(logUid)?.bytes,
+    add(retention: Retention): Retention {
+      byShard.set(retention.shard, retention);
+      return {
+        ...retention,
+        async close() {
+          if (byShard.get(retention.shard) === retention) byShard.delete(retention.shard);
+          await retention.close();
+        },
+      };
+    },
+  };
+}

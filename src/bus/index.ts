@@ -1,0 +1,14 @@
+/** The public face of the bus: the log on NATS JetStream. */
+export type { Durability } from "./connection.ts";
+export { type Bus, type BusOptions, createBus } from "./create-bus.ts";
+export type { FollowLogOptions } from "./follow-log.ts";
+export {
+  type KeyedEntry,
+  type KeyedStore,
+  type KeyedStoreOptions,
+  type KeyedWrite,
+  StaleKeysError,
+} from "./keyed-store.ts";
+export { encodeRecordBatch } from "./record-batch-wire.ts";
+export type { LogAccount, LogLimits, Retention, RetentionOptions } from "./retention.ts";
+export type { ShardFollower, ShardListener } from "./shard-owner.ts";

@@ -1,0 +1,154 @@
+import type { JetStreamManager } from "@nats-io/jetstream";
+import { fail } from "../core/errors.ts";
+import type { LogAppended, LogCall, LogWriter } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import { createByteBudget } from "./byte-budget.ts";
+import type { PendingCall } from "./commit-queue.ts";
+import type { BusConnection } from "./connection.ts";
+import { MAX_BATCH_MESSAGES, type Publisher } from "./publisher.ts";
+import { logUnavailable } from "./refusals.ts";
+import { ShardWriter } from "./shard-writer.ts";
+import type { SubjectNames } from "./subjects.ts";
+
+/** Callers wait for 5 s at most; this leaves time to answer them. */
+const CALL_TIMEOUT_MS = 4_700;
+const SWEEP_MS = 100;
+
+export interface LogWriterOptions {
+  readonly connection: BusConnection;
+  readonly publisher: Publisher;
+  readonly jsm: JetStreamManager;
+  readonly names: SubjectNames;
+  readonly shards: number;
+  /** Newest sequence of each shard when the writer opens. */
+  readonly lastSequences: readonly number[];
+  /** Bytes of all calls that wait for their answer; 64 MiB. */
+  readonly maxBytesInFlight?: number;
+  /** Largest block that fits a message of the log. */
+  readonly maxBlockBytes: number;
+  /** Throws when a log may not grow (STREAM_FULL). */
+  readonly checkRoom: (shard: number, logUid: string) => void;
+  readonly logger: Logger;
+}
+
+/** A writer that can be closed: calls without an answer then fail with LOG_UNAVAILABLE. */
+export interface ClosableLogWriter extends LogWriter {
+  /** Bytes of the calls that wait for their answer. */
+  bytesInFlight(): number;
+  close(): Promise<void>;
+}
+
+/** Opens the writer of all shards. */
+export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
+  const shards = Array.from(
+    { length: options.shards },
+    (_, shard) =>
+      new ShardWriter({ ...options, shard, lastSequence: options.lastSequences[shard] ?? 0 }),
+  );
+  const budget = createByteBudget({
+    maxBytes: options.maxBytesInFlight ?? 64 * 1024 * 1024,
+    maxShare: 0.25,
+  });
+  const waiting = createWaitingCalls();
+  const keyed = new Map<string, Promise<unknown>>();
+  let isClosed = false;
+
+  const submit = (call: LogCall, deadlineMs: number): Promise<LogAppended> => {
+    const bytes = call.parts.reduce((sum, part) => sum + part.block.length, 256);
+    if (!budget.take(call.projectUid, bytes)) {
+      throw fail("OVERLOADED", "too many bytes wait for the log", { retryAfterMs: 1_000 });
+    }
+    return waiting
+      .add(call, { bytes, deadlineMs }, (pending) => shards[call.shard]!.push(pending))
+      .finally(() => budget.release(call.projectUid, bytes));
+  };
+  /** Two calls with one id must not meet in one publish: the later one waits for the first. */
+  const submitKeyed = async (call: LogCall, id: string, deadlineMs: number) => {
+    const slot = `${call.shard}.${id}`;
+    for (let first = keyed.get(slot); first; first = keyed.get(slot)) {
+      await first.catch(() => undefined);
+    }
+    const answer = submit(call, deadlineMs);
+    keyed.set(slot, answer);
+    try {
+      return await answer;
+    } finally {
+      keyed.delete(slot);
+    }
+  };
+  return {
+    async append(call) {
+      if (isClosed) throw fail("SHUTTING_DOWN", "the log is closed", { retryAfterMs: 1_000 });
+      if (call.parts.length === 0) return { places: [], isDuplicate: false };
+      checkSize(call, options.maxBlockBytes);
+      options.checkRoom(call.shard, call.logUid);
+      const deadlineMs = performance.now() + CALL_TIMEOUT_MS;
+      return call.idempotency
+        ? submitKeyed(call, call.idempotency.id, deadlineMs)
+        : submit(call, deadlineMs);
+    },
+    bytesInFlight: () => budget.taken(),
+    async close() {
+      isClosed = true;
+      waiting.close();
+      await Promise.all(shards.map((shard) => shard.close()));
+    },
+  };
+}
+
+function checkSize(call: LogCall, maxBlockBytes: number): void {
+  if (call.parts.length > MAX_BATCH_MESSAGES) {
+    throw fail("TOO_LARGE", `a call may bring at most ${MAX_BATCH_MESSAGES} blocks`);
+  }
+  for (const part of call.parts) {
+    if (part.block.length > maxBlockBytes) {
+      throw fail("TOO_LARGE", `a record may take at most ${maxBlockBytes} bytes with its headers`);
+    }
+  }
+}
+
+/** Calls without an answer, and the sweep that ends those past their deadline. */
+function createWaitingCalls() {
+  const calls = new Set<PendingCall>();
+  let sweeping: NodeJS.Timeout | undefined;
+  const sweep = () => {
+    const now = performance.now();
+    for (const pending of calls) {
+      if (pending.deadlineMs <= now) pending.reject(logUnavailable("no answer in time"));
+    }
+    if (calls.size > 0) return;
+    clearInterval(sweeping);
+    sweeping = undefined;
+  };
+  return {
+    add(
+      call: LogCall,
+      { bytes, deadlineMs }: { bytes: number; deadlineMs: number },
+      push: (pending: PendingCall) => void,
+    ): Promise<LogAppended> {
+      return new Promise((resolve, reject) => {
+        const end = (settle: () => void) => {
+          if (pending.isSettled) return;
+          pending.isSettled = true;
+          calls.delete(pending);
+          settle();
+        };
+        const pending: PendingCall = {
+          call,
+          bytes,
+          deadlineMs,
+          isSettled: false,
+          resolve: (answer) => end(() => resolve(answer)),
+          reject: (error) => end(() => reject(error)),
+        };
+        calls.add(pending);
+        sweeping ??= setInterval(sweep, SWEEP_MS);
+        push(pending);
+      });
+    },
+    close() {
+      for (const pending of [...calls]) pending.reject(logUnavailable("closed"));
+      sweep();
+    },
+  };
+}

@@ -1,0 +1,201 @@
+import type { ConsumerMessages, JetStreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { Logger } from "../core/logger.ts";
+import { LogLedger } from "./log-account.ts";
+import type { FullLogsNotice } from "./room.ts";
+import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
+
+/** How much of a log is kept. */
+export interface LogLimits {
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+  /**
+   * Lowest sequence that must stay whatever age and bytes say, because a sink that runs (or that
+   * blocks pushes) has not settled it; Infinity when none needs it.
+   */
+  readonly keepFrom: number;
+}
+
+/** What a log holds, by the keeper's account. */
+export interface LogAccount {
+  readonly bytes: number;
+  readonly messages: number;
+  /** Whether pushes are refused because nothing may be trimmed. */
+  readonly isFull: boolean;
+}
+
+/** What was trimmed of a log. */
+export interface LogTrimmed {
+  readonly logUid: string;
+  /** Now the first sequence that may be stored. */
+  readonly firstSequence: number;
+}
+
+export interface RetentionOptions {
+  readonly shard: number;
+  /** Limits of a log; undefined for a log that nobody knows (it is left alone). */
+  readonly limitsOf: (logUid: string) => LogLimits | undefined;
+  readonly onTrimmed?: (trimmed: LogTrimmed) => void;
+  /** Injected by tests. */
+  readonly now?: () => number;
+  /** How often limits are enforced and writers are told; 1 s. */
+  readonly everyMs?: number;
+}
+
+/** The keeper of one shard's retention. */
+export interface Retention {
+  readonly shard: number;
+  /** The account of a log; undefined while the keeper still counts what is stored. */
+  accountOf(logUid: string): LogAccount | undefined;
+  /** Enforces the limits now. */
+  enforce(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface RetentionInput extends RetentionOptions {
+  readonly nc: NatsConnection;
+  readonly jsm: JetStreamManager;
+  readonly names: SubjectNames;
+  readonly logger: Logger;
+}
+
+/**
+ * Keeps the retention of a shard while its node owns it. Counts bytes per log by walking the headers
+ * of what is stored, once, and following along (10 µs a message); then trims by age and bytes with
+ * purges by subject up to a sequence, and tells all writers which logs are full.
+ */
+export function startRetention(input: RetentionInput): Retention {
+  const keeper = new Keeper(input);
+  keeper.start();
+  return {
+    shard: input.shard,
+    accountOf: (logUid) => keeper.accountOf(logUid),
+    enforce: () => keeper.enforce(),
+    close: () => keeper.close(),
+  };
+}
+
+class Keeper {
+  readonly #input: RetentionInput;
+  readonly #stream: string;
+  readonly #ledgers = new Map<string, LogLedger>();
+  readonly #full = new Set<string>();
+  #messages: ConsumerMessages | undefined;
+  #walking: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #enforcing: Promise<void> | undefined;
+  #isReady = false;
+  #isClosed = false;
+
+  constructor(input: RetentionInput) {
+    this.#input = input;
+    this.#stream = input.names.shardStream(input.shard);
+  }
+
+  start(): void {
+    this.#walking = this.#walk();
+    this.#timer = setInterval(() => void this.enforce(), this.#input.everyMs ?? 1_000);
+  }
+
+  accountOf(logUid: string): LogAccount | undefined {
+    if (!this.#isReady) return undefined;
+    const ledger = this.#ledgers.get(logUid);
+    return {
+      bytes: ledger?.bytes ?? 0,
+      messages: ledger?.messages ?? 0,
+      isFull: this.#full.has(logUid),
+    };
+  }
+
+  enforce(): Promise<void> {
+    this.#enforcing ??= this.#enforceAll()
+      .catch((error: unknown) => {
+        this.#input.logger.warn("retention could not be enforced", { stream: this.#stream, error });
+      })
+      .finally(() => {
+        this.#enforcing = undefined;
+      });
+    return this.#enforcing;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    this.#messages?.stop();
+    await this.#walking;
+    await this.#enforcing;
+  }
+
+  async #enforceAll(): Promise<void> {
+    if (!this.#isReady || this.#isClosed) return;
+    const now = (this.#input.now ?? Date.now)();
+    for (const [logUid, ledger] of this.#ledgers) {
+      const limits = this.#input.limitsOf(logUid);
+      if (!limits) continue;
+      const point = ledger.trimPoint({
+        beforeTimeMs: now - limits.maxAgeMs,
+        maxBytes: limits.maxBytes,
+        keepFrom: limits.keepFrom,
+      });
+      if (point !== undefined) await this.#trim(logUid, ledger, point);
+      if (ledger.bytes >= limits.maxBytes) this.#full.add(logUid);
+      else this.#full.delete(logUid);
+    }
+    const notice: FullLogsNotice = { logs: [...this.#full] };
+    if (this.#isClosed || this.#input.nc.isClosed()) return;
+    this.#input.nc.publish(this.#input.names.fullLogs(this.#input.shard), JSON.stringify(notice));
+  }
+
+  async #trim(logUid: string, ledger: LogLedger, point: number): Promise<void> {
+    await this.#input.jsm.streams.purge(this.#stream, {
+      filter: this.#input.names.recordsOfLog(this.#input.shard, logUid),
+      seq: point,
+    });
+    ledger.trimmed(point);
+    this.#input.onTrimmed?.({ logUid, firstSequence: point });
+  }
+
+  async #walk(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        await this.#walkOnce();
+      } catch (error) {
+        this.#input.logger.warn("retention lost its place", { stream: this.#stream, error });
+      }
+      if (this.#isClosed) return;
+      // What was counted is counted again: purges may have happened meanwhile.
+      this.#isReady = false;
+      this.#ledgers.clear();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
+  async #walkOnce(): Promise<void> {
+    const { jsm, names, shard } = this.#input;
+    const consumer = await jsm.jetstream().consumers.get(this.#stream, {
+      filter_subjects: names.recordsOfShard(shard),
+      headers_only: true,
+    });
+    const info = await consumer.info();
+    if (info.num_pending === 0) this.#isReady = true;
+    if (this.#isClosed) return;
+    this.#messages = await consumer.consume({ max_messages: 1_000, expires: 5_000 });
+    for await (const message of this.#messages) {
+      const subject = parseRecordsSubject(message.subject);
+      if (!subject) continue;
+      const bytes =
+        Number(message.headers?.get("Nats-Msg-Size") ?? 0) + message.subject.length + 64;
+      const ledger = this.#ledgers.get(subject.logUid) ?? new LogLedger();
+      this.#ledgers.set(subject.logUid, ledger);
+      const timeMs = message.info.timestampNanos / 1e6;
+      ledger.add({ sequence: message.seq, timeMs, bytes }, this.#bucketBytes(subject.logUid));
+      if (message.info.pending === 0) this.#isReady = true;
+    }
+  }
+
+  /** A sixty-fourth of the limit, so that trimming by bytes takes little more than it must. */
+  #bucketBytes(logUid: string): number {
+    const limits = this.#input.limitsOf(logUid);
+    return limits ? Math.min(1024 * 1024, Math.max(1, limits.maxBytes / 64)) : 64 * 1024;
+  }
+}

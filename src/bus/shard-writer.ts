@@ -1,0 +1,179 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { JetStreamManager } from "@nats-io/jetstream";
+import { nuid } from "@nats-io/transport-node";
+import { fail } from "../core/errors.ts";
+import type { LogAppended, LogCall } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import { type CommitPlan, placesOfPlan, planCommit } from "./commit-plan.ts";
+import { createCommitQueue, type PendingCall } from "./commit-queue.ts";
+import type { BusConnection } from "./connection.ts";
+import { answerDuplicate, findOriginal } from "./duplicate-call.ts";
+import { MAX_BATCH_MESSAGES, type PublishAnswer, type Publisher } from "./publisher.ts";
+import { readBack } from "./read-back.ts";
+import { logUnavailable, meaningOf, refusalError } from "./refusals.ts";
+import type { SubjectNames } from "./subjects.ts";
+
+/** Bytes of one publish, unless a single call is larger. */
+const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+/** Part of a publish that one project gets while others wait. */
+const MAX_SHARE = 0.25;
+/** How long a publish may stay without an answer before it is read back. */
+const ANSWER_TIMEOUT_MS = 3_000;
+
+export interface ShardWriterOptions {
+  readonly connection: BusConnection;
+  readonly publisher: Publisher;
+  readonly jsm: JetStreamManager;
+  readonly names: SubjectNames;
+  readonly shard: number;
+  /** Newest sequence of the shard now. */
+  readonly lastSequence: number;
+  readonly logger: Logger;
+}
+
+/**
+ * Group commit of one shard: one publish is in flight; calls that arrive meanwhile gather, and its
+ * answer releases them as the next one. No timer, so a lone call waits for nobody.
+ */
+export class ShardWriter {
+  readonly #options: ShardWriterOptions;
+  readonly #stream: string;
+  readonly #queue = createCommitQueue();
+  readonly #closing = new AbortController();
+  #lastSequence: number;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ShardWriterOptions) {
+    this.#options = options;
+    this.#stream = options.names.shardStream(options.shard);
+    this.#lastSequence = options.lastSequence;
+  }
+
+  /** Takes a call; its `resolve` or `reject` tells the end. */
+  push(pending: PendingCall): void {
+    this.#queue.push(pending);
+    this.#running ??= this.#run();
+  }
+
+  /** Stops; calls without an answer stay so, their owner rejects them. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // All calls of this turn of the event loop gather.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      while (!this.#queue.isEmpty() && !this.#closing.signal.aborted) {
+        const calls = this.#queue.take({
+          maxMessages: MAX_BATCH_MESSAGES,
+          maxBytes: MAX_BATCH_BYTES,
+          maxShare: MAX_SHARE,
+        });
+        if (calls.length > 0) await this.#commit(calls);
+      }
+    } catch (error) {
+      if (!this.#closing.signal.aborted) {
+        this.#options.logger.error("a shard's writer failed", { stream: this.#stream, error });
+      }
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** Publishes calls until each has its answer or the fate of all is settled. */
+  async #commit(all: readonly PendingCall[]): Promise<void> {
+    for (;;) {
+      // A call whose caller was told that it failed is not sent any more.
+      const calls = all.filter((pending) => !pending.isSettled);
+      if (calls.length === 0) return;
+      if (!this.#options.connection.isConnected()) {
+        await this.#pause(20);
+        continue;
+      }
+      const plan = planCommit(
+        calls.map((pending) => pending.call),
+        { names: this.#options.names, writeId: nuid.next() },
+      );
+      const answer = await this.#options.publisher.publish(plan.messages, {
+        timeoutMs: ANSWER_TIMEOUT_MS,
+      });
+      if (answer.kind === "stored" && !answer.isDuplicate) {
+        return this.#settle(calls, plan, answer.lastSequence);
+      }
+      if (answer.kind === "unknown") return this.#settleUnknown(calls, plan, answer.text);
+      if (answer.kind === "refused" && meaningOf(answer.code, answer.text) === "retry") {
+        await this.#pause(20);
+        continue;
+      }
+      return this.#settleRefused(calls, answer);
+    }
+  }
+
+  #settle(calls: readonly PendingCall[], plan: CommitPlan, lastSequence: number): void {
+    this.#lastSequence = Math.max(this.#lastSequence, lastSequence);
+    const answers = placesOfPlan(plan, lastSequence);
+    for (const [index, pending] of calls.entries()) pending.resolve(answers[index]!);
+  }
+
+  async #settleUnknown(
+    calls: readonly PendingCall[],
+    plan: CommitPlan,
+    text: string,
+  ): Promise<void> {
+    this.#options.logger.warn("a publish has an unknown fate", { stream: this.#stream, text });
+    const lastSequence = await readBack(plan, {
+      ...this.#options,
+      stream: this.#stream,
+      afterSequence: this.#lastSequence,
+      signal: this.#closing.signal,
+    });
+    if (lastSequence !== undefined) this.#settle(calls, plan, lastSequence);
+    else for (const pending of calls) pending.reject(logUnavailable(text));
+  }
+
+  /** One call can refuse the publish of all, so halves are tried until the call at fault is alone. */
+  async #settleRefused(calls: readonly PendingCall[], answer: PublishAnswer): Promise<void> {
+    if (calls.length > 1) {
+      const middle = calls.length >> 1;
+      await this.#commit(calls.slice(0, middle));
+      await this.#commit(calls.slice(middle));
+      return;
+    }
+    const [pending] = calls;
+    try {
+      pending!.resolve(await this.#answerRefused(pending!.call, answer));
+    } catch (error) {
+      pending!.reject(error as Error);
+    }
+  }
+
+  async #answerRefused(call: LogCall, answer: PublishAnswer): Promise<LogAppended> {
+    if (answer.kind === "stored") {
+      return answerDuplicate(call, answer.lastSequence, this.#duplicateInput());
+    }
+    if (answer.kind === "unknown") throw logUnavailable(answer.text);
+    const meaning = meaningOf(answer.code, answer.text);
+    if (meaning === "duplicate" && call.idempotency) {
+      const original = await findOriginal(call.idempotency.id, this.#duplicateInput());
+      if (original !== undefined) return answerDuplicate(call, original, this.#duplicateInput());
+    }
+    if (meaning === "wrong-sequence") {
+      throw fail("GENERATION_SEALED", "the stream has a newer generation", {
+        metadata: { generation: String(call.generation) },
+        retryAfterMs: 100,
+      });
+    }
+    throw refusalError(meaning, answer.text);
+  }
+
+  #duplicateInput() {
+    const { publisher, jsm, names, shard } = this.#options;
+    return { publisher, jsm, stream: this.#stream, probeSubject: names.claim(shard) };
+  }
+
+  #pause(ms: number): Promise<void> {
+    return delay(ms, undefined, { signal: this.#closing.signal });
+  }
+}
