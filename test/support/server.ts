@@ -2,44 +2,113 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endOrphan } from "../../src/embedded/orphan.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** A running server with its demo project. */
-export interface TestServer {
+/** What a client of the server needs; stays good over restarts on one port. */
+export interface Target {
   readonly url: string;
+  /** An access token of the demo application, fresh for some minutes. */
+  token(): Promise<string>;
+}
+
+/** A running server with its demo project. */
+export interface TestServer extends Target {
   readonly dataDir: string;
   /** Lines of demo.env. */
   readonly env: Record<string, string>;
   readonly child: ChildProcess;
+  /** Milliseconds from the start of the process to its `ready`. */
+  readonly startMs: number;
   /** What it printed so far. */
   output(): string;
-  /** An access token of the demo application, fresh for some minutes. */
-  token(): Promise<string>;
   /** POSTs JSON to a path with the token. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
   get(path: string): Promise<Response>;
   /** Sends a signal and waits for the end; gives the exit code (null after a signal). */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
-  /** Stops it and deletes its data. */
+  /** Stops it, and what a killed one left running, and deletes its data. */
   close(): Promise<void>;
 }
 
-/** Starts a server on a free port; `dataDir` goes on with the data of an earlier one. */
-export async function startServer(
-  options: { dataDir?: string; env?: Record<string, string> } = {},
-): Promise<TestServer> {
+/** How a server is started. */
+export interface ServerOptions {
+  /** Goes on with the data of an earlier one. */
+  readonly dataDir?: string;
+  readonly env?: Record<string, string>;
+  /** A port that stays the same over restarts; 0 picks one. */
+  readonly port?: number;
+}
+
+/** Starts a server on a free port. */
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const dataDir = options.dataDir ?? makeDataDir();
+  const startedAt = performance.now();
+  const launched = launchServer({ ...options, dataDir });
+  const { child, output, exited } = launched;
+  await waitFor(
+    () => {
+      if (child.exitCode !== null) throw new Error(`the server ended: ${output()}`);
+      return /^ready/m.test(output()) && existsSync(join(dataDir, "demo.env"));
+    },
+    { timeoutMs: 90_000, what: () => `the server to be ready: ${output()}` },
+  );
+  const startMs = performance.now() - startedAt;
+  const env = readEnv(join(dataDir, "demo.env"));
+  const url = env.TRIBUTARY_URL ?? "";
+  const token = createTokenCache(url, env);
+  const stop = (signal: NodeJS.Signals = "SIGTERM") => {
+    child.kill(signal);
+    return exited;
+  };
+  return {
+    url,
+    dataDir,
+    env,
+    child,
+    startMs,
+    output,
+    token,
+    post: async (path, body, headers = {}) =>
+      fetch(`${url}${path}`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${await token()}`,
+          "content-type": "application/json",
+          ...headers,
+        },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      }),
+    get: async (path) =>
+      fetch(`${url}${path}`, { headers: { authorization: `Bearer ${await token()}` } }),
+    stop,
+    close: async () => {
+      if (child.exitCode === null && child.signalCode === null) await stop();
+      await removeData(dataDir);
+    },
+  };
+}
+
+/** A server process whose end or start the caller awaits. */
+export interface LaunchedServer {
+  readonly child: ChildProcess;
+  output(): string;
+  readonly exited: Promise<number | null>;
+}
+
+/** Starts the process and does not wait for it to be ready. */
+export function launchServer(options: ServerOptions & { dataDir: string }): LaunchedServer {
   let text = "";
   const child = spawn(process.execPath, [join(root, "src/main.ts"), "serve"], {
     cwd: root,
     env: {
       ...process.env,
-      PORT: "0",
+      PORT: String(options.port ?? 0),
       LOG_LEVEL: "warn",
-      TRIBUTARY_DATA_DIR: dataDir,
+      TRIBUTARY_DATA_DIR: options.dataDir,
       ...options.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -47,51 +116,7 @@ export async function startServer(
   child.stdout?.on("data", (chunk) => (text += chunk));
   child.stderr?.on("data", (chunk) => (text += chunk));
   const exited = new Promise<number | null>((resolve) => child.on("exit", resolve));
-  await waitFor(
-    () => {
-      if (child.exitCode !== null) throw new Error(`the server ended: ${text}`);
-      return /^ready/m.test(text) && existsSync(join(dataDir, "demo.env"));
-    },
-    { timeoutMs: 90_000, what: () => `the server to be ready: ${text}` },
-  );
-  const env = readEnv(join(dataDir, "demo.env"));
-  const url = env.TRIBUTARY_URL ?? "";
-  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
-    child.kill(signal);
-    return exited;
-  };
-  let token: { text: string; untilMs: number } | undefined;
-  const getToken = async () => {
-    if (!token || token.untilMs < Date.now()) {
-      token = { text: await fetchToken(url, env), untilMs: Date.now() + 300_000 };
-    }
-    return token.text;
-  };
-  return {
-    url,
-    dataDir,
-    env,
-    child,
-    output: () => text,
-    token: getToken,
-    post: async (path, body, headers = {}) =>
-      fetch(`${url}${path}`, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${await getToken()}`,
-          "content-type": "application/json",
-          ...headers,
-        },
-        body: typeof body === "string" ? body : JSON.stringify(body),
-      }),
-    get: async (path) =>
-      fetch(`${url}${path}`, { headers: { authorization: `Bearer ${await getToken()}` } }),
-    stop,
-    close: async () => {
-      if (child.exitCode === null && child.signalCode === null) await stop();
-      rmSync(dataDir, { recursive: true, force: true });
-    },
-  };
+  return { child, output: () => text, exited };
 }
 
 /** A folder that the embedded Postgres' user can enter. */
@@ -101,10 +126,33 @@ export function makeDataDir(): string {
   return join(dir, "data");
 }
 
+/** Ends the embedded servers that a killed server left behind, and deletes its data. */
+export async function removeData(dataDir: string): Promise<void> {
+  await endEmbedded(dataDir);
+  rmSync(dataDir, { recursive: true, force: true });
+  const parent = dirname(dataDir);
+  if (/\/tributary-[^/]+$/.test(parent)) rmSync(parent, { recursive: true, force: true });
+}
+
+/** Ends the embedded servers that a killed server left running on its data. */
+export async function endEmbedded(dataDir: string): Promise<void> {
+  await Promise.all(["nats", "postgres"].map((name) => endOrphan(recordFile(dataDir, name))));
+}
+
+/** Process id of an embedded server, from the record that the next start would use. */
+export function embeddedPid(dataDir: string, name: "nats" | "postgres"): number {
+  const { pid } = JSON.parse(readFileSync(recordFile(dataDir, name), "utf8")) as { pid: number };
+  return pid;
+}
+
+function recordFile(dataDir: string, name: string): string {
+  return join(dataDir, name, "process.json");
+}
+
 /** Waits until a condition holds; fails with what was awaited. */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  options: { timeoutMs?: number; what?: string | (() => string) } = {},
+  options: { timeoutMs?: number; what?: string | (() => string); everyMs?: number } = {},
 ): Promise<NonNullable<T>> {
   const end = performance.now() + (options.timeoutMs ?? 15_000);
   for (;;) {
@@ -115,12 +163,15 @@ export async function waitFor<T>(
         typeof options.what === "function" ? options.what() : (options.what ?? "a condition");
       throw new Error(`waited in vain for ${what}`);
     }
-    await sleep(20);
+    await sleep(options.everyMs ?? 20);
   }
 }
 
 /** A token by HTTP, as any client gets it. */
-export async function fetchToken(url: string, env: Record<string, string>): Promise<string> {
+export async function fetchToken(
+  url: string,
+  env: { CLIENT_ID?: string; CLIENT_SECRET?: string },
+): Promise<string> {
   const basic = Buffer.from(`${env.CLIENT_ID}:${env.CLIENT_SECRET}`).toString("base64");
   const answer = await fetch(`${url}/oauth2/token`, {
     method: "POST",
@@ -130,6 +181,20 @@ export async function fetchToken(url: string, env: Record<string, string>): Prom
   const body = (await answer.json()) as { access_token?: string };
   if (!body.access_token) throw new Error(`no token: ${answer.status} ${JSON.stringify(body)}`);
   return body.access_token;
+}
+
+/** Fetches a token when the last one is older than 5 minutes. */
+export function createTokenCache(
+  url: string,
+  env: { CLIENT_ID?: string; CLIENT_SECRET?: string },
+): () => Promise<string> {
+  let token: { text: string; untilMs: number } | undefined;
+  return async () => {
+    if (!token || token.untilMs < Date.now()) {
+      token = { text: await fetchToken(url, env), untilMs: Date.now() + 300_000 };
+    }
+    return token.text;
+  };
 }
 
 function readEnv(file: string): Record<string, string> {
