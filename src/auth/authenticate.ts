@@ -13,8 +13,8 @@ import type { Revocations } from "./revocations.ts";
 export interface CallCredentials {
   /** Values of all Authorization headers, see `authorizationHeaders`. */
   readonly authorization: readonly string[];
-  /** Query of the request, with or without `?`: a token in it is never used, and refused beside a header. */
-  readonly query?: string | undefined;
+  /** Path and query of the request: a token in it is never used, and refused beside a header. */
+  readonly url?: string | undefined;
 }
 
 export interface Authenticator {
@@ -95,11 +95,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return {
     recall,
     recheck,
-    async authenticate({ authorization, query }) {
+    async authenticate({ authorization, url = "" }) {
       const [value] = authorization;
       if (value === undefined) throw tokenMissing();
-      const isInQuery = query !== undefined && new URLSearchParams(query).has("access_token");
-      if (authorization.length > 1 || isInQuery) throw tokenRepeated();
+      if (authorization.length > 1 || hasQueryToken(url)) throw tokenRepeated();
       checkFresh(definitions, now());
       return recall(value) ?? verify(value);
     },
@@ -115,6 +114,22 @@ export function authorizationHeaders(rawHeaders: readonly string[]): string[] {
       values.push(rawHeaders[i + 1]!);
   }
   return values;
+}
+
+/**
+ * Refuses, for every request before anything else, credentials in more than one place: two
+ * Authorization headers, or one beside a token in the query. Fails with TOKEN_REPEATED. The routes
+ * below `/oauth2/` answer for themselves, in the words of RFC 6749.
+ */
+export function checkCredentials(rawHeaders: readonly string[], url: string): void {
+  const values = authorizationHeaders(rawHeaders);
+  if (values.length === 0 || url.startsWith("/oauth2/")) return;
+  if (values.length > 1 || hasQueryToken(url)) throw tokenRepeated();
+}
+
+function hasQueryToken(url: string): boolean {
+  const query = url.indexOf("?");
+  return query >= 0 && new URLSearchParams(url.slice(query + 1)).has("access_token");
 }
 
 /** The Bearer token of the header; other schemes are no credentials of this server. */

@@ -1,12 +1,25 @@
 /** Reads the small form-encoded bodies of the OAuth2 routes. */
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, zstdDecompress } from "node:zlib";
 import { OAuthError } from "./oauth-error.ts";
 
 /** Longest body, in bytes. */
 export const FORM_BYTES_MAX = 16 * 1024;
 const FORM_TIMEOUT_MS = 10_000;
 const FORM_TYPE = /^application\/x-www-form-urlencoded *(?:; *charset="?utf-8"? *)?$/i;
+
+/** By content encoding; the result is bounded by FORM_BYTES_MAX. */
+const INFLATERS: Readonly<Record<string, (bytes: Buffer) => Promise<Buffer>>> = Object.assign(
+  Object.create(null),
+  {
+    identity: (bytes: Buffer) => Promise.resolve(bytes),
+    gzip: boundedInflater(promisify(gunzip)),
+    br: boundedInflater(promisify(brotliDecompress)),
+    zstd: boundedInflater(promisify(zstdDecompress)),
+  },
+);
 
 /** A body that is not taken for what it is, rather than for what it says. */
 export class FormRefused extends Error {
@@ -31,10 +44,9 @@ export async function readForm(
   if (!FORM_TYPE.test(request.headers["content-type"] ?? "")) {
     throw new FormRefused(415, "send application/x-www-form-urlencoded");
   }
-  if (request.headers["content-encoding"] !== undefined) {
-    throw new FormRefused(415, "send the form without a content encoding");
-  }
-  const text = decode(await readBody(request));
+  const inflate = INFLATERS[request.headers["content-encoding"] ?? "identity"];
+  if (!inflate) throw new FormRefused(415, "the content encodings taken are gzip, br and zstd");
+  const text = decode(await inflate(await readBody(request)));
   const parameters = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(text)) {
     if (parameters.has(name) && single.includes(name)) {
@@ -44,6 +56,23 @@ export async function readForm(
   }
   for (const [name, value] of parameters) if (value === "") parameters.delete(name);
   return parameters;
+}
+
+function boundedInflater(
+  inflate: (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>,
+): (bytes: Buffer) => Promise<Buffer> {
+  return async (bytes) => {
+    try {
+      return await inflate(bytes, { maxOutputLength: FORM_BYTES_MAX });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge();
+      throw new OAuthError("invalid_request", "the body is not what its content encoding says");
+    }
+  };
+}
+
+function tooLarge(): FormRefused {
+  return new FormRefused(413, `the body is above ${FORM_BYTES_MAX} bytes`);
 }
 
 function decode(body: Buffer): string {
@@ -67,7 +96,7 @@ function readBody(request: IncomingMessage | Http2ServerRequest): Promise<Buffer
       size += chunk.byteLength;
       chunks.push(chunk);
       if (size > FORM_BYTES_MAX) {
-        settle(() => reject(new FormRefused(413, `the body is above ${FORM_BYTES_MAX} bytes`)));
+        settle(() => reject(tooLarge()));
       }
     };
     const onEnd = () => settle(() => resolve(Buffer.concat(chunks)));

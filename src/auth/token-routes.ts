@@ -18,7 +18,7 @@ type Response = ServerResponse | Http2ServerResponse;
 
 /** A plain HTTP route. It answers 405 itself, so it may be mounted for every method of its path. */
 export interface OAuth2Route {
-  readonly method: "GET" | "POST";
+  readonly methods: readonly string[];
   readonly path: string;
   /** Rejects only for faults of the server. `remoteAddress` is the caller's, after trusted proxies. */
   handle(
@@ -90,7 +90,7 @@ function formRoute(
   answerForm: (form: Form, client: ClientCall) => Promise<Answer>,
 ): OAuth2Route {
   return {
-    method: "POST",
+    methods: ["POST"],
     path,
     async handle(request, response, { remoteAddress }) {
       if (request.method !== "POST") return send(response, notAllowed("POST"));
@@ -121,7 +121,7 @@ function refuseAssertion(form: Form, hasOther: boolean): void {
 
 function getRoute(path: string, answer: () => Answer): OAuth2Route {
   return {
-    method: "GET",
+    methods: ["GET", "HEAD"],
     path,
     async handle(request, response) {
       const isGet = request.method === "GET" || request.method === "HEAD";

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:http2";
+import { checkCredentials } from "../auth/authenticate.ts";
 import type { Call } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
@@ -45,6 +46,7 @@ export function createGuard(
         return;
       }
       checkTarget(request);
+      checkCredentials(request.rawHeaders, request.url ?? "");
       const done = handler(request, response, call);
       if (done) done.catch((error: unknown) => answerFailure(options, response, call, error));
     } catch (error) {

@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
 import fc from "fast-check";
 import { exportSPKI, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { authorizationHeaders } from "../../src/auth/authenticate.ts";
+import { authorizationHeaders, checkCredentials } from "../../src/auth/authenticate.ts";
 import { reasonOf } from "../../src/core/errors.ts";
 import { type AuthServer, basic, startAuthServer } from "./support/auth-server.ts";
 
@@ -24,9 +24,9 @@ interface Refusal {
   readonly message: string;
 }
 
-async function refusalOf(authorization: string[], query?: string): Promise<Refusal | undefined> {
+async function refusalOf(authorization: string[], url = "/"): Promise<Refusal | undefined> {
   try {
-    await server.auth.authenticator.authenticate({ authorization, query });
+    await server.auth.authenticator.authenticate({ authorization, url });
     return undefined;
   } catch (error) {
     const { metadata, message } = error as { metadata: Headers; message: string };
@@ -150,7 +150,7 @@ describe("bad input 60", () => {
     const all = [
       await refusalOf([good, good]),
       await refusalOf([`${good}, ${good}`]),
-      await refusalOf([good], "?a=1&access_token=x"),
+      await refusalOf([good], "/x?a=1&access_token=x"),
     ];
     for (const refusal of all) {
       expect(refusal?.reason).toBe("TOKEN_REPEATED");
@@ -161,6 +161,11 @@ describe("bad input 60", () => {
   test("both headers are seen although Node joins or drops them", () => {
     const raw = ["Host", "a", "Authorization", "Bearer a", "AUTHORIZATION", "Bearer b"];
     expect(authorizationHeaders(raw)).toEqual(["Bearer a", "Bearer b"]);
+    expect(() => checkCredentials(raw, "/v1/x")).toThrow("one access token");
+    expect(() => checkCredentials(raw.slice(0, 4), "/v1/x?access_token=a")).toThrow();
+    checkCredentials(raw.slice(0, 4), "/v1/x?access=a");
+    checkCredentials([], "/v1/x?access_token=a");
+    checkCredentials(raw, "/oauth2/token");
   });
 });
 
@@ -170,7 +175,7 @@ describe("item 18: RFC 6750", () => {
     const bare = { reason: "TOKEN_MISSING", challenge: 'Bearer realm="tributary"' };
     expect(await refusalOf([])).toMatchObject(bare);
     expect(await refusalOf([basic("app")])).toMatchObject(bare);
-    expect(await refusalOf([], `?access_token=${token}`)).toMatchObject(bare);
+    expect(await refusalOf([], `/x?access_token=${token}`)).toMatchObject(bare);
   });
 
   test("the scheme is case-insensitive", async () => {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -118,6 +119,29 @@ describe("item 14: the token endpoint", () => {
   test("a body above 16 KiB answers 413", async () => {
     const answer = await server.post("/oauth2/token", `${"x=y&".repeat(4100)}a=b`, auth);
     await expectError(answer, 413, "invalid_request");
+  });
+
+  test("compressed forms are taken, bounded after inflation; unknown encodings are 415", async () => {
+    const post = (body: Uint8Array<ArrayBuffer>, encoding: string) =>
+      fetch(`${server.url}/oauth2/token`, {
+        method: "POST",
+        body,
+        headers: {
+          ...auth,
+          "content-type": "application/x-www-form-urlencoded",
+          "content-encoding": encoding,
+        },
+      });
+    const form = Buffer.from("grant_type=client_credentials");
+    const ways = { gzip: gzipSync, br: brotliCompressSync, zstd: zstdCompressSync };
+    for (const [encoding, compress] of Object.entries(ways)) {
+      const bomb = Buffer.from(compress(Buffer.alloc(10_000_000, "a")));
+      expect((await post(Buffer.from(compress(form)), encoding)).status).toBe(200);
+      await expectError(await post(bomb, encoding), 413, "invalid_request");
+      await expectError(await post(form, encoding), 400, "invalid_request");
+    }
+    await expectError(await post(form, "compress"), 415, "invalid_request");
+    await expectError(await post(form, "toString"), 415, "invalid_request");
   });
 
   test("credentials in the query count for nothing", async () => {
