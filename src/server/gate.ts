@@ -3,7 +3,10 @@ import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { type AccessRule, AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import { accessRules } from "../auth/access-rules.ts";
+import { callKey } from "../core/call.ts";
+import type { Logger } from "../core/logger.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
+import { asPublicError, isServerFault, stampRequestId } from "./answer.ts";
 
 /** Access control, as the server needs it. Every method throws a `fail(…)` to refuse. */
 export interface Gate {
@@ -37,14 +40,22 @@ export function rulesOf(
 
 /** Authenticates a call and leaves its principal in the context; a public rpc has none. */
 export async function admit(
-  gate: Gate,
+  { gate, logger }: { readonly gate: Gate; readonly logger: Logger },
   rule: AccessRule | undefined,
   context: HandlerContext,
 ): Promise<void> {
   if (!rule || rule.operation === AccessRule_Operation.PUBLIC) return;
-  const principal = await gate.authenticate(context.requestHeader);
-  gate.authorizeOperation(principal, rule);
-  context.values.set(principalKey, principal);
+  try {
+    const principal = await gate.authenticate(context.requestHeader);
+    gate.authorizeOperation(principal, rule);
+    context.values.set(principalKey, principal);
+  } catch (reason) {
+    const error = asPublicError(reason);
+    const requestId = context.values.get(callKey)?.requestId;
+    if (isServerFault(error)) logger.error("authentication failed", { requestId, error: reason });
+    if (requestId) stampRequestId(error, requestId);
+    throw error;
+  }
 }
 
 /** Asks the gate about every message of unary and server-streaming calls. */

@@ -9,8 +9,16 @@ import type { Reason } from "../core/errors.ts";
 import { reasonOf } from "../core/errors.ts";
 import { shorten } from "./answer.ts";
 
-/** How far a call has come: parse faults can only arise before its message is decoded. */
-export const progressKey = createContextKey<{ isDecoded: boolean }>({ isDecoded: false });
+/** What mending needs to know of a call. */
+interface Progress {
+  /** Faults of parsing can only arise before its message is decoded. */
+  isDecoded: boolean;
+  /** Whether its errors carry our ErrorInfo. Services of other projects have contracts of their own. */
+  readonly isOurs: boolean;
+}
+
+/** Set by the gate for each call. */
+export const progressKey = createContextKey<Progress>({ isDecoded: false, isOurs: true });
 
 const TEXT_MAX = 160;
 
@@ -24,28 +32,29 @@ const REASON_OF_CODE: ReadonlyMap<Code, Reason> = new Map([
  * Watches a call from its gate on. Connect aborts the call's signal with the very error that it is
  * about to send, which is the one place where a fault of decoding can be told and put right.
  */
-export function mendParseFaults(context: HandlerContext): void {
-  const progress = { isDecoded: false };
+export function mendParseFaults(context: HandlerContext, isOurs: boolean): void {
+  const progress = { isDecoded: false, isOurs };
   context.values.set(progressKey, progress);
   context.signal.addEventListener(
     "abort",
     () => {
-      if (!progress.isDecoded) mendParseFault(context.signal.reason);
+      if (!progress.isDecoded) mendParseFault(context.signal.reason, isOurs);
     },
     { once: true },
   );
 }
 
 /** Turns a fault of decoding into INVALID_ARGUMENT with our ErrorInfo; leaves other values alone. */
-export function mendParseFault(error: unknown): void {
-  if (!(error instanceof ConnectError) || reasonOf(error) || error.details.length > 0) return;
-  const reason = REASON_OF_CODE.get(error.code);
-  if (!reason) return;
+export function mendParseFault(error: unknown, isOurs: boolean): void {
+  if (!(error instanceof ConnectError)) return;
+  const reason = reasonOf(error) ?? REASON_OF_CODE.get(error.code);
+  if (!reason || reason === "INTERNAL") return;
   const mutable = error as { code: Code; rawMessage: string };
   if (error.code === Code.Internal) mutable.code = Code.InvalidArgument;
   mutable.rawMessage = shorten(error.rawMessage, TEXT_MAX);
-  error.details.push({
-    desc: ErrorInfoSchema,
-    value: create(ErrorInfoSchema, { reason, domain: "tributary" }),
-  });
+  if (!isOurs) error.details.length = 0;
+  else if (error.details.length === 0) {
+    const value = create(ErrorInfoSchema, { reason, domain: "tributary" });
+    error.details.push({ desc: ErrorInfoSchema, value });
+  }
 }

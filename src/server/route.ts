@@ -1,6 +1,5 @@
 /** Plain HTTP routes beside the generated ones. */
 import type { Call } from "../core/call.ts";
-import { methodNotAllowed } from "./answer.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, pathOf } from "./http-message.ts";
 
 /** A route of one path, or of the paths that a claim accepts. */
@@ -22,14 +21,18 @@ export type Lane = (
   call: Call,
 ) => Promise<void> | undefined;
 
-/** Finds the route of a request; fails with 405 when only its method is wrong. */
-export function findRoute(routes: readonly Route[], request: HttpRequest): Route | undefined {
+/** What serves a request, or which methods its path would take; neither for an unknown path. */
+export interface Found<T> {
+  readonly match?: T;
+  readonly allowed: readonly string[];
+}
+
+/** Finds the route of a request. */
+export function findRoute(routes: readonly Route[], request: HttpRequest): Found<Route> {
   const path = pathOf(request);
   const here = routes.filter((route) =>
     typeof route.path === "string" ? route.path === path : route.path(path),
   );
-  if (here.length === 0) return undefined;
-  const found = here.find((route) => route.methods.includes(request.method ?? ""));
-  if (!found) throw methodNotAllowed(here.flatMap((route) => route.methods));
-  return found;
+  const match = here.find((route) => route.methods.includes(request.method ?? ""));
+  return match ? { match, allowed: [] } : { allowed: here.flatMap((route) => route.methods) };
 }

@@ -1,13 +1,15 @@
 /** Everything that the port serves, in order: lanes, plain routes, the REST face, rpcs, 404. */
 import { Health } from "#gen/grpc/health/v1/health_pb.js";
 import { fail } from "../core/errors.ts";
-import { routeNotFound } from "./answer.ts";
+import { methodNotAllowed, routeNotFound } from "./answer.ts";
 import { createHealthService } from "./health.ts";
 import { type HttpHandler, pathOf } from "./http-message.ts";
+import { RPC_LIMITS } from "./limits.ts";
 import { findMissing, probeRoutes, type ReadinessCheck } from "./probes.ts";
 import { registerReflection } from "./reflection.ts";
 import { findRoute, type Lane, type Route } from "./route.ts";
 import { createRpcHandlers, type RpcHandlers, type RpcOptions } from "./rpc.ts";
+import { createTranscoder } from "./transcoder/transcoder.ts";
 
 /** What the server handler is made of. */
 export interface ServerHandlerOptions extends Omit<RpcOptions, "drainSignal"> {
@@ -45,6 +47,7 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
   });
   const routes = [...probeRoutes(checks, isDraining), ...(options.routes ?? [])];
   const lanes = options.lanes ?? [];
+  const transcoder = createTranscoder(rpc, { ...RPC_LIMITS, ...options.limits });
 
   const handle: HttpHandler = (request, response, call) => {
     for (const lane of lanes) {
@@ -52,9 +55,12 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
       if (done) return done;
     }
     const route = findRoute(routes, request);
-    if (route) return route.handle(request, response, call);
+    if (route.match) return route.match.handle(request, response, call);
+    const binding = transcoder.find(request);
+    if (binding.match) return transcoder.serve(binding.match, request, response, call);
     if (rpc.handlers.has(pathOf(request))) return rpc.serve(request, response, call);
-    throw routeNotFound(request);
+    const allowed = [...route.allowed, ...binding.allowed];
+    throw allowed.length > 0 ? methodNotAllowed(allowed) : routeNotFound(request);
   };
   const drain = () => draining.abort(fail("SHUTTING_DOWN", "the server is shutting down"));
   return { handle, rpc, drain };

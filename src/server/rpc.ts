@@ -88,8 +88,9 @@ export function createRpcHandlers(options: RpcOptions): RpcHandlers {
       storedValues,
     ],
     requestGate: (context: HandlerContext) => {
-      mendParseFaults(context);
-      return admit(options.gate, rules.get(context.method), context);
+      const rule = rules.get(context.method);
+      mendParseFaults(context, rule !== undefined);
+      return admit(options, rule, context);
     },
   });
   const registrar = createRegistrar(router, services, options.drainSignal);

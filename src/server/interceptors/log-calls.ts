@@ -10,7 +10,8 @@ import { mendParseFault, progressKey } from "../parse-faults.ts";
 /** The outermost interceptor: one debug line per call, an error line for faults of the server. */
 export function logCalls(logger: Logger, nowMs: () => number): Interceptor {
   return (next) => async (request) => {
-    request.contextValues.get(progressKey).isDecoded = true;
+    const progress = request.contextValues.get(progressKey);
+    progress.isDecoded = true;
     const startMs = nowMs();
     const call = request.contextValues.get(callKey);
     const report = (reason?: unknown) => {
@@ -30,7 +31,9 @@ export function logCalls(logger: Logger, nowMs: () => number): Interceptor {
     };
     try {
       const response = await next(
-        request.stream ? { ...request, message: mendEach(request.message) } : request,
+        request.stream
+          ? { ...request, message: mendEach(request.message, progress.isOurs) }
+          : request,
       );
       if (response.stream) return { ...response, message: watchEach(response.message, report) };
       report();
@@ -47,11 +50,11 @@ function publicError(reason: unknown): ConnectError {
   return isAbort ? ConnectError.from(reason) : asPublicError(reason);
 }
 
-async function* mendEach<M>(messages: AsyncIterable<M>): AsyncIterable<M> {
+async function* mendEach<M>(messages: AsyncIterable<M>, isOurs: boolean): AsyncIterable<M> {
   try {
     yield* messages;
   } catch (error) {
-    mendParseFault(error);
+    mendParseFault(error, isOurs);
     throw error;
   }
 }
