@@ -11,13 +11,13 @@ import { createAttemptLimit } from "./attempt-limit.ts";
 import { type Authenticator, createAuthenticator } from "./authenticate.ts";
 import { createClientAuthenticator } from "./authenticate-client.ts";
 import { type Authorizer, createAuthorizer } from "./authorize.ts";
-import { createTokenIssuer } from "./issue-token.ts";
+import { createTokenIssuer, type IssueToken } from "./issue-token.ts";
 import { createOAuth2Service } from "./oauth2-service.ts";
 import { createRevocationStore } from "./revocation-store.ts";
 import { openRevocations } from "./revocations.ts";
 import { createSigningKeyStore } from "./signing-key-store.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
-import { createTokenDesk } from "./token-desk.ts";
+import { createTokenDesk, type TokenDesk } from "./token-desk.ts";
 import { createOAuth2Routes, type OAuth2Route } from "./token-routes.ts";
 
 export interface AuthOptions {
@@ -53,6 +53,8 @@ export interface Auth {
   readonly routes: readonly OAuth2Route[];
   readonly service: ServiceImpl<typeof OAuth2Service>;
   readonly keys: SigningKeys;
+  readonly issueToken: IssueToken;
+  readonly desk: TokenDesk;
   /** Stops reading keys and revocations; may be called again. */
   close(): void;
 }
@@ -95,6 +97,8 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     routes: createOAuth2Routes({ ...shared, ...(issuerPath !== undefined && { issuerPath }) }),
     service: createOAuth2Service(shared),
     keys,
+    issueToken,
+    desk,
     close() {
       keys.close();
       revocations.close();

@@ -1,4 +1,13 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import {
+  connect,
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from "node:http2";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import * as oauth from "oauth4webapi";
@@ -402,4 +411,33 @@ test("item 10: no answer repeats a secret", async () => {
     });
     expect(await answer.text()).not.toContain(secret);
   }
+});
+
+test("the routes answer over HTTP/2 as over HTTP/1.1", async () => {
+  const h2 = createHttp2Server((request, response) => {
+    const route = server.auth.routes.find((r) => r.path === request.url);
+    void route?.handle(request, response, { remoteAddress: server.callerAddress });
+  });
+  await new Promise<void>((resolve) => h2.listen(0, "127.0.0.1", resolve));
+  const session = connect(`http://127.0.0.1:${(h2.address() as AddressInfo).port}`);
+  const ask = async (headers: OutgoingHttpHeaders, body: string) => {
+    const stream = session.request({ ":path": "/oauth2/token", ...headers });
+    stream.end(body);
+    const [answer] = (await once(stream, "response")) as [IncomingHttpHeaders];
+    return { answer, body: JSON.parse(await text(stream)) as Record<string, unknown> };
+  };
+  const form = {
+    ":method": "POST",
+    "content-type": "application/x-www-form-urlencoded",
+    authorization: basic("app"),
+  };
+  const good = await ask(form, "grant_type=client_credentials");
+  expect(good.answer[":status"]).toBe(200);
+  expect(good.body).toMatchObject({ token_type: "Bearer", expires_in: 900 });
+  const wrong = await ask({ ...form, authorization: basic("app", "x") }, "grant_type=x");
+  expect(wrong.answer).toMatchObject({ ":status": 401, "cache-control": "no-store" });
+  const large = await ask(form, `a=${"b".repeat(20_000)}`);
+  expect(large.answer[":status"]).toBe(413);
+  session.close();
+  await new Promise((resolve) => h2.close(resolve));
 });
