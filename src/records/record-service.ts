@@ -12,21 +12,13 @@ import {
   TailRecordsResponseSchema,
 } from "#gen/tributary/records/v1/record_service_pb.js";
 import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
-import { failFields, notFound } from "../core/errors.ts";
-import type { LogMessage, LogReader } from "../core/log.ts";
+import { notFound } from "../core/errors.ts";
+import type { LogReader } from "../core/log.ts";
+import { followMessages, type LogFollower } from "./follow.ts";
 import { type PlacedRecord, readRecords } from "./placed-record.ts";
-import { createRecordMatcher, type RecordMatcher } from "./record-matcher.ts";
+import { createRecordMatcher } from "./record-matcher.ts";
 import { openPageToken, sealPageToken } from "./record-page.ts";
 import { createTail } from "./record-tail.ts";
-
-/** What the service needs of the log beside reading. */
-export interface LogFollower {
-  /** Calls back for each stored message of a log from a sequence on, in order, until the signal. */
-  followLog(
-    log: LogDefinition,
-    options: { readonly fromSequence: number; readonly signal: AbortSignal },
-  ): AsyncIterable<LogMessage>;
-}
 
 /** What the service is made of. */
 export interface RecordServiceOptions {
@@ -57,7 +49,7 @@ async function listRecords(
   context: HandlerContext,
 ) {
   const { stream, log } = findLog(definitions, request.stream, request.branch);
-  const matcher = openMatcher(stream, request);
+  const matcher = createRecordMatcher(stream, request);
   const wanted = request.pageSize || PAGE_SIZE_DEFAULT;
   let at = await firstPlace(reader, log, request);
   const records: PlacedRecord[] = [];
@@ -106,10 +98,10 @@ async function* tailRecords(
   context: HandlerContext,
 ) {
   const { stream, log } = findLog(definitions, request.stream, request.branch);
-  const matcher = openMatcher(stream, request);
+  const matcher = createRecordMatcher(stream, request);
   const fromSequence =
     Number(request.fromSequence) || (await reader.info(log)).shardLastSequence + 1;
-  const messages = follower.followLog(log, { fromSequence, signal: context.signal });
+  const messages = followMessages(follower, log, { fromSequence, signal: context.signal });
   const tail = createTail({ messages, matcher, rateMax: request.rateMax || 1_000, now });
   for await (const { records, skipped } of tail) {
     if (!definitions.stream(request.stream)) throw notFound(request.stream);
@@ -126,13 +118,4 @@ function findLog(definitions: Definitions, name: string, branch: string) {
   const log = stream.logs.get(branch || "main");
   if (!log) throw notFound(`${name}/branches/${branch}`);
   return { stream, log };
-}
-
-function openMatcher(
-  stream: StreamDefinition,
-  request: { readonly key: string; readonly filter: string },
-): RecordMatcher {
-  const matcher = createRecordMatcher(stream, request);
-  if ("violations" in matcher) throw failFields(matcher.violations);
-  return matcher.matches;
 }
