@@ -38,42 +38,55 @@ function createSink(directory: string, sinkUid: string): OpenSink {
     open.catch(() => parts.delete(prefix));
     return open;
   };
+  let last: Promise<unknown> = Promise.resolve();
+  /** One thing at a time: a part must not be completed while rows are appended. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+  };
   return {
     async write(request, signal) {
       if (signal.aborted) return retrySink("TIMEOUT", "the file was not written in time");
       try {
-        const part = await partOf(request);
-        await part.append(request);
-        const outcomes = request.rows.map((): RowOutcome => ({ kind: "staged" }));
-        return { kind: "rows", outcomes };
+        await inTurn(async () => (await partOf(request)).append(request));
       } catch (error) {
         const fault = toFault(error);
         return retrySink(fault.reason, fault.message);
       }
+      return { kind: "rows", outcomes: request.rows.map((): RowOutcome => ({ kind: "staged" })) };
     },
     async flush(_reason, signal) {
-      const settled: Place[] = [];
-      for (const [prefix, opening] of [...parts]) {
-        if (signal.aborted) throw timeoutFault("the files");
-        const part = await opening;
-        try {
-          if (part.places.length > 0) await part.complete();
-        } catch (error) {
-          throw toFault(error);
-        }
-        parts.delete(prefix);
-        if (part.places.length === 0) await part.discard();
-        settled.push(...part.places);
+      if (signal.aborted) throw timeoutFault("completing the files");
+      try {
+        return await inTurn(() => completeParts(directory, parts));
+      } catch (error) {
+        throw toFault(error);
       }
-      if (settled.length > 0) await syncDirectory(directory);
-      return settled;
     },
-    async close() {
-      const open = [...parts.values()];
-      parts.clear();
-      await Promise.all(open.map((part) => part.then((p) => p.discard()).catch(() => undefined)));
-    },
+    close: () =>
+      inTurn(async () => {
+        const open = [...parts.values()];
+        parts.clear();
+        for (const part of open) await part.then((p) => p.discard()).catch(() => undefined);
+      }),
   };
+}
+
+/** Completes all parts; after a failure it can be repeated, for none is forgotten before the end. */
+async function completeParts(
+  directory: string,
+  parts: Map<string, Promise<Part>>,
+): Promise<Place[]> {
+  const settled: Place[] = [];
+  for (const opening of parts.values()) {
+    const part = await opening;
+    await part.complete();
+    settled.push(...part.places);
+  }
+  if (settled.length > 0) await syncDirectory(directory);
+  parts.clear();
+  return settled;
 }
 
 function toFault(error: unknown): SinkFault {

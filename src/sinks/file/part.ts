@@ -36,6 +36,7 @@ export async function openPart({ directory, prefix }: PartLocation): Promise<Par
   const requests = new Set<string>();
   let size = 0;
   let isOpen = true;
+  let isComplete = false;
   const close = async () => {
     if (!isOpen) return;
     isOpen = false;
@@ -60,11 +61,13 @@ export async function openPart({ directory, prefix }: PartLocation): Promise<Par
         await handle.sync();
         await close();
       }
-      await rename(path, join(directory, `${finalName(prefix, places)}`));
+      if (isComplete) return;
+      await rename(path, join(directory, finalName(prefix, places)));
+      isComplete = true;
     },
     async discard() {
       await close();
-      await rm(path, { force: true });
+      if (!isComplete) await rm(path, { force: true });
     },
   };
 }

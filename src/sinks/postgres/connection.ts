@@ -3,6 +3,7 @@ import postgres from "postgres";
 import type { EgressGuard } from "../egress.ts";
 import { SinkFault, timeoutFault } from "../sink-fault.ts";
 import type { DatabaseAddress } from "./database-url.ts";
+import { sqlStateOf } from "./fault.ts";
 
 /** A row of a result. */
 export type ResultRow = Readonly<Record<string, unknown>>;
@@ -65,6 +66,10 @@ export function createConnection(address: DatabaseAddress, guard: EgressGuard): 
     signal.addEventListener("abort", stop, { once: true });
     try {
       return (await Promise.race([query, aborted.promise])) as ResultRow[];
+    } catch (error) {
+      // What is no answer to a statement, or announces the end, came from a connection that is lost.
+      if (!isPrepared || /^(08|57P)/.test(sqlStateOf(error) ?? "08")) isBroken = true;
+      throw error;
     } finally {
       signal.removeEventListener("abort", stop);
     }

@@ -87,7 +87,11 @@ function createSink({ target, columns, env, statements }: SinkParts): OpenSink {
     },
     async write(request, signal) {
       try {
-        return await write(request, signal);
+        return await write(request, signal).catch((error: unknown) => {
+          // An idle connection may have ended unnoticed; the cursor makes a repeat harmless.
+          if (signal.aborted || toSinkFault(error).reason !== "CONNECTION_FAILED") throw error;
+          return write(request, signal);
+        });
       } catch (error) {
         if (signal.aborted) return retrySink("TIMEOUT", "Postgres did not answer in time");
         const fault = toSinkFault(error);

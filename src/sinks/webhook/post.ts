@@ -95,7 +95,7 @@ function toFault(error: NodeJS.ErrnoException, signal: AbortSignal): SinkFault {
   if (error instanceof SinkFault) return error;
   if (signal.aborted) return timeoutFault("the request", error);
   const code = error.code ?? "unknown error";
-  const isTls = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO/.test(code);
+  const isTls = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO|EPROTO/.test(code);
   const reason = isTls ? "TLS_FAILED" : "CONNECTION_FAILED";
   const what = isTls ? "the TLS certificate or handshake failed" : "the connection failed";
   return new SinkFault(reason, `${what}: ${code}`, { cause: error });

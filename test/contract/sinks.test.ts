@@ -1,0 +1,140 @@
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import postgres from "postgres";
+import {
+  FileSinkSchema,
+  PostgresSinkSchema,
+  WebhookSinkSchema,
+} from "#gen/tributary/management/v1/sink_pb.js";
+import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
+import { type SinkKind, sinkDrivers } from "../../src/sinks/index.ts";
+import { environment, schemaOf } from "../sinks/sample.ts";
+import { startReceiver } from "../sinks/webhook/receiver.ts";
+import { createTestDatabase } from "../support/shared-servers.ts";
+import { describeSink, type SinkHarness } from "./sink-suite.ts";
+
+const schema = schemaOf([{ name: "id", type: T.LONG }]);
+
+async function startPostgres(): Promise<SinkHarness<"postgres">> {
+  const databaseUrl = await createTestDatabase();
+  const sql = postgres(databaseUrl, { max: 2, onnotice: () => undefined });
+  const config = create(PostgresSinkSchema, { databaseUrl, table: "contract" });
+  const faulty = (changes: object) => create(PostgresSinkSchema, { ...config, ...changes });
+  return {
+    driver: sinkDrivers.postgres,
+    config,
+    env: environment({ schema }),
+    secret: {
+      config: faulty({ databaseUrl: "postgres://u:s3cr%C3%A9t@db.example:5432/d" }),
+      values: ["s3cr"],
+    },
+    faulty: [
+      { config: faulty({ table: "T" }), field: "table" },
+      { config: faulty({ databaseUrl: "postgres:" }), field: "database_url" },
+    ],
+    refused: '{"id":9223372036854775808}',
+    isExactlyOnce: true,
+    arrived: async () =>
+      (await sql`SELECT id::int FROM contract ORDER BY ctid`).map((row) => row.id),
+    async hang() {
+      const [locked, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const transaction = sql.begin(async (tx) => {
+        await tx`LOCK TABLE contract`;
+        locked.resolve();
+        await done.promise;
+      });
+      await locked.promise;
+      return async () => {
+        done.resolve();
+        await transaction;
+      };
+    },
+    close: () => sql.end(),
+  };
+}
+
+async function startWebhook(): Promise<SinkHarness<"webhook">> {
+  const receiver = await startReceiver();
+  let isHanging = false;
+  const ids: number[] = [];
+  receiver.answer = (response, { body }) => {
+    if (isHanging) return;
+    const records = JSON.parse(body) as { id: number | string }[];
+    const isBad = records.some((record) => typeof record.id !== "number");
+    if (!isBad) ids.push(...records.map((record) => record.id as number));
+    response.writeHead(isBad ? 422 : 204).end();
+  };
+  const config = create(WebhookSinkSchema, { url: receiver.url });
+  return {
+    driver: sinkDrivers.webhook,
+    config,
+    env: environment({ schema }),
+    secret: {
+      config: create(WebhookSinkSchema, {
+        url: "https://user:s3cret@hooks.example/x?a=b",
+        headers: { "x-key": "k3y-value" },
+        signingSecret: `whsec_${Buffer.alloc(24, 1).toString("base64")}`,
+      }),
+      values: ["s3cret", "k3y-value", Buffer.alloc(24, 1).toString("base64")],
+    },
+    faulty: [
+      { config: create(WebhookSinkSchema, { url: "ftp://h/" }), field: "url" },
+      {
+        config: create(WebhookSinkSchema, { url: receiver.url, signingSecret: "x" }),
+        field: "signing_secret",
+      },
+    ],
+    refused: '{"id":"not a number"}',
+    isExactlyOnce: false,
+    arrived: async () => [...ids],
+    async hang() {
+      isHanging = true;
+      return async () => {
+        isHanging = false;
+      };
+    },
+    close: () => receiver.close(),
+  };
+}
+
+async function startFile(): Promise<SinkHarness<"file">> {
+  const fileSinkDir = await mkdtemp(join(tmpdir(), "tributary-contract-"));
+  const config = create(FileSinkSchema, { directory: "contract" });
+  return {
+    driver: sinkDrivers.file,
+    config,
+    env: environment({ schema, fileSinkDir }),
+    secret: { config, values: [] },
+    faulty: [{ config: create(FileSinkSchema, { directory: ".." }), field: "directory" }],
+    refused: undefined,
+    isExactlyOnce: true,
+    async arrived() {
+      const folder = join(fileSinkDir, "contract");
+      const names = (await readdir(folder)).filter((name) => name.endsWith(".ndjson"));
+      const files = await Promise.all(
+        names.map(async (name) => ({
+          text: await readFile(join(folder, name), "utf8"),
+          time: (await stat(join(folder, name), { bigint: true })).mtimeNs,
+        })),
+      );
+      files.sort((a, b) => Number(a.time - b.time));
+      const lines = files.flatMap((file) => file.text.trimEnd().split("\n"));
+      return lines.map((line) => (JSON.parse(line) as { id: number }).id);
+    },
+    hang: undefined,
+    close: () => rm(fileSinkDir, { recursive: true, force: true }),
+  };
+}
+
+/** A harness for each kind; the compiler checks that none is missing. */
+const harnesses = {
+  postgres: startPostgres,
+  webhook: startWebhook,
+  file: startFile,
+} satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };
+
+describeSink("postgres", harnesses.postgres);
+describeSink("webhook", harnesses.webhook);
+describeSink("file", harnesses.file);
