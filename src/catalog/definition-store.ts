@@ -1,8 +1,7 @@
 /** Reads definitions as the data plane wants them: all of them, or those of some uids. */
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { and, asc, desc, eq, gt, inArray, isNull, or, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type {
   ApplicationDefinition,
@@ -141,9 +140,7 @@ export function sinkVersionFromRow(
   },
 ): SinkVersion {
   const owner = { projectUid: of.sink.projectUid, sinkUid: of.sink.uid };
-  const saved: Sink = openSealedSink(of.masterKey, owner, row.sealed);
-  const sink = create(SinkSchema, {
-    ...saved,
+  const sink = Object.assign(openSealedSink(of.masterKey, owner, row.sealed), {
     name: of.sink.name,
     uid: of.sink.uid,
     branch: of.branch.branchId,

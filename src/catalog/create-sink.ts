@@ -1,0 +1,150 @@
+/** Makes sinks. */
+import { create as createMessage, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import type { CreateSinkRequest } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import { fail, failFields, notFound } from "../core/errors.ts";
+import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
+import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
+import { sinkFromRow } from "./definition-store.ts";
+import { type BranchRow, findBranch } from "./log-store.ts";
+import type { SinkCatalog } from "./sink-catalog.ts";
+import { checkSink, makeSigningSecret, tryDestination } from "./sink-check.ts";
+import { resolveStart } from "./sink-start.ts";
+import {
+  countSinks,
+  findSink,
+  insertSink,
+  insertSinkVersion,
+  type SavedSink,
+  type SinkRow,
+} from "./sink-store.ts";
+import { viewSinks } from "./sink-view.ts";
+import { findStream, lockStream, type StreamRow } from "./stream-store.ts";
+
+/** Sinks of one stream at most. */
+const SINKS_MAX = 20;
+
+/** What `createSink` takes: a request, or the same as a plain object. */
+export type NewSink = Pick<CreateSinkRequest, "parent" | "sinkId"> & {
+  readonly sink?: MessageInitShape<typeof SinkSchema> | undefined;
+  readonly validateOnly?: boolean;
+  readonly skipTest?: boolean;
+};
+
+/**
+ * Checks a sink, tries its destination and saves it. Fails with INVALID_FIELDS, DESTINATION_REFUSED,
+ * ALREADY_EXISTS, QUOTA_EXCEEDED, RESOURCE_NOT_FOUND or LOG_UNAVAILABLE, and then nothing is made.
+ */
+export async function createSink(
+  catalog: SinkCatalog,
+  request: NewSink,
+  signal: AbortSignal,
+): Promise<{ sink: Sink; note: string }> {
+  const sink = createMessage(SinkSchema, request.sink);
+  const { name, id } = nameSink(request, sink);
+  const { stream, branch } = await findPlace(catalog, { parent: request.parent, name, sink });
+  const signingSecret = makeSigningSecret(sink.config);
+  const schema = fromBinary(SchemaSchema, stream.schema);
+  checkSink(catalog.drivers, sink, schema);
+  const uid = catalog.makeUid();
+  if (!request.skipTest) {
+    const identity = {
+      sinkUid: uid,
+      sinkName: name,
+      logName: branch.name,
+      logUid: branch.uid,
+      schema,
+    };
+    const prepare = !request.validateOnly;
+    await tryDestination(catalog, sink.config, { identity, prepare, signal });
+  }
+  const start = await resolveStart(catalog.logs, branch, sink.start);
+  const time = new Date(catalog.now());
+  const row: SinkRow = {
+    uid,
+    projectUid: stream.projectUid,
+    streamUid: stream.uid,
+    branchUid: branch.uid,
+    name,
+    kind: sink.config.case ?? "",
+    isPaused: false,
+    restarts: 0,
+    startSequence: start.sequence,
+    version: 1,
+    createTime: time,
+    updateTime: time,
+  };
+  const definition = sinkFromRow(row, branch, [
+    { version: 1, fromSequence: start.sequence, sink: savedSink(sink, id) },
+  ]);
+  if (!request.validateOnly) {
+    await saveSink(catalog, { row, definition });
+    await catalog.refresh();
+  }
+  const [view] = await viewSinks(catalog, [{ row, definition }]);
+  if (signingSecret && view?.config.case === "webhook" && !request.validateOnly) {
+    view.config.value.signingSecret = signingSecret;
+  }
+  return { sink: view!, note: start.note };
+}
+
+function nameSink({ parent, sinkId }: NewSink, sink: Sink): { name: string; id: string } {
+  const [project = "", stream = ""] = parseName(checkName(parent, "stream"), "stream") ?? [];
+  const id = chooseId("sink_id", sinkId, sink.displayName);
+  return { id, name: formatName("sink", project, stream, id) };
+}
+
+/** The stream and branch that the sink is for; fails when there is a sink of this name. */
+async function findPlace(
+  { database }: SinkCatalog,
+  { parent, name, sink }: { parent: string; name: string; sink: Sink },
+): Promise<{ stream: StreamRow; branch: BranchRow }> {
+  const branchId = sink.branch || "main";
+  return await database.run(async (queries) => {
+    const stream = await findStream(queries, parent);
+    if (!stream) throw notFound(parent);
+    if (await findSink(queries, name)) throw alreadyExists(name, "sink_id");
+    const branchName = `${parent}/branches/${branchId}`;
+    const branch = ID_PATTERN.test(branchId) ? await findBranch(queries, branchName) : undefined;
+    if (branch) return { stream, branch };
+    throw failFields([{ field: "sink.branch", description: `${branchName} does not exist` }]);
+  });
+}
+
+/** What is saved of a message: nothing that the server says by itself. */
+function savedSink(sink: Sink, id: string): Sink {
+  return createMessage(SinkSchema, {
+    displayName: sink.displayName || id,
+    description: sink.description,
+    config: sink.config,
+    ...(sink.batching && { batching: sink.batching }),
+    ...(sink.retry && { retry: sink.retry }),
+    onRecordFailure: sink.onRecordFailure,
+    whenFull: sink.whenFull,
+  });
+}
+
+async function saveSink(
+  { database, masterKey }: SinkCatalog,
+  { row, definition }: SavedSink,
+): Promise<void> {
+  await insertNamed({ name: row.name, field: "sink_id" }, () =>
+    database.transaction(async (queries) => {
+      const parent = definition.streamName;
+      const stream = await lockStream(queries, parent);
+      if (stream?.uid !== row.streamUid) throw notFound(parent);
+      if ((await countSinks(queries, stream.uid)) >= SINKS_MAX) {
+        throw fail("QUOTA_EXCEEDED", `a stream has at most ${SINKS_MAX} sinks`, {
+          metadata: { limit: String(SINKS_MAX) },
+        });
+      }
+      await insertSink(queries, row);
+      const { version: number, ...version } = definition.versions[0]!;
+      await insertSinkVersion(queries, row, {
+        masterKey,
+        version: { ...version, number, createTime: row.createTime },
+      });
+    }),
+  );
+}

@@ -1,0 +1,54 @@
+/** Whether a sink makes sense, all faults at once; and whether its destination answers. */
+import { randomBytes } from "node:crypto";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
+import { type FieldViolation, fail, failFields } from "../core/errors.ts";
+import type { SinkCatalog, SinkIdentity } from "./sink-catalog.ts";
+import { checkConfig, driverOf, type SinkDrivers, testConfig } from "./sink-kind.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** Fails with INVALID_FIELDS; paths begin with `sink`. */
+export function checkSink(drivers: SinkDrivers, sink: Sink, schema: Schema): void {
+  const violations: FieldViolation[] = checkConfig(drivers, sink.config, schema);
+  const { countMax } = driverOf(drivers, sink.config) ?? {};
+  if (countMax !== undefined && (sink.batching?.count ?? 0) > countMax) {
+    const description = `a ${sink.config.case} sink takes at most ${countMax} records a batch`;
+    violations.push({ field: "sink.batching.count", description });
+  }
+  for (const [index, wait] of (sink.retry?.schedule ?? []).entries()) {
+    if (durationMs(wait) > 0 && durationMs(wait) <= DAY_MS) continue;
+    const field = `sink.retry.schedule[${index}]`;
+    violations.push({ field, description: "must be above 0 and at most 24 hours" });
+  }
+  if (violations.length > 0) throw failFields(violations);
+}
+
+/** Fails with DESTINATION_REFUSED, which names the first stage that failed. */
+export async function tryDestination(
+  catalog: SinkCatalog,
+  config: Sink["config"],
+  options: {
+    readonly identity: SinkIdentity;
+    readonly prepare: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const driver = driverOf(catalog.drivers, config);
+  if (!driver) return;
+  const environment = catalog.environmentOf(options.identity);
+  const stages = await testConfig(driver, config, { ...options, environment });
+  const failed = stages.find((stage) => !stage.isOk);
+  if (!failed) return;
+  throw fail("DESTINATION_REFUSED", `${failed.name}: ${failed.message}`, {
+    metadata: { stage: failed.name },
+  });
+}
+
+/** Makes the signing secret of a webhook that brings none; gives what was made. */
+export function makeSigningSecret(config: Sink["config"]): string | undefined {
+  if (config.case !== "webhook" || config.value.signingSecret !== "") return undefined;
+  config.value.signingSecret = `whsec_${randomBytes(32).toString("base64")}`;
+  return config.value.signingSecret;
+}

@@ -1,0 +1,105 @@
+/** Sinks and their versions in the database. */
+import { asc, count, eq } from "drizzle-orm";
+import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { SinkDefinition } from "../core/definitions.ts";
+import { notFound } from "../core/errors.ts";
+import type { PageRequest } from "../core/page-token.ts";
+import type { Queries } from "../db/client.ts";
+import { branches, sinks, sinkVersions } from "../db/schema.ts";
+import { sinkFromRow, sinkVersionFromRow } from "./definition-store.ts";
+import { newestFirst } from "./newest-first.ts";
+import { sealSink } from "./sealed-sink.ts";
+
+export type SinkRow = typeof sinks.$inferSelect;
+
+/** A sink with its versions opened. */
+export interface SavedSink {
+  readonly row: SinkRow;
+  readonly definition: SinkDefinition;
+}
+
+/** A version to save. */
+export interface NewSinkVersion {
+  readonly number: number;
+  readonly fromSequence: number;
+  readonly sink: Sink;
+  readonly createTime: Date;
+}
+
+export async function insertSink(queries: Queries, row: SinkRow): Promise<void> {
+  await queries.insert(sinks).values(row);
+}
+
+export async function insertSinkVersion(
+  queries: Queries,
+  row: SinkRow,
+  { masterKey, version }: { readonly masterKey: Uint8Array; readonly version: NewSinkVersion },
+): Promise<void> {
+  const { number, fromSequence, sink, createTime } = version;
+  const owner = { projectUid: row.projectUid, sinkUid: row.uid };
+  const sealed = sealSink(masterKey, owner, sink);
+  await queries
+    .insert(sinkVersions)
+    .values({ sinkUid: row.uid, number, fromSequence, sealed, createTime });
+}
+
+/** The sink with its versions; fails with RESOURCE_NOT_FOUND. */
+export async function loadSink(
+  queries: Queries,
+  masterKey: Uint8Array,
+  name: string,
+): Promise<SavedSink> {
+  const [found] = await queries
+    .select({ sink: sinks, branch: branches })
+    .from(sinks)
+    .innerJoin(branches, eq(branches.uid, sinks.branchUid))
+    .where(eq(sinks.name, name));
+  if (!found) throw notFound(name);
+  const versions = await queries
+    .select()
+    .from(sinkVersions)
+    .where(eq(sinkVersions.sinkUid, found.sink.uid))
+    .orderBy(asc(sinkVersions.number));
+  const opened = versions.map((row) => sinkVersionFromRow(row, { ...found, masterKey }));
+  return { row: found.sink, definition: sinkFromRow(found.sink, found.branch, opened) };
+}
+
+export async function findSink(queries: Queries, name: string): Promise<SinkRow | undefined> {
+  return (await queries.select().from(sinks).where(eq(sinks.name, name)))[0];
+}
+
+/** The sink's row, locked until the transaction ends. */
+export async function lockSink(queries: Queries, name: string): Promise<SinkRow | undefined> {
+  return (await queries.select().from(sinks).where(eq(sinks.name, name)).for("update"))[0];
+}
+
+export async function listSinkRows(
+  queries: Queries,
+  streamUid: string,
+  page: PageRequest,
+): Promise<SinkRow[]> {
+  const { where, orderBy, limit } = newestFirst(sinks, page, eq(sinks.streamUid, streamUid));
+  return await queries
+    .select()
+    .from(sinks)
+    .where(where)
+    .orderBy(...orderBy)
+    .limit(limit);
+}
+
+export async function countSinks(queries: Queries, streamUid: string): Promise<number> {
+  const condition = eq(sinks.streamUid, streamUid);
+  return (await queries.select({ number: count() }).from(sinks).where(condition))[0]?.number ?? 0;
+}
+
+export async function updateSinkRow(
+  queries: Queries,
+  uid: string,
+  values: Partial<SinkRow>,
+): Promise<void> {
+  await queries.update(sinks).set(values).where(eq(sinks.uid, uid));
+}
+
+export async function deleteSink(queries: Queries, uid: string): Promise<void> {
+  await queries.delete(sinks).where(eq(sinks.uid, uid));
+}

@@ -1,0 +1,113 @@
+/** Changes sinks: each change is a new version that applies from a sequence on. */
+import { create, equals, fromBinary } from "@bufbuild/protobuf";
+import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import type { UpdateSinkRequest } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import { type FieldViolation, failFields, notFound } from "../core/errors.ts";
+import { applyFieldMask } from "../core/field-mask.ts";
+import { checkEtag, etagOf } from "./catalog.ts";
+import type { SinkCatalog } from "./sink-catalog.ts";
+import { checkSink, tryDestination } from "./sink-check.ts";
+import { keepSecrets } from "./sink-kind.ts";
+import {
+  insertSinkVersion,
+  loadSink,
+  lockSink,
+  type SavedSink,
+  updateSinkRow,
+} from "./sink-store.ts";
+import { newestVersion } from "./sink-view.ts";
+import { findStream, type StreamRow } from "./stream-store.ts";
+
+const writable = [
+  "display_name",
+  "description",
+  "postgres",
+  "webhook",
+  "file",
+  "batching",
+  "retry",
+  "on_record_failure",
+  "when_full",
+];
+
+/**
+ * Saves a new version. A changed destination is tried first. Fails with INVALID_FIELDS,
+ * DESTINATION_REFUSED, ETAG_STALE (also when another change overtook this one), RESOURCE_NOT_FOUND.
+ */
+export async function updateSink(
+  catalog: SinkCatalog,
+  { sink: changed, updateMask: mask }: UpdateSinkRequest,
+  signal: AbortSignal,
+): Promise<SavedSink> {
+  const name = changed?.name ?? "";
+  const { saved, stream } = await load(catalog, name);
+  if (!changed) throw notFound(name);
+  checkEtag(changed.etag, saved.row);
+  const current = newestVersion(saved.definition).sink;
+  checkFixed(changed, saved);
+  const wanted = applyFieldMask(SinkSchema, { current, changed, mask, writable });
+  if (wanted.config.case !== current.config.case) {
+    const description = `cannot be changed: the sink is of the kind ${current.config.case}`;
+    throw failFields([{ field: `sink.${wanted.config.case ?? "config"}`, description }]);
+  }
+  wanted.config = keepSecrets(catalog.drivers, wanted.config, current.config);
+  const schema = fromBinary(SchemaSchema, stream.schema);
+  checkSink(catalog.drivers, wanted, schema);
+  if (!equals(SinkSchema, onlyConfig(wanted), onlyConfig(current))) {
+    const { log } = saved.definition;
+    const logName = `${stream.name}/branches/${log.branch}`;
+    const identity = { sinkUid: saved.row.uid, sinkName: name, logName, logUid: log.uid, schema };
+    await tryDestination(catalog, wanted.config, { identity, prepare: true, signal });
+  }
+  return await saveVersion(catalog, saved, wanted);
+}
+
+async function load(
+  { database, masterKey }: SinkCatalog,
+  name: string,
+): Promise<{ saved: SavedSink; stream: StreamRow }> {
+  return await database.run(async (queries) => {
+    const saved = await loadSink(queries, masterKey, name);
+    const stream = await findStream(queries, saved.definition.streamName);
+    if (!stream) throw notFound(name);
+    return { saved, stream };
+  });
+}
+
+/** What was settled at creation may be given back as it is, and not otherwise. */
+function checkFixed(changed: Sink, { row, definition }: SavedSink): void {
+  const violations: FieldViolation[] = [];
+  if (changed.branch !== "" && changed.branch !== definition.log.branch) {
+    violations.push({ field: "sink.branch", description: "cannot be changed; make another sink" });
+  }
+  const at = changed.start?.at;
+  const isSame = at?.case === "sequence" && at.value === BigInt(row.startSequence);
+  if (at?.case !== undefined && !isSame) {
+    violations.push({ field: "sink.start", description: "is settled at creation" });
+  }
+  if (violations.length > 0) throw failFields(violations);
+}
+
+function onlyConfig({ config }: Sink): Sink {
+  return create(SinkSchema, { config });
+}
+
+async function saveVersion(catalog: SinkCatalog, saved: SavedSink, sink: Sink): Promise<SavedSink> {
+  const { database, masterKey, logs } = catalog;
+  const { log, versions } = saved.definition;
+  await database.transaction(async (queries) => {
+    const row = await lockSink(queries, saved.row.name);
+    if (row?.uid !== saved.row.uid) throw notFound(saved.row.name);
+    checkEtag(etagOf(saved.row), row);
+    const { shardLastSequence } = await logs.info(log);
+    const updateTime = new Date(catalog.now());
+    const number = newestVersion(saved.definition).version + 1;
+    const fromSequence = Math.max(shardLastSequence + 1, versions.at(-1)!.fromSequence);
+    const version = { number, fromSequence, sink, createTime: updateTime };
+    await insertSinkVersion(queries, row, { masterKey, version });
+    await updateSinkRow(queries, row.uid, { version: row.version + 1, updateTime });
+  });
+  await catalog.refresh();
+  return await database.run((queries) => loadSink(queries, masterKey, saved.row.name));
+}
