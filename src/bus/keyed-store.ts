@@ -123,30 +123,50 @@ interface Store extends StoreInput {
   readonly prefix: string;
 }
 
-/** Writes and answers with the sequence of the last message. */
+/** Writes and answers with the sequence of the last message, in time. */
 async function write(
   writes: readonly KeyedWrite[],
   extraHeaders: readonly [string, string][],
   store: Store,
 ): Promise<number> {
-  const endMs = performance.now() + WRITE_TIMEOUT_MS;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const ending = new AbortController();
+  const timer = setTimeout(() => {
+    ending.abort();
+    reject(logUnavailable("no answer in time"));
+  }, WRITE_TIMEOUT_MS);
+  try {
+    return await Promise.race([
+      late,
+      tryWrite(writes, { ...store, extraHeaders, signal: ending.signal }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface WriteInput extends Store {
+  readonly extraHeaders: readonly [string, string][];
+  readonly signal: AbortSignal;
+}
+
+async function tryWrite(writes: readonly KeyedWrite[], store: WriteInput): Promise<number> {
   const writeId = nuid.next();
   const messages = writes.map((entry, index) =>
     toMessage(entry, {
       prefix: store.prefix,
-      headers: index === 0 ? [...extraHeaders, [HEADERS.write, writeId]] : extraHeaders,
+      headers: index === 0 ? [...store.extraHeaders, [HEADERS.write, writeId]] : [],
     }),
   );
   for (;;) {
-    const leftMs = endMs - performance.now();
-    if (leftMs <= 0) throw logUnavailable("no answer in time");
+    store.signal.throwIfAborted();
     if (!store.connection.isConnected()) {
       await delay(20);
       continue;
     }
-    const answer = await store.publisher.publish(messages, { timeoutMs: Math.min(leftMs, 3_000) });
+    const answer = await store.publisher.publish(messages, { timeoutMs: 3_000 });
     if (answer.kind === "stored") return answer.lastSequence;
-    if (answer.kind === "unknown") return findWrite({ writeId, messages }, endMs, store);
+    if (answer.kind === "unknown") return findWrite({ writeId, messages }, store);
     const meaning = meaningOf(answer.code, answer.text);
     if (meaning === "wrong-sequence") {
       const stale = await findStale(writes, store);
@@ -169,11 +189,9 @@ function toMessage(
 
 async function findWrite(
   plan: { readonly writeId: string; readonly messages: readonly OutgoingMessage[] },
-  endMs: number,
-  store: Store,
+  store: WriteInput,
 ): Promise<number> {
-  const signal = AbortSignal.timeout(Math.max(1, endMs - performance.now()));
-  const last = await readBack(plan, { ...store, afterSequence: 0, signal }).catch(() => undefined);
+  const last = await readBack(plan, { ...store, afterSequence: 0 }).catch(() => undefined);
   if (last === undefined) throw logUnavailable("the fate of the write is unknown");
   return last;
 }
