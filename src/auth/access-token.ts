@@ -24,6 +24,7 @@ export interface AccessTokenClaims {
   readonly scope: string;
 }
 
+/** What tokens are made of. */
 export interface AccessTokensOptions {
   readonly keys: SigningKeys;
   /** Public URL of the server, also the audience; known once the port is open. */
@@ -31,6 +32,7 @@ export interface AccessTokensOptions {
   readonly now?: () => number;
 }
 
+/** Signing and checking of access tokens. */
 export interface AccessTokens {
   sign(application: ApplicationDefinition, scope: string): Promise<string>;
   /**
@@ -40,6 +42,7 @@ export interface AccessTokens {
   verify(token: string): Promise<AccessTokenClaims | undefined>;
 }
 
+/** Signs and checks tokens with the keys in memory. */
 export function createAccessTokens({
   keys,
   issuer,

@@ -5,6 +5,7 @@
  */
 import { isIPv6 } from "node:net";
 
+/** Counters of wrong secrets. */
 export interface AttemptLimit {
   /** Milliseconds to wait before the next try; 0 when it may be made now. */
   waitMs(clientId: string, address: string): number;
@@ -12,6 +13,7 @@ export interface AttemptLimit {
   countFailure(clientId: string, address: string): void;
 }
 
+/** The limits, for tests. */
 export interface AttemptLimitOptions {
   /** Wrong secrets of one client id from one address in a window. */
   readonly perClient?: number;
@@ -28,6 +30,7 @@ interface Counter {
   endMs: number;
 }
 
+/** Makes counters in memory, of this node alone: 10 per client and 100 per address a minute by default. */
 export function createAttemptLimit(options: AttemptLimitOptions = {}): AttemptLimit {
   const { perClient = 10, perAddress = 100, windowMs = 60_000 } = options;
   const { countersMax = 20_000, now = Date.now } = options;

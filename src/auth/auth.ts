@@ -20,6 +20,7 @@ import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 import { createTokenDesk, type TokenDesk } from "./token-desk.ts";
 import { createOAuth2Routes, type OAuth2Route } from "./token-routes.ts";
 
+/** What authentication and authorisation need of the rest. */
 export interface AuthOptions {
   /** Migrated. */
   readonly database: Database;
@@ -46,6 +47,7 @@ export interface AuthGate extends Pick<Authorizer, "authorizeOperation" | "autho
   authenticate(headers: Headers): Principal | Promise<Principal>;
 }
 
+/** All of it, open. */
 export interface Auth {
   readonly gate: AuthGate;
   readonly authenticator: Authenticator;

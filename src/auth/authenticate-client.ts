@@ -6,6 +6,7 @@ import type { AttemptLimit } from "./attempt-limit.ts";
 import { type CredentialSources, readClientCredentials } from "./client-credentials.ts";
 import { OAuthError } from "./oauth-error.ts";
 
+/** What clients are checked against. */
 export interface ClientAuthenticatorOptions {
   readonly definitions: Definitions;
   readonly attempts: AttemptLimit;
@@ -31,6 +32,7 @@ export const STALE_MAX_MS = 15 * 60_000;
 const COMPARED_SECRETS = 4;
 const NO_SECRET = Buffer.alloc(32);
 
+/** Makes the check that all endpoints for clients share. */
 export function createClientAuthenticator(options: ClientAuthenticatorOptions): AuthenticateClient {
   const { definitions, attempts, now = Date.now } = options;
   return (call) => {

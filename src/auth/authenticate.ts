@@ -17,6 +17,7 @@ export interface CallCredentials {
   readonly url?: string | undefined;
 }
 
+/** Finds out who calls. */
 export interface Authenticator {
   /**
    * Fails with TOKEN_MISSING, TOKEN_INVALID (401), TOKEN_REPEATED (400), each with its
@@ -35,13 +36,19 @@ export interface Authenticator {
   recheck(principal: Principal): void;
 }
 
+/** What the authenticator works with. */
 export interface AuthenticatorOptions {
   readonly tokens: AccessTokens;
-  readonly revocations: Revocations;
+  readonly revocations: Pick<Revocations, "has">;
   readonly definitions: Definitions;
-  /** Verified tokens kept, the least recently used are dropped; 10,000, about 1.5 KB each. */
+  /** Verified tokens kept, those not used of late are dropped first; 10,000, about 1.5 KB each. */
   readonly cachedMax?: number;
   readonly now?: () => number;
+}
+
+interface Verified {
+  readonly principal: Principal;
+  isUsed: boolean;
 }
 
 /** Clocks of nodes may differ by this much. */
@@ -49,9 +56,10 @@ const CLOCK_SKEW_MS = 60_000;
 const BEARER = /^bearer +([a-z0-9\-._~+/]+=*) *$/i;
 const SCHEME_MAX = 64;
 
+/** Makes the authenticator, with an empty cache of verified tokens. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { tokens, revocations, definitions, cachedMax = 10_000, now = Date.now } = options;
-  const verified = new Map<string, Principal>();
+  const verified = new Map<string, Verified>();
 
   const recheck = (principal: Principal) => {
     const nowMs = now();
@@ -65,12 +73,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     if (!isGood) throw tokenInvalid();
   };
   const recall = (authorization: string) => {
-    const principal = verified.get(authorization);
-    if (!principal) return undefined;
-    recheck(principal);
-    verified.delete(authorization);
-    verified.set(authorization, principal);
-    return principal;
+    const found = verified.get(authorization);
+    if (!found) return undefined;
+    recheck(found.principal);
+    found.isUsed = true;
+    return found.principal;
   };
   const verify = async (authorization: string) => {
     const claims = await tokens.verify(tokenOf(authorization));
@@ -85,11 +92,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       expiresAtMs: claims.exp * 1000,
     };
     recheck(principal);
-    verified.set(authorization, principal);
-    if (verified.size > cachedMax) {
-      const [oldest] = verified.keys();
-      verified.delete(oldest!);
-    }
+    verified.set(authorization, { principal, isUsed: false });
+    if (verified.size > cachedMax) dropUnused(verified);
     return principal;
   };
   return {
@@ -103,6 +107,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return recall(value) ?? verify(value);
     },
   };
+}
+
+/** Drops the oldest that was not used since it was last looked at; a hit only sets a flag. */
+function dropUnused(verified: Map<string, Verified>): void {
+  for (const [authorization, entry] of verified) {
+    verified.delete(authorization);
+    if (!entry.isUsed) return;
+    entry.isUsed = false;
+    verified.set(authorization, entry);
+  }
 }
 
 /** All Authorization values of `rawHeaders`: Node's `headers` drops the second one silently. */

@@ -62,12 +62,14 @@ const PUSH_RULE = {
 /** Allowed pushes kept for one caller; more streams than this are decided anew each time. */
 const CACHED_STREAMS_MAX = 4_096;
 
+/** What the authorizer works with. */
 export interface AuthorizerOptions {
   readonly definitions: Definitions;
   /** From `accessRules`; needed by `authorizeCall` only. */
   readonly rules?: AccessRules;
 }
 
+/** Makes the authorizer. `close` it to stop following the definitions. */
 export function createAuthorizer({ definitions, rules }: AuthorizerOptions): Authorizer {
   let allowedPushes = new WeakMap<Principal, Set<string>>();
   const endListening = definitions.onChange(() => {

@@ -7,6 +7,7 @@ export interface ClientCredentials {
   readonly clientSecret: string;
 }
 
+/** Where a client may have put its credentials. */
 export interface CredentialSources {
   /** Values of all Authorization headers. */
   readonly authorization: readonly string[];

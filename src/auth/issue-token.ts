@@ -21,6 +21,7 @@ export interface IssuedToken {
   readonly scope: string;
 }
 
+/** What the token issuer works with. */
 export interface TokenIssuerOptions {
   readonly authenticateClient: AuthenticateClient;
   readonly tokens: AccessTokens;
@@ -34,6 +35,7 @@ export interface TokenIssuerOptions {
  */
 export type IssueToken = (input: IssueTokenInput) => Promise<IssuedToken>;
 
+/** Makes the function behind IssueToken and `/oauth2/token`. */
 export function createTokenIssuer(options: TokenIssuerOptions): IssueToken {
   const { authenticateClient, tokens, onIssued } = options;
   return async (input) => {

@@ -12,6 +12,7 @@ import { serverMetadata } from "./server-metadata.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import type { TokenDesk } from "./token-desk.ts";
 
+/** What the service works with. */
 export interface OAuth2ServiceOptions {
   readonly issueToken: IssueToken;
   readonly desk: TokenDesk;
@@ -20,6 +21,7 @@ export interface OAuth2ServiceOptions {
   readonly issuer: () => string;
 }
 
+/** The handlers of OAuth2Service. */
 export function createOAuth2Service(
   options: OAuth2ServiceOptions,
 ): ServiceImpl<typeof OAuth2Service> {

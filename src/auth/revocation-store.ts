@@ -12,6 +12,7 @@ const LOOK_BACK_MS = 60_000;
 /** Rows stay a while after their token's end, as clocks of nodes may differ. */
 const keptAfterEnd = sql`interval '2 minutes'`;
 
+/** Revocations in the table `revoked_tokens`. Its methods fail with DATABASE_UNAVAILABLE. */
 export function createRevocationStore(database: Database): RevocationStore {
   return {
     listSince: (sinceMs) =>

@@ -28,6 +28,7 @@ export interface RevocationStore {
   add(revocation: Revocation): Promise<void>;
 }
 
+/** The revoked tokens, in memory. */
 export interface Revocations {
   has(tokenId: string): boolean;
   /** Fails with DATABASE_UNAVAILABLE, and TOO_MANY_ATTEMPTS for a client with 10,000 already. */
@@ -37,6 +38,7 @@ export interface Revocations {
   close(): void;
 }
 
+/** What the revocations work with. */
 export interface RevocationsOptions {
   readonly store: RevocationStore;
   readonly logger: Logger;

@@ -7,6 +7,7 @@ import type { SigningKeyStore, StoredSigningKey } from "./signing-keys.ts";
 /** Any number that nothing else locks: one node makes the first key, the others wait and find it. */
 const FIRST_KEY_LOCK = 7318349394477058n;
 
+/** Keys in the table `signing_keys`. Its methods fail with DATABASE_UNAVAILABLE. */
 export function createSigningKeyStore(database: Database): SigningKeyStore {
   return {
     async list(nowMs) {

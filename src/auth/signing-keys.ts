@@ -37,6 +37,7 @@ export interface TokenSigner {
   readonly privateKey: KeyObject;
 }
 
+/** The keys, in memory. */
 export interface SigningKeys {
   signer(): TokenSigner;
   /** The public key to check a token with; undefined when there is none of this id. */
@@ -50,6 +51,7 @@ export interface SigningKeys {
   close(): void;
 }
 
+/** What the keys work with. */
 export interface SigningKeysOptions {
   readonly store: SigningKeyStore;
   /** 32 bytes. */

@@ -15,6 +15,7 @@ export type Introspection =
   | { readonly active: false }
   | ({ readonly active: true; readonly token_type: "Bearer" } & AccessTokenClaims);
 
+/** What the desk works with. */
 export interface TokenDeskOptions {
   readonly authenticateClient: AuthenticateClient;
   readonly tokens: AccessTokens;
@@ -22,6 +23,7 @@ export interface TokenDeskOptions {
   readonly definitions: Definitions;
 }
 
+/** Introspection and revocation. */
 export interface TokenDesk {
   /** Fails with OAuthError: invalid_request, invalid_client. */
   introspect(call: TokenCall): Promise<Introspection>;
@@ -32,6 +34,7 @@ export interface TokenDesk {
   revoke(call: TokenCall): Promise<void>;
 }
 
+/** Makes the functions behind introspection and revocation. */
 export function createTokenDesk(options: TokenDeskOptions): TokenDesk {
   const { authenticateClient, tokens, revocations, definitions } = options;
   const read = async (call: TokenCall) => {

@@ -28,6 +28,7 @@ export interface OAuth2Route {
   ): Promise<void>;
 }
 
+/** What the routes work with. */
 export interface OAuth2RoutesOptions {
   readonly issueToken: IssueToken;
   readonly desk: TokenDesk;
@@ -54,6 +55,7 @@ const PARAMETERS = [
 const NO_STORE = { "cache-control": "no-store", pragma: "no-cache" };
 const CACHEABLE = { "cache-control": "public, max-age=300" };
 
+/** The routes `/oauth2/{token,introspect,revoke}` and those of `/.well-known/`. */
 export function createOAuth2Routes(options: OAuth2RoutesOptions): readonly OAuth2Route[] {
   const { issueToken, desk, keys, issuer, issuerPath = "" } = options;
   const metadata = (path: string) =>

@@ -2,6 +2,7 @@
 import type { ApplicationDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
 
+/** Notes that wait to be saved. */
 export interface UseNotes {
   /** Notes a use now; never waits or fails. */
   readonly note: (application: Pick<ApplicationDefinition, "clientId">) => void;
@@ -11,6 +12,7 @@ export interface UseNotes {
   close(): Promise<void>;
 }
 
+/** Where notes go. */
 export interface UseNotesOptions {
   /** Writes one time to the database. */
   readonly save: (clientId: string, time: Date) => Promise<void>;
@@ -22,6 +24,7 @@ export interface UseNotesOptions {
 /** Applications noted between two flushes; more are forgotten until the next. */
 const NOTED_MAX = 10_000;
 
+/** Begins to save every 10 s; `close` it. */
 export function createUseNotes(options: UseNotesOptions): UseNotes {
   const { save, logger, now = Date.now, flushMs = 10_000 } = options;
   let noted = new Map<string, number>();

@@ -2,7 +2,12 @@ import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
 import fc from "fast-check";
 import { exportSPKI, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { authorizationHeaders, checkCredentials } from "../../src/auth/authenticate.ts";
+import { createAccessTokens } from "../../src/auth/access-token.ts";
+import {
+  authorizationHeaders,
+  checkCredentials,
+  createAuthenticator,
+} from "../../src/auth/authenticate.ts";
 import { reasonOf } from "../../src/core/errors.ts";
 import { type AuthServer, basic, startAuthServer } from "./support/auth-server.ts";
 
@@ -234,6 +239,22 @@ test("a recalled token costs microseconds", async () => {
   const start = performance.now();
   for (const copy of copies) authenticator.recall(copy);
   expect((performance.now() - start) / copies.length).toBeLessThan(0.05);
+});
+
+test("verified tokens are bounded: one in use stays, the others are dropped and verified again", async () => {
+  const tokens = createAccessTokens({ keys: server.auth.keys, issuer: () => server.url });
+  const revocations = { has: () => false };
+  const { definitions } = server;
+  const authenticator = createAuthenticator({ tokens, revocations, definitions, cachedMax: 5 });
+  const headers: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    headers.push(`Bearer ${await forge({ claims: { jti: `t${i}` } })}`);
+    await authenticator.authenticate({ authorization: [headers[i]!] });
+    expect(authenticator.recall(headers[0]!)).toBeDefined();
+  }
+  const kept = headers.filter((header) => authenticator.recall(header) !== undefined);
+  expect(kept.length).toBeLessThanOrEqual(5);
+  for (const header of headers) await authenticator.authenticate({ authorization: [header] });
 });
 
 test("no text is taken for a token that was not issued", async () => {
