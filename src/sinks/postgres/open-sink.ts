@@ -63,14 +63,15 @@ interface SinkParts {
 }
 
 function createSink({ target, columns, env, statements }: SinkParts): OpenSink {
-  /** By partition: the request whose cursor the target holds, as far as we know. */
-  const previous = new Map<number, string | null>();
+  const lane = (partition: number) => `${env.sinkUid}/${partition}`;
   const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
     const rows = await encodeRows(columns, request.rows);
-    const previousId = previous.get(request.partition) ?? null;
+    const previousId = target.lastRequests.get(lane(request.partition)) ?? null;
     const job = { target, statements, sinkUid: env.sinkUid, request, rows, previousId };
     const outcome = await writeRequest(job, signal);
-    if (outcome.kind === "rows" && request.cursor) previous.set(request.partition, request.id);
+    if (outcome.kind === "rows" && request.cursor) {
+      target.lastRequests.set(lane(request.partition), request.id);
+    }
     return outcome;
   };
   return {
@@ -79,7 +80,7 @@ function createSink({ target, columns, env, statements }: SinkParts): OpenSink {
         const claimed = await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), (run) =>
           claimCursor(run, env, { partition, epoch }),
         );
-        previous.set(partition, claimed.requestId);
+        target.lastRequests.set(lane(partition), claimed.requestId);
         return claimed.kept;
       } catch (error) {
         throw toSinkFault(error);

@@ -13,6 +13,11 @@ export interface Target {
   use<T>(signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T>;
   /** As `use`, in a transaction that is committed when `work` succeeds. */
   transact<T>(signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T>;
+  /**
+   * The last request that the target holds, as far as this process knows, by sink and partition.
+   * Shared, for two versions of one sink may be open at once.
+   */
+  readonly lastRequests: Map<string, string | null>;
   /** Gives the target back; the last one closes the connections. Idempotent. */
   release(): Promise<void>;
 }
@@ -23,6 +28,7 @@ const IDLE_MS = 60_000;
 interface Pool {
   readonly idle: Connection[];
   readonly waiting: (() => void)[];
+  readonly lastRequests: Map<string, string | null>;
   used: number;
   sinks: number;
   idleTimer: NodeJS.Timeout | undefined;
@@ -38,6 +44,7 @@ export function acquireTarget(address: DatabaseAddress, guard: EgressGuard, scop
   const pool: Pool = pools.get(key) ?? {
     idle: [],
     waiting: [],
+    lastRequests: new Map(),
     used: 0,
     sinks: 0,
     idleTimer: undefined,
@@ -60,6 +67,7 @@ export function acquireTarget(address: DatabaseAddress, guard: EgressGuard, scop
   };
   return {
     use,
+    lastRequests: pool.lastRequests,
     transact: (signal, work) => use(signal, (run) => inTransaction(run, () => work(run))),
     async release() {
       if (isReleased) return;

@@ -139,11 +139,16 @@ async function readOutcome(job: WriteJob, signal: AbortSignal): Promise<RequestO
       ? outcomeOf(request, state.replayBadRows)
       : { kind: "fenced" };
   }
+  // An id that this owner has not seen stored is there because its own commit went through unheard.
+  // One that it has seen may come again after a restart of the sink: then the cursors differ.
   const isCommitted =
     state.requestId === request.id &&
-    state.cursor !== null &&
-    Buffer.compare(state.cursor, request.cursor) === 0;
+    (job.previousId !== request.id || isEqual(state.cursor, request.cursor));
   return isCommitted ? outcomeOf(request, state.badRows) : { kind: "fenced" };
+}
+
+function isEqual(a: Uint8Array | null, b: Uint8Array): boolean {
+  return a !== null && Buffer.compare(a, b) === 0;
 }
 
 function fenceParameters(job: WriteJob, bad: readonly BadRow[]): unknown[] {

@@ -30,10 +30,13 @@ afterAll(async () => {
 
 async function open(
   init: MessageInitShape<typeof PostgresSinkSchema>,
-  { schema = SENSORS, sinkUid = `uid-${init.table}` } = {},
+  { schema = SENSORS, sinkUid = `uid-${init.table}`, node = 0 } = {},
 ) {
   const config = create(PostgresSinkSchema, { databaseUrl: url, ...init });
-  const sink = await postgresDriver.open(config, environment({ schema, sinkUid }));
+  const sink = await postgresDriver.open(
+    config,
+    environment({ schema, sinkUid, egressAllowList: node ? [`10.${node}.0.0/16`] : [] }),
+  );
   opened.push(sink);
   return sink;
 }
@@ -122,10 +125,12 @@ describe("N04: exactly once", () => {
     const sink = await open({ table: "lost_answer" });
     await sink.resume?.(0, 1);
     const request = requestOf(rowsOf([sensor(1), { ...sensor(2), sensor: "a\u0000b" }]));
-    // Another sink object of the same owner commits; this one never saw the answer.
-    const twin = await open({ table: "lost_answer" });
+    // What another process commits for the same owner, this one has not heard of. Processes share no
+    // connections, and sinks under different rules of egress share none either.
+    const twin = await open({ table: "lost_answer" }, { node: 1 });
     await twin.resume?.(0, 1);
     const first = await twin.write(request, attempt());
+    expect(await sink.write({ ...request, cursor: Buffer.from("x") }, attempt())).toEqual(first);
     expect(await sink.write(request, attempt())).toEqual(first);
     expect(first).toMatchObject({ outcomes: [delivered, { kind: "reject" }] });
     expect(await sql`SELECT FROM lost_answer`).toHaveLength(1);
