@@ -127,6 +127,7 @@ async function answer(
       return;
     case "drip": {
       response.writeHead(200, { "content-length": "100000" });
+      response.flushHeaders();
       const timer = setInterval(() => response.write("."), 1_000);
       response.on("close", () => clearInterval(timer));
       return;

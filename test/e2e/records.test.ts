@@ -1,0 +1,180 @@
+import { RecordService } from "tributary/client";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { call, createSink, createStream, listAll, push } from "../support/api.ts";
+import { clientOf } from "../support/clients.ts";
+import { faultsOf } from "../support/history.ts";
+import { startLoad } from "../support/load.ts";
+import { openRig } from "../support/rig.ts";
+import { startServer, type TestServer, waitFor } from "../support/server.ts";
+import { connect, countRows } from "../support/table.ts";
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server?.close());
+
+const fields = { key: "STRING", n: "LONG", site: "JSON" };
+const recordOf = (n: number) => ({ key: `k${n % 3}`, n, site: { id: n % 2 ? "a" : "b" } });
+
+test("ListRecords pages through everything once, and finds by sequence, time, key and filter", async () => {
+  const stream = await createStream(server, "listed", { fields, keyFields: ["key"] });
+  const first = Array.from({ length: 30 }, (_, n) => recordOf(n));
+  for (let at = 0; at < 30; at += 10) await push(server, stream, first.slice(at, at + 10));
+  const beforeSecond = await waitFor(() => new Date().toISOString());
+  const between = await listAll(server, stream);
+  expect(between.map((r) => r.value)).toEqual(first);
+
+  const second = Array.from({ length: 10 }, (_, n) => recordOf(30 + n));
+  await push(server, stream, second);
+  const all = [...first, ...second];
+  const values = async (request: Record<string, unknown>) =>
+    (await listAll(server, stream, request)).map((r) => r.value);
+  expect(await values({ pageSize: 7 })).toEqual(all);
+  expect(await values({ fromTime: beforeSecond })).toEqual(second);
+  const last = (await listAll(server, stream)).at(-1);
+  expect(await values({ fromSequence: last?.sequence })).toEqual(second);
+  expect(await values({ key: '{"key":"k1"}' })).toEqual(all.filter((r) => r.key === "k1"));
+  const filter = 'site.id = "a" AND key = "k2"';
+  expect(await values({ filter })).toEqual(all.filter((r) => r.site.id === "a" && r.key === "k2"));
+  expect(new Set((await listAll(server, stream)).map((r) => r.id)).size).toBe(all.length);
+});
+
+test("ListRecords refuses a page token of another request", async () => {
+  const stream = await createStream(server, "paged", { fields });
+  await push(server, stream, [recordOf(1), recordOf(2)]);
+  const method = "records.v1.RecordService/ListRecords";
+  const page = await call<{ nextPageToken: string }>(server, method, { stream, pageSize: 1 });
+  const request = { stream, pageSize: 1, filter: "n = 2", pageToken: page.nextPageToken };
+  await expect(call(server, method, request)).rejects.toMatchObject({
+    status: 400,
+    reason: "PAGE_TOKEN_INVALID",
+  });
+});
+
+test("F22: TailRecords sends a record within 1 s of its push", async () => {
+  const stream = await createStream(server, "tailed", { fields, throughput: "HIGH" });
+  const client = clientOf(RecordService, server, "gRPC over h2c");
+  const abort = new AbortController();
+  const seen: { n: number; atMs: number }[] = [];
+  const tail = (async () => {
+    for await (const message of client.tailRecords({ stream }, { signal: abort.signal })) {
+      for (const record of message.records) {
+        const { n } = JSON.parse(new TextDecoder().decode(record.json)) as { n: number };
+        seen.push({ n, atMs: performance.now() });
+      }
+    }
+  })().catch((error: unknown) => {
+    if (!abort.signal.aborted) throw error;
+  });
+  // A tail shows what is pushed from when it began: push until the first record shows.
+  let probe = -1;
+  await waitFor(
+    async () => {
+      await push(server, stream, [recordOf(probe--)]);
+      return seen.length > 0;
+    },
+    { everyMs: 100, what: "the tail to begin" },
+  );
+  for (let n = 0; n < 20; n++) {
+    const pushedAt = performance.now();
+    await push(server, stream, [recordOf(n)]);
+    const record = await waitFor(() => seen.find((r) => r.n === n), { what: `record ${n}` });
+    expect(record.atMs - pushedAt).toBeLessThan(1_000);
+  }
+  expect(seen.filter((r) => r.n >= 0).map((r) => r.n)).toEqual([...Array(20).keys()]);
+  abort.abort();
+  await tail;
+});
+
+test("F02: branches keep separate records, and a sink delivers its own branch", async () => {
+  const stream = await createStream(server, "branched", { fields });
+  await call(server, "management.v1.StreamService/CreateBranch", {
+    parent: stream,
+    branchId: "trial",
+    branch: {},
+  });
+  await createSink(server, stream, {
+    id: "trial",
+    branch: "trial",
+    postgres: { table: "trial_rows" },
+  });
+  await push(server, stream, [recordOf(1)]);
+  const answer = await server.post(`/v1/${stream}/records?branch=trial`, [{ value: recordOf(2) }]);
+  expect(answer.status, await answer.clone().text()).toBe(200);
+  const values = async (branch: string) =>
+    (await listAll(server, stream, { branch })).map((r) => r.value.n);
+  expect(await values("main")).toEqual([1]);
+  expect(await values("trial")).toEqual([2]);
+
+  const sql = connect(server.env.SINK_DATABASE_URL ?? "");
+  try {
+    await waitFor(async () => (await countRows(sql, "trial_rows").catch(() => 0)) > 0, {
+      what: "the row of the branch",
+    });
+    expect(await sql`SELECT n::int FROM trial_rows`).toEqual([{ n: 2 }]);
+  } finally {
+    await sql.end();
+  }
+  const missing = await server.post(`/v1/${stream}/records?branch=nowhere`, [
+    { value: recordOf(3) },
+  ]);
+  expect(missing.status).toBe(404);
+});
+
+test.each([
+  ["HIGH", 4],
+  ["MAX", 16],
+] as const)(
+  "F06, F07: with throughput %s (%i partitions) each key keeps its order",
+  async (throughput, partitions) => {
+    const id = `order_${throughput.toLowerCase()}`;
+    const rig = await openRigNamed(id, throughput);
+    const load = startLoad({ target: server, stream: rig.stream, writers: 4, keys: 8 });
+    await waitFor(() => load.history.count("ok") >= 1_500, {
+      timeoutMs: 20_000,
+      what: "1,500 records",
+    });
+    await load.stop();
+    expect(load.surprises).toEqual([]);
+    expect(faultsOf(await rig.settle(load))).toEqual({});
+    const records = await listAll(server, rig.stream);
+    expect(new Set(records.map((r) => r.partition ?? 0)).size).toBe(partitions);
+    await rig.close();
+  },
+);
+
+test("F07: throughput that changes under load, twice, keeps each key's order and loses nothing", async () => {
+  const rig = await openRigNamed("growing", "NORMAL");
+  const load = startLoad({ target: server, stream: rig.stream, writers: 4, keys: 8 });
+  for (const [throughput, least] of [
+    ["HIGH", 400],
+    ["MAX", 800],
+    ["NORMAL", 1_200],
+  ] as const) {
+    await waitFor(() => load.history.count("ok") >= least, { what: `${least} records` });
+    await call(server, "management.v1.StreamService/UpdateStream", {
+      stream: { name: rig.stream, throughput },
+      updateMask: "throughput",
+    });
+  }
+  await waitFor(() => load.history.count("ok") >= 1_600, { what: "1,600 records" });
+  await load.stop();
+  expect(load.surprises).toEqual([]);
+  const verdict = await rig.settle(load);
+  expect(faultsOf(verdict)).toEqual({});
+  expect(verdict.stored).toBe(verdict.acked);
+  const generations = (await listAll(server, rig.stream)).map((r) => Number(r.generation));
+  expect(new Set(generations).size).toBe(4);
+  await rig.close();
+});
+
+function openRigNamed(id: string, throughput: "NORMAL" | "HIGH" | "MAX") {
+  return openRig({
+    target: server,
+    id: id.replaceAll("_", ""),
+    databaseUrl: server.env.SINK_DATABASE_URL ?? "",
+    throughput,
+  });
+}
