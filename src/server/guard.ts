@@ -87,13 +87,15 @@ function limitBodyTime(
 
 /** After an early answer the rest of the body is dropped for a moment, then the connection is cut. */
 function cutUnreadBody(request: HttpRequest, response: HttpResponse): void {
+  // Node takes the socket off a request that it is done with.
+  const { socket } = request;
   response.once("finish", () => {
     if (request.complete) return;
     if (isHttp2(request)) {
       request.stream.close(constants.NGHTTP2_NO_ERROR);
       return;
     }
-    const timer = setTimeout(() => request.socket.destroy(), DISCARD_MS);
+    const timer = setTimeout(() => socket.destroy(), DISCARD_MS);
     request.once("end", () => clearTimeout(timer));
     request.once("close", () => clearTimeout(timer));
     request.resume();

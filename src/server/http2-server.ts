@@ -1,5 +1,5 @@
 /** The HTTP/2 half of the port: sessions with a limit on everything. */
-import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { constants, createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { Logger } from "../core/logger.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 import type { PortLimits } from "./limits.ts";
@@ -45,7 +45,8 @@ export function createHttp2Server(
     });
     if (count > limits.sessionsPerAddress) {
       logger.warn("too many HTTP/2 sessions from one address", { address, count });
-      session.destroy(undefined, 0x0b);
+      // Node reads what the socket holds after this event, and fails when the session is gone.
+      setImmediate(() => session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM));
       return;
     }
     superviseSession(session, limits);

@@ -55,8 +55,8 @@ export async function createPort(options: PortOptions): Promise<Port> {
     if (isHttp2) {
       socket.allowHalfOpen = false;
       http2.server.emit("connection", socket);
-      // A session that was refused or drained at once must not be read.
-      if (isDraining) http2.closeSessions();
+      // Not at once: Node reads what the socket holds right after this.
+      if (isDraining) setImmediate(http2.closeSessions);
       return;
     }
     http1.emit("connection", socket);
