@@ -34,18 +34,21 @@ export function positionOf(
   return { line, column: offset - start + 1 };
 }
 
-/** INVALID_JSON that names the place; `base` is where the text begins in `bytes`. */
-export function failJson(fault: JsonFault, bytes: Uint8Array, base = 0): ConnectError {
-  const { line, column } = positionOf(
-    base === 0 ? bytes : bytes.subarray(base),
-    fault.offset - base,
-  );
+/**
+ * INVALID_JSON that names the place within the text. `what` is the text in words ("the body" when
+ * not given), `base` where it begins in `bytes`.
+ */
+export function failJson(
+  fault: JsonFault,
+  bytes: Uint8Array,
+  { base = 0, what = "the body" }: { readonly base?: number; readonly what?: string } = {},
+): ConnectError {
   const offset = fault.offset - base;
-  return fail(
-    "INVALID_JSON",
-    `the body is not valid JSON at byte ${offset} (line ${line}, column ${column}): ${fault.message}`,
-    { metadata: { offset: String(offset), line: String(line), column: String(column) } },
-  );
+  const { line, column } = positionOf(base === 0 ? bytes : bytes.subarray(base), offset);
+  const place = `byte ${offset} (line ${line}, column ${column})`;
+  return fail("INVALID_JSON", `${what} is not valid JSON at ${place}: ${fault.message}`, {
+    metadata: { offset: String(offset), line: String(line), column: String(column) },
+  });
 }
 
 /** A piece of the caller's text for an error: at most 60 bytes, cut at a character. */

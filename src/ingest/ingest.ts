@@ -1,0 +1,276 @@
+/** From checked records to the log: partitions, blocks, idempotency, places. */
+import { createHash } from "node:crypto";
+import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
+import { failFields, notFound, reasonOf } from "../core/errors.ts";
+import type { LogAppended, LogCall, LogReader, LogWriter } from "../core/log.ts";
+import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
+import { partitionOf } from "../core/partition.ts";
+import { decodeRecordBatch } from "../core/record-batch.ts";
+import { type CallFacts, type EncodedBlock, encodeCallBlocks } from "../core/record-block.ts";
+import { recordId } from "../core/record-id.ts";
+import { contentHash } from "./content-hash.ts";
+import { checkRecords, countOf, type RecordSet } from "./record-set.ts";
+
+/** One call. */
+export interface PushCall {
+  /** `projects/{p}/streams/{s}`; the caller must have been authorised for it. */
+  readonly stream: string;
+  /** Branch id; empty means `main`. */
+  readonly branch: string;
+  readonly records: RecordSet;
+  /** Empty for none. */
+  readonly idempotencyKey: string;
+  readonly returnRecordIds: boolean;
+  readonly caller: PushCaller;
+}
+
+/** Where a call came from, kept with its records. */
+export interface PushCaller {
+  /** Id of the principal. */
+  readonly id: string;
+  /** How it proved who it is: `oauth2`. */
+  readonly authentication: string;
+  readonly address: string;
+  /** W3C traceparent; empty for none. */
+  readonly traceContext: string;
+}
+
+/** The answer, as PushResponse has it. */
+export interface PushResult {
+  readonly accepted: bigint;
+  readonly duplicate: boolean;
+  readonly firstPlace: string;
+  readonly recordIds: string[];
+  readonly durabilityWarning: string;
+}
+
+/** The way in. */
+export interface Ingest {
+  /** The definition of a stream, or RESOURCE_NOT_FOUND (INVALID_FIELDS when it is no such name). */
+  streamOf(name: string): StreamDefinition;
+  /**
+   * Stores all records of the call, or none. Fails with RECORD_INVALID, INVALID_FIELDS,
+   * RESOURCE_NOT_FOUND, and with what `LogWriter.append` fails with.
+   */
+  push(call: PushCall): Promise<PushResult>;
+  /**
+   * As `push`, in two steps: resolves when the records are checked and handed to the log, with the
+   * answer to come. A call started after that is behind this one in the log, key by key.
+   */
+  start(call: PushCall): Promise<{ readonly answer: Promise<PushResult> }>;
+}
+
+/** What the way in needs. */
+export interface IngestOptions {
+  readonly definitions: Definitions;
+  readonly log: LogWriter;
+  /** Finds the arrival of a duplicate's original, for its record ids; without it they are left out. */
+  readonly reader?: LogReader;
+  /** Milliseconds since 1970, fractions welcome. */
+  readonly now?: () => number;
+  /** A warning for every answer when the log is not power-safe; else empty. */
+  readonly durabilityWarning?: () => string;
+}
+
+const IDEMPOTENCY_KEY_BYTES_MAX = 256;
+/** How long to wait for the definition of a generation that the log knows already. */
+const FRESH_WAIT_MS = 3000;
+
+const preciseNow = () => performance.timeOrigin + performance.now();
+
+/** Makes the way in. */
+export function createIngest(options: IngestOptions): Ingest {
+  const { definitions, log, now = preciseNow, durabilityWarning = () => "" } = options;
+  const turns = new WeakMap<StreamDefinition, { next: number }>();
+
+  const streamOf = (name: string) => {
+    if (!parseName(name, "stream")) {
+      throw failFields([{ field: "stream", description: "is not projects/{p}/streams/{s}" }]);
+    }
+    const stream = definitions.stream(name);
+    if (!stream) throw notFound(name);
+    return stream;
+  };
+
+  /** The partition of the next call to a stream without keys. */
+  const nextTurn = (stream: StreamDefinition) => {
+    const turn = turns.get(stream) ?? { next: 0 };
+    turns.set(stream, turn);
+    turn.next = (turn.next + 1) % stream.partitions;
+    return turn.next;
+  };
+
+  const send = async (call: PushCall, stream: StreamDefinition) => {
+    const target = logOf(stream, call.branch);
+    const records = await checkRecords(call.records, stream);
+    const facts: CallFacts = {
+      arrivalTimeUs: Math.round(now() * 1000),
+      source: "push",
+      authentication: call.caller.authentication,
+      address: call.caller.address,
+      schemaVersion: stream.schemaVersion,
+      traceContext: call.caller.traceContext,
+    };
+    const parts = divide(records, stream, () => nextTurn(stream)).flatMap(({ partition, rows }) =>
+      encodeCallBlocks(facts, records, rows).map((encoded) => ({ partition, encoded })),
+    );
+    const appended = log.append(logCall(call, records, { stream, log: target, parts }));
+    return { answer: appended.then((stored) => finish({ call, facts, parts, target }, stored)) };
+  };
+
+  const finish = async (sent: SentCall, appended: LogAppended): Promise<PushResult> => {
+    const blocks = sent.parts.map((part) => part.encoded);
+    const from = { log: sent.target, reader: options.reader };
+    const arrivalUs = sent.call.returnRecordIds
+      ? await arrivalOf(appended, sent.facts, from)
+      : undefined;
+    return {
+      accepted: BigInt(blocks.reduce((sum, block) => sum + block.rows.length, 0)),
+      duplicate: appended.isDuplicate,
+      firstPlace: firstPlaceOf(blocks, appended),
+      recordIds:
+        arrivalUs === undefined ? [] : idsOf(blocks, appended, { log: sent.target, arrivalUs }),
+      durabilityWarning: durabilityWarning(),
+    };
+  };
+
+  const start = async (call: PushCall) => {
+    checkIdempotencyKey(call.idempotencyKey);
+    const stream = streamOf(call.stream);
+    const sent = await send(call, stream);
+    const answer = sent.answer.catch(async (error: unknown) => {
+      if (reasonOf(error) !== "GENERATION_SEALED") throw error;
+      await waitForNewer(definitions, stream);
+      return (await send(call, streamOf(call.stream))).answer;
+    });
+    return { answer };
+  };
+
+  return { streamOf, start, push: async (call) => (await start(call)).answer };
+}
+
+/** A call that the log has got. */
+interface SentCall {
+  readonly call: PushCall;
+  readonly facts: CallFacts;
+  readonly parts: EncodedCall["parts"];
+  readonly target: LogDefinition;
+}
+
+function checkIdempotencyKey(key: string): void {
+  if (Buffer.byteLength(key) <= IDEMPOTENCY_KEY_BYTES_MAX) return;
+  const description = `is longer than ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`;
+  throw failFields([{ field: "idempotency_key", description }]);
+}
+
+/** When the stored call arrived; for a duplicate the original says, when it can still be read. */
+async function arrivalOf(
+  appended: LogAppended,
+  facts: CallFacts,
+  from: { readonly log: LogDefinition; readonly reader: LogReader | undefined },
+): Promise<number | undefined> {
+  if (!appended.isDuplicate) return facts.arrivalTimeUs;
+  const place = appended.places[0];
+  if (!place || !from.reader) return undefined;
+  const [message] = await from.reader.read(from.log, {
+    fromSequence: place.sequence,
+    maxMessages: 1,
+    maxBytes: 1,
+  });
+  if (message?.sequence !== place.sequence) return undefined;
+  const { calls } = decodeRecordBatch(message.data);
+  return calls.findLast((stored) => stored.firstIndex <= place.index)?.arrivalTimeUs;
+}
+
+function logOf(stream: StreamDefinition, branch: string): LogDefinition {
+  const id = branch === "" ? "main" : branch;
+  const log = ID_PATTERN.test(id) ? stream.logs.get(id) : undefined;
+  if (log) return log;
+  if (!ID_PATTERN.test(id)) {
+    throw failFields([{ field: "branch", description: "is not an id such as main" }]);
+  }
+  throw notFound(formatName("branch", ...parseName(stream.name, "stream")!, id));
+}
+
+/** Resolves when the definition of a stream was replaced, or after 3 s. */
+function waitForNewer(definitions: Definitions, stream: StreamDefinition): Promise<void> {
+  if (definitions.stream(stream.name) !== stream) return Promise.resolve();
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    const timer = setTimeout(finish, FRESH_WAIT_MS);
+    const stop = definitions.onChange(() => {
+      if (definitions.stream(stream.name) !== stream) finish();
+    });
+  });
+}
+
+/** The rows of each partition: by key, else all on the next one. */
+function divide(
+  records: RecordSet,
+  stream: StreamDefinition,
+  nextPartition: () => number,
+): { readonly partition: number; readonly rows: readonly number[] }[] {
+  const count = countOf(records);
+  if (stream.keyFields.length === 0 || stream.partitions === 1) {
+    const partition = stream.partitions === 1 ? 0 : nextPartition();
+    return [{ partition, rows: Array.from({ length: count }, (_, i) => i) }];
+  }
+  const rows: number[][] = Array.from({ length: stream.partitions }, () => []);
+  for (let i = 0; i < count; i++) {
+    rows[partitionOf(records.hashes[i]!, stream.partitions)]!.push(i);
+  }
+  return rows
+    .map((list, partition) => ({ partition, rows: list }))
+    .filter((part) => part.rows.length > 0);
+}
+
+interface EncodedCall {
+  readonly stream: StreamDefinition;
+  readonly log: LogDefinition;
+  readonly parts: readonly { readonly partition: number; readonly encoded: EncodedBlock }[];
+}
+
+function logCall(call: PushCall, records: RecordSet, target: EncodedCall): LogCall {
+  const { stream, log, parts } = target;
+  const plain = {
+    shard: log.shard,
+    logUid: log.uid,
+    generation: stream.generation,
+    projectUid: stream.projectUid,
+    parts: parts.map(({ partition, encoded }) => ({
+      partition,
+      block: encoded.block,
+      count: encoded.rows.length,
+    })),
+  };
+  if (call.idempotencyKey === "") return plain;
+  const identity = JSON.stringify([call.caller.id, log.uid, call.idempotencyKey]);
+  const id = createHash("sha256").update(identity).digest("base64url");
+  return { ...plain, idempotency: { id, bodyHash: contentHash(records) } };
+}
+
+function firstPlaceOf(blocks: readonly EncodedBlock[], appended: LogAppended): string {
+  const at = blocks.findIndex((block) => block.rows[0] === 0);
+  const place = appended.places[at];
+  return place ? `${place.sequence}-${place.index}` : "";
+}
+
+function idsOf(
+  blocks: readonly EncodedBlock[],
+  appended: LogAppended,
+  stored: { readonly log: LogDefinition; readonly arrivalUs: number },
+): string[] {
+  const ids: string[] = [];
+  const arrivalMs = Math.floor(stored.arrivalUs / 1000);
+  blocks.forEach(({ rows }, part) => {
+    const { sequence, index } = appended.places[part]!;
+    rows.forEach((row, i) => {
+      ids[row] = recordId(stored.log.uid, { sequence, index: index + i }, arrivalMs);
+    });
+  });
+  return ids;
+}

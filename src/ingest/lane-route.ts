@@ -1,0 +1,91 @@
+/** Which requests are pushes of the fast lane, told by their heads. */
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import { parseName } from "../core/names.ts";
+
+/** A push, by its form. */
+export type LaneRoute = LaneHead & (JsonRoute | ProtoRoute | RestRoute);
+
+interface LaneHead {
+  /** Time that the caller gives, from `connect-timeout-ms`. */
+  readonly timeoutMs: number | undefined;
+  readonly isTimeoutWrong: boolean;
+  readonly isTypeWrong: boolean;
+}
+
+/** Connect's unary form in JSON. */
+interface JsonRoute {
+  readonly kind: "json";
+}
+
+/** Connect's unary form in binary. */
+interface ProtoRoute {
+  readonly kind: "proto";
+}
+
+/** `POST /v1/{stream}/records?branch=…&return_record_ids=true`. */
+interface RestRoute {
+  readonly kind: "rest";
+  readonly stream: string;
+  readonly branch: string;
+  readonly returnRecordIds: boolean;
+}
+
+const RPC_PATH = "/tributary.push.v1.PushService/Push";
+const REST_HEAD = "/v1/projects/";
+const REST_TAIL = "/records";
+
+/** The route of a request; undefined when it is not for the lane. */
+export function routeOf(request: IncomingMessage | Http2ServerRequest): LaneRoute | undefined {
+  if (request.method !== "POST") return undefined;
+  const target = request.url ?? "";
+  const query = target.indexOf("?");
+  const path = query < 0 ? target : target.slice(0, query);
+  const type = parseType(request.headers["content-type"]);
+  if (path === RPC_PATH) {
+    if (type.name !== "application/json" && type.name !== "application/proto") return undefined;
+    const kind = type.name === "application/json" ? "json" : "proto";
+    return { kind, ...timeoutOf(request), isTypeWrong: kind === "json" && !type.isUtf8 };
+  }
+  if (!path.startsWith(REST_HEAD) || !path.endsWith(REST_TAIL)) return undefined;
+  const stream = path.slice("/v1/".length, -REST_TAIL.length);
+  if (!parseName(stream, "stream")) return undefined;
+  const fields = new URLSearchParams(query < 0 ? "" : target.slice(query + 1));
+  const isJson = type.name === "application/json" || type.name === "application/x-ndjson";
+  return {
+    kind: "rest",
+    stream,
+    branch: fields.get("branch") ?? "",
+    returnRecordIds: isTrue(fields.get("return_record_ids") ?? fields.get("returnRecordIds")),
+    ...timeoutOf(request),
+    isTypeWrong: !isJson || !type.isUtf8,
+  };
+}
+
+function isTrue(text: string | null): boolean {
+  return text === "true" || text === "1" || text === "";
+}
+
+function parseType(header: string | undefined): {
+  readonly name: string;
+  readonly isUtf8: boolean;
+} {
+  if (header === "application/json") return { name: header, isUtf8: true };
+  const [name = "", ...parameters] = (header ?? "").split(";");
+  const charset = parameters
+    .map((text) => /^\s*charset\s*=\s*"?([^"]*)"?\s*$/i.exec(text)?.[1])
+    .find((text) => text !== undefined);
+  const isUtf8 = charset === undefined || /^utf-?8$/i.test(charset);
+  return { name: name.trim().toLowerCase(), isUtf8 };
+}
+
+function timeoutOf(request: IncomingMessage | Http2ServerRequest) {
+  const text = request.headers["connect-timeout-ms"];
+  if (text === undefined) return { timeoutMs: undefined, isTimeoutWrong: false };
+  const isGood = typeof text === "string" && /^\d{1,10}$/.test(text);
+  // A timer of Node holds at most 2^31 - 1 ms, and no push takes a minute.
+  return {
+    timeoutMs: isGood ? Math.min(Number(text), 60_000) : undefined,
+    isTimeoutWrong: !isGood,
+  };
+}

@@ -1,0 +1,163 @@
+/** The JSON bodies of a push, read so that the bytes of each record stay as they came. */
+import { ConnectError } from "@connectrpc/connect";
+import { fail, failFields } from "../core/errors.ts";
+import { failJson, JsonFault, requireUtf8 } from "../core/json-fault.ts";
+import { faultHere, type JsonScan, peekSpaced, scanLiteral } from "../core/json-scan.ts";
+import type { RuleSource } from "../core/record-rules.ts";
+import { readName, readPushRecord, readText } from "./push-record.ts";
+import {
+  createCollector,
+  finishCollector,
+  isSliceOver,
+  type RecordCollector,
+  type RecordSet,
+  yieldTurn,
+} from "./record-set.ts";
+
+/** A PushRequest with its records in place. */
+export interface PushBody {
+  readonly stream: string;
+  readonly branch: string;
+  readonly idempotencyKey: string;
+  readonly returnRecordIds: boolean;
+  readonly records: RecordSet;
+}
+
+/**
+ * Looks up a stream as soon as its name is known, so that records are checked while they are read.
+ * Throws when the caller may not push to it.
+ */
+export type StreamLookup = (stream: string) => RuleSource;
+
+/**
+ * Reads the JSON form of PushRequest. Fields may come in any order; names as in proto JSON, in camel
+ * or snake case. Fails with INVALID_JSON, INVALID_FIELDS, RECORD_INVALID, TOO_LARGE, or with what
+ * `lookup` throws.
+ */
+export async function readPushRequest(body: Uint8Array, lookup: StreamLookup): Promise<PushBody> {
+  return withFaults(body, async () => {
+    const collector = startBody(body);
+    const { scan } = collector;
+    if (peekSpaced(scan) !== 0x7b) throw faultHere(scan, "a JSON object with stream and records");
+    scan.at++;
+    const draft = { stream: "", branch: "", idempotencyKey: "", returnRecordIds: false };
+    const seen = new Set<string>();
+    for (let isFirst = true; peekSpaced(scan) !== 0x7d; isFirst = false) {
+      if (!isFirst) {
+        if (scan.bytes[scan.at] !== 0x2c) throw faultHere(scan, 'a "," or "}"');
+        scan.at++;
+      }
+      const name = camelCase(readName(scan, seen));
+      if (name === "records") await readRecords(collector);
+      else if (name === "returnRecordIds") draft.returnRecordIds = readBoolean(scan);
+      else if (name === "stream" || name === "branch" || name === "idempotencyKey") {
+        draft[name] = readText(scan, snakeCase(name));
+        if (name === "stream") collector.source = lookup(draft.stream);
+      } else throw unknownField(name);
+    }
+    scan.at++;
+    requireEnd(scan);
+    if (!collector.source) lookup(draft.stream);
+    return { ...draft, records: finishCollector(collector, true) };
+  });
+}
+
+/**
+ * Reads the bodies of the REST face: an array of records, one record, or several behind each other
+ * (NDJSON). Fails as `readPushRequest`.
+ */
+export async function readRestRecords(body: Uint8Array, source: RuleSource): Promise<RecordSet> {
+  return withFaults(body, async () => {
+    const collector = startBody(body);
+    collector.source = source;
+    const { scan } = collector;
+    const first = peekSpaced(scan);
+    if (first === 0x5b) {
+      await readRecords(collector);
+      requireEnd(scan);
+    } else if (first === 0x7b) {
+      while (peekSpaced(scan) !== -1) {
+        readPushRecord(collector);
+        if (isSliceOver(collector)) await yieldTurn();
+      }
+    } else throw faultHere(scan, 'records: [{"value":{…}}], one such object, or one on each line');
+    return finishCollector(collector, true);
+  });
+}
+
+function startBody(body: Uint8Array): RecordCollector {
+  requireUtf8(body);
+  const collector = createCollector(body);
+  // A byte order mark says UTF-8, which is what the text is anyway.
+  if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) collector.scan.at = 3;
+  return collector;
+}
+
+async function withFaults<T>(body: Uint8Array, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof JsonFault) throw failJson(error, body);
+    if (error instanceof ConnectError) throw error;
+    throw fail("INTERNAL", "the body could not be read", { cause: error });
+  }
+}
+
+/** The array of records, with turns for others. */
+async function readRecords(collector: RecordCollector): Promise<void> {
+  const { scan } = collector;
+  const first = peekSpaced(scan);
+  if (first === 0x6e) {
+    scanLiteral(scan, first);
+    return;
+  }
+  if (first !== 0x5b) {
+    if (first === -1) throw faultHere(scan, "an array of records");
+    throw failFields([{ field: "records", description: "is not an array" }]);
+  }
+  scan.at++;
+  if (peekSpaced(scan) === 0x5d) {
+    scan.at++;
+    return;
+  }
+  for (;;) {
+    readPushRecord(collector);
+    const byte = peekSpaced(scan);
+    if (byte !== 0x2c && byte !== 0x5d) throw faultHere(scan, 'a "," or "]"');
+    scan.at++;
+    if (byte === 0x5d) return;
+    if (isSliceOver(collector)) await yieldTurn();
+  }
+}
+
+function readBoolean(scan: JsonScan): boolean {
+  const byte = peekSpaced(scan);
+  if (byte !== 0x74 && byte !== 0x66 && byte !== 0x6e) {
+    if (byte === -1) throw faultHere(scan, "true or false");
+    throw failFields([{ field: "return_record_ids", description: "is not true or false" }]);
+  }
+  scanLiteral(scan, byte);
+  return byte === 0x74;
+}
+
+function requireEnd(scan: JsonScan): void {
+  if (peekSpaced(scan) !== -1) {
+    throw new JsonFault(scan.at, "more text follows the end of the value");
+  }
+}
+
+function unknownField(name: string) {
+  const field = name.slice(0, 60);
+  const known = "stream, branch, records, idempotencyKey, returnRecordIds";
+  return failFields([{ field, description: `is no field of a push, which has ${known}` }]);
+}
+
+/** The two names that proto JSON takes for a field, as one. */
+function camelCase(name: string): string {
+  if (name === "idempotency_key") return "idempotencyKey";
+  return name === "return_record_ids" ? "returnRecordIds" : name;
+}
+
+function snakeCase(name: string): string {
+  return name === "idempotencyKey" ? "idempotency_key" : name;
+}

@@ -1,0 +1,213 @@
+/**
+ * The fast lane: pushes over plain HTTP, without generated code and without objects for records.
+ * It serves the unary Connect forms of PushService.Push and the REST face, with one meaning; all
+ * else (gRPC, streams) is left to the generated handlers.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
+import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { PushResponseSchema } from "#gen/tributary/push/v1/push_service_pb.js";
+import type { Call } from "../core/call.ts";
+import { fail, failFields, reasonOf } from "../core/errors.ts";
+import type { Principal } from "../core/principal.ts";
+import type { Admission, AdmittedBytes } from "./admission.ts";
+import type { Ingest, PushResult } from "./ingest.ts";
+import { type LaneRoute, routeOf } from "./lane-route.ts";
+import { type PushBody, readPushRequest, readRestRecords } from "./push-body.ts";
+import { readPushMessage } from "./push-message.ts";
+import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
+
+/** A request of either version of HTTP. */
+export type LaneRequest = IncomingMessage | Http2ServerRequest;
+/** The answer to it. */
+export type LaneResponse = ServerResponse | Http2ServerResponse;
+
+/** What the lane needs. */
+export interface PushLaneOptions {
+  readonly ingest: Ingest;
+  readonly admission: Admission;
+  /** Who calls, found by headers alone; and whether the token allows to write. Throws to refuse. */
+  readonly authenticate: (request: LaneRequest) => Principal | Promise<Principal>;
+  /** Whether the caller may push to the stream. Throws to refuse. */
+  readonly authorizePush: (principal: Principal, stream: string) => void;
+  /** Answers with an error as JSON; `status` is set where it differs from that of plain HTTP. */
+  readonly sendError: (
+    response: LaneResponse,
+    error: ConnectError,
+    options: { readonly requestId: string; readonly status?: number },
+  ) => void;
+}
+
+/** Takes a request that is a push; returns undefined at once, untouched, for any other. */
+export type PushLane = (
+  request: LaneRequest,
+  response: LaneResponse,
+  call: Call,
+) => Promise<void> | undefined;
+
+/** Bytes to ask for when a body does not say its length. */
+const UNKNOWN_LENGTH = 64 * 1024;
+
+/** Makes the lane. The promise rejects only for faults of our own, which nobody has answered then. */
+export function createPushLane(options: PushLaneOptions): PushLane {
+  return (request, response, call) => {
+    const route = routeOf(request);
+    return route && serve(options, route, { request, response, call });
+  };
+}
+
+interface Exchange {
+  readonly request: LaneRequest;
+  readonly response: LaneResponse;
+  readonly call: Call;
+}
+
+async function serve(
+  options: PushLaneOptions,
+  route: LaneRoute,
+  exchange: Exchange,
+): Promise<void> {
+  const { request, response, call } = exchange;
+  let admitted: AdmittedBytes | undefined;
+  const gone = new AbortController();
+  const onClose = () => gone.abort(fail("INVALID_BODY", "the caller has gone"));
+  response.once("close", onClose);
+  try {
+    const principal = await options.authenticate(request);
+    if (route.kind === "rest") options.authorizePush(principal, route.stream);
+    const inflate = checkHead(route, request);
+    const length = contentLengthOf(request) ?? UNKNOWN_LENGTH;
+    admitted = await options.admission.admit(principal.projectUid, length, gone.signal);
+    const bytes = await readBody(request, { inflate, admitted });
+    const body = await readPush(options, route, { bytes, principal });
+    const result = await withDeadline(
+      route.timeoutMs,
+      options.ingest.push({
+        ...body,
+        idempotencyKey: idempotencyKeyOf(request, body.idempotencyKey),
+        caller: {
+          id: principal.id,
+          authentication: "oauth2",
+          address: call.remoteAddress,
+          traceContext: headerOf(request, "traceparent"),
+        },
+      }),
+    );
+    sendResult(response, route, result);
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error;
+    refuse(options, route, { ...exchange, error });
+  } finally {
+    response.off("close", onClose);
+    admitted?.release();
+  }
+}
+
+/** Refuses what the head of a request tells already; returns how to inflate its body. */
+function checkHead(route: LaneRoute, request: LaneRequest) {
+  if (route.isTypeWrong) {
+    const wanted =
+      route.kind === "rest" ? "application/json or application/x-ndjson" : "application/json";
+    throw fail("CONTENT_TYPE_UNSUPPORTED", `send the body as ${wanted}, in UTF-8`);
+  }
+  if (route.isTimeoutWrong) {
+    const field = "connect-timeout-ms";
+    throw failFields([{ field, description: "is not a number of milliseconds, 1 to 10 digits" }]);
+  }
+  const inflate = inflateOf(request.headers["content-encoding"]);
+  if (inflate) return inflate;
+  const text = "this content encoding is not taken: use gzip, br, zstd or none";
+  throw fail(route.kind === "rest" ? "CONTENT_TYPE_UNSUPPORTED" : "NOT_IMPLEMENTED", text);
+}
+
+async function readPush(
+  { ingest, authorizePush }: PushLaneOptions,
+  route: LaneRoute,
+  input: { readonly bytes: Uint8Array; readonly principal: Principal },
+): Promise<PushBody> {
+  const lookup = (stream: string) => {
+    authorizePush(input.principal, stream);
+    return ingest.streamOf(stream);
+  };
+  if (route.kind === "json") return readPushRequest(input.bytes, lookup);
+  if (route.kind === "proto") {
+    const body = readPushMessage(input.bytes);
+    lookup(body.stream);
+    return body;
+  }
+  const { stream, branch, returnRecordIds } = route;
+  const records = await readRestRecords(input.bytes, ingest.streamOf(stream));
+  return { stream, branch, returnRecordIds, idempotencyKey: "", records };
+}
+
+/** The key from header or body, which must not contradict each other. */
+function idempotencyKeyOf(request: LaneRequest, fromBody: string): string {
+  const fromHeader = headerOf(request, "idempotency-key");
+  if (fromHeader === "" || fromHeader === fromBody) return fromBody;
+  if (fromBody === "") return fromHeader;
+  const description = "differs from the header Idempotency-Key";
+  throw failFields([{ field: "idempotency_key", description }]);
+}
+
+function headerOf(request: LaneRequest, name: string): string {
+  const value = request.headers[name];
+  return typeof value === "string" ? value : "";
+}
+
+/** The answer in time, or DEADLINE_EXCEEDED: then whether the records are stored is unknown. */
+async function withDeadline<T>(timeoutMs: number | undefined, answer: Promise<T>): Promise<T> {
+  if (timeoutMs === undefined) return answer;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const text = "the time that the caller gave is over; whether the records are stored is unknown";
+    timer = setTimeout(() => reject(fail("DEADLINE_EXCEEDED", text)), timeoutMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function sendResult(response: LaneResponse, route: LaneRoute, result: PushResult): void {
+  if (response.destroyed) return;
+  const isProto = route.kind === "proto";
+  const bytes = isProto
+    ? toBinary(PushResponseSchema, create(PushResponseSchema, result))
+    : Buffer.from(resultJson(result));
+  response.statusCode = 200;
+  response.setHeader("content-type", isProto ? "application/proto" : "application/json");
+  response.setHeader("content-length", String(bytes.length));
+  response.setHeader("x-content-type-options", "nosniff");
+  response.setHeader("cache-control", "no-store");
+  response.end(bytes);
+}
+
+/** PushResponse in proto JSON: 64-bit integers as strings, fields without a value left out. */
+function resultJson(result: PushResult): string {
+  return JSON.stringify({
+    accepted: String(result.accepted),
+    duplicate: result.duplicate || undefined,
+    firstPlace: result.firstPlace || undefined,
+    recordIds: result.recordIds.length > 0 ? result.recordIds : undefined,
+    durabilityWarning: result.durabilityWarning || undefined,
+  });
+}
+
+function refuse(
+  options: PushLaneOptions,
+  route: LaneRoute,
+  { request, response, call, error }: Exchange & { readonly error: ConnectError },
+): void {
+  if (response.destroyed) return;
+  // A body that nobody will read: over HTTP/1.1 the connection cannot be used again.
+  if (!request.complete && request.httpVersionMajor === 1)
+    response.setHeader("connection", "close");
+  const isConnect = route.kind !== "rest" && reasonOf(error) !== "CONTENT_TYPE_UNSUPPORTED";
+  options.sendError(response, error, {
+    requestId: call.requestId,
+    ...(isConnect ? { status: codeToHttpStatus(error.code) } : {}),
+  });
+}

@@ -1,0 +1,65 @@
+/** PushService for the generated handlers: gRPC, gRPC-Web, and streams of every protocol. */
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { PushRequest, PushService } from "#gen/tributary/push/v1/push_service_pb.js";
+import { callKey } from "../core/call.ts";
+import { fail } from "../core/errors.ts";
+import { type Principal, principalKey } from "../core/principal.ts";
+import type { Ingest, PushCall, PushCaller } from "./ingest.ts";
+import { fromPushRequest } from "./push-message.ts";
+import { createPushStream } from "./push-stream.ts";
+
+/** What the service needs. */
+export interface PushServiceOptions {
+  readonly ingest: Ingest;
+  /**
+   * Whether the caller may push to the stream: throws to refuse. Asked for every request of a
+   * PushStream; for Push the interceptors have asked.
+   */
+  readonly authorizePush: (principal: Principal, stream: string) => void;
+  /** Whether the caller's token is still good; throws to end a PushStream. Asked every 5 s. */
+  readonly recheck: (principal: Principal) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** Makes the implementation. */
+export function createPushService(options: PushServiceOptions): ServiceImpl<typeof PushService> {
+  return {
+    push: (request, context) => {
+      const { caller } = callerOf(context);
+      return options.ingest.push({ ...toCall(request, caller), ...keyOf(request, context) });
+    },
+    pushStream: (requests, context) => {
+      context.values.get(callKey)?.receiveSlowly();
+      const { principal, caller } = callerOf(context);
+      return createPushStream(requests, {
+        ...options,
+        principal,
+        signal: context.signal,
+        toCall: (request) => toCall(request, caller),
+      });
+    },
+  };
+}
+
+function toCall(request: PushRequest, caller: PushCaller): PushCall {
+  return { ...fromPushRequest(request), caller };
+}
+
+/** The header `Idempotency-Key` does what the field does. */
+function keyOf(request: PushRequest, context: HandlerContext): { idempotencyKey: string } {
+  const header = context.requestHeader.get("idempotency-key") ?? "";
+  return { idempotencyKey: request.idempotencyKey || header };
+}
+
+function callerOf(context: HandlerContext): { principal: Principal; caller: PushCaller } {
+  const principal = context.values.get(principalKey);
+  if (!principal) throw fail("TOKEN_MISSING", "a push needs an access token");
+  const caller = {
+    id: principal.id,
+    authentication: "oauth2",
+    address: context.values.get(callKey)?.remoteAddress ?? "",
+    traceContext: context.requestHeader.get("traceparent") ?? "",
+  };
+  return { principal, caller };
+}
