@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { fail } from "../core/errors.ts";
 import type { LogAppended, LogCall, LogWriter } from "../core/log.ts";
@@ -13,6 +14,8 @@ import type { SubjectNames } from "./subjects.ts";
 /** Callers wait for 5 s at most; this leaves time to answer them. */
 const CALL_TIMEOUT_MS = 4_700;
 const SWEEP_MS = 100;
+/** How long a close waits for calls that are on their way. */
+const DRAIN_MS = 1_500;
 
 export interface LogWriterOptions {
   readonly connection: BusConnection;
@@ -80,6 +83,7 @@ export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
     async append(call) {
       if (isClosed) throw fail("SHUTTING_DOWN", "the log is closed", { retryAfterMs: 1_000 });
       if (call.parts.length === 0) return { places: [], isDuplicate: false };
+      checkNames(call, options.shards);
       checkSize(call, options.maxBlockBytes);
       options.checkRoom(call.shard, call.logUid);
       const deadlineMs = performance.now() + CALL_TIMEOUT_MS;
@@ -90,10 +94,24 @@ export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
     bytesInFlight: () => budget.taken(),
     async close() {
       isClosed = true;
+      if (options.connection.isConnected()) await waiting.drain(DRAIN_MS);
       waiting.close();
       await Promise.all(shards.map((shard) => shard.close()));
     },
   };
+}
+
+/** Names become subjects and headers, so a slip of our own must not get that far. */
+function checkNames(call: LogCall, shards: number): void {
+  const { idempotency } = call;
+  const isGood =
+    call.shard < shards &&
+    /^[A-Za-z0-9_-]{1,64}$/.test(call.logUid) &&
+    call.parts.every((part) => Number.isSafeInteger(part.partition)) &&
+    Number.isSafeInteger(call.generation) &&
+    (!idempotency || /^[\x21-\x7e]{1,64}$/.test(idempotency.id)) &&
+    (!idempotency || /^[\x21-\x7e]{1,128}$/.test(idempotency.bodyHash));
+  if (!isGood) throw new Error("a call has a name that cannot stand in a subject or header");
 }
 
 function checkSize(call: LogCall, maxBlockBytes: number): void {
@@ -145,6 +163,10 @@ function createWaitingCalls() {
         sweeping ??= setInterval(sweep, SWEEP_MS);
         push(pending);
       });
+    },
+    async drain(timeoutMs: number) {
+      const endMs = performance.now() + timeoutMs;
+      while (calls.size > 0 && performance.now() < endMs) await delay(5);
     },
     close() {
       for (const pending of [...calls]) pending.reject(logUnavailable("closed"));

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { JetStreamManager } from "@nats-io/jetstream";
+import { type ConsumerConfig, JetStreamApiError, type JetStreamManager } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
@@ -11,6 +11,8 @@ import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
 
 const CONSUMER = "owner";
 const GROUP = "owner";
+/** JetStream's code for a consumer of that name with another configuration. */
+const CONSUMER_EXISTS = 10148;
 /** A pinned client that does not pull for this long is not the owner any more. */
 const PIN_TIMEOUT_MS = 5_000;
 const PULL_EXPIRES_MS = 2_000;
@@ -65,24 +67,30 @@ export async function followShard(
   options: FollowShardOptions,
 ): Promise<ShardFollower> {
   const stream = options.names.shardStream(shard);
-  await options.jsm.consumers
-    .add(stream, {
-      durable_name: CONSUMER,
-      ack_policy: "all",
-      deliver_policy: "new",
-      filter_subjects: [options.names.recordsOfShard(shard), options.names.claim(shard)],
-      ack_wait: nanos(30_000),
-      max_ack_pending: 20_000,
-      priority_groups: [GROUP],
-      priority_policy: "pinned_client",
-      priority_timeout: nanos(PIN_TIMEOUT_MS),
-    })
-    .catch((cause) => {
-      throw fail("LOG_UNAVAILABLE", "the shard cannot be followed now", { cause });
-    });
+  await ensureConsumer(stream, shard, options).catch((cause) => {
+    throw fail("LOG_UNAVAILABLE", "the shard cannot be followed now", { cause });
+  });
   const following = new Following(shard, stream, options);
   following.start();
   return { isOwner: () => following.isOwner, close: () => following.close() };
+}
+
+async function ensureConsumer(stream: string, shard: number, { jsm, names }: FollowShardOptions) {
+  const config: Partial<ConsumerConfig> = {
+    durable_name: CONSUMER,
+    ack_policy: "all",
+    deliver_policy: "new",
+    filter_subjects: [names.recordsOfShard(shard), names.claim(shard)],
+    ack_wait: nanos(30_000),
+    max_ack_pending: 20_000,
+    priority_groups: [GROUP],
+    priority_policy: "pinned_client",
+    priority_timeout: nanos(PIN_TIMEOUT_MS),
+  };
+  await jsm.consumers.add(stream, config).catch((error: unknown) => {
+    if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_EXISTS) throw error;
+    return jsm.consumers.update(stream, CONSUMER, config);
+  });
 }
 
 interface Owned {

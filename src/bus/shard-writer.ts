@@ -55,7 +55,7 @@ export class ShardWriter {
     this.#running ??= this.#run();
   }
 
-  /** Stops; calls without an answer stay so, their owner rejects them. */
+  /** Stops; calls that wait in the queue stay without an answer, their owner rejects them. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#running;
@@ -71,14 +71,21 @@ export class ShardWriter {
           maxBytes: MAX_BATCH_BYTES,
           maxShare: MAX_SHARE,
         });
-        if (calls.length > 0) await this.#commit(calls);
-      }
-    } catch (error) {
-      if (!this.#closing.signal.aborted) {
-        this.#options.logger.error("a shard's writer failed", { stream: this.#stream, error });
+        await this.#commitSafely(calls);
       }
     } finally {
       this.#running = undefined;
+    }
+  }
+
+  /** Whatever goes wrong, each call gets an answer and the next ones go on. */
+  async #commitSafely(calls: readonly PendingCall[]): Promise<void> {
+    try {
+      await this.#commit(calls);
+    } catch (error) {
+      for (const pending of calls) pending.reject(logUnavailable(error));
+      if (this.#closing.signal.aborted) return;
+      this.#options.logger.error("a publish failed", { stream: this.#stream, error });
     }
   }
 
