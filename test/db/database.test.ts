@@ -12,6 +12,7 @@ import { useTestDatabase } from "../support/database.ts";
 import { startTestPostgres } from "../support/postgres.ts";
 import { quietLogger } from "../support/quiet-logger.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const project = (name: string) => ({
   uid: `u${name}`,
@@ -112,7 +113,13 @@ test("a Postgres that is gone gives DATABASE_UNAVAILABLE with a hint, and works 
       const error = await read().catch((caught: unknown) => caught);
       expect(reasonOf(error)).toBe("DATABASE_UNAVAILABLE");
     }
-    await server.restart();
+    // Orphans of the killed server hold its memory for a moment.
+    await waitFor(() =>
+      server.restart().then(
+        () => true,
+        () => false,
+      ),
+    );
     await expect.poll(() => read().catch(() => "down"), { timeout: 10_000 }).toEqual([]);
   } finally {
     await database.close();
