@@ -28,7 +28,7 @@ export function formatBanner(facts: BannerFacts): string {
     `Tributary ${facts.version}`,
     "",
     row("address", `${facts.url}   (HTTP/JSON, Connect, gRPC and gRPC-Web on one port)`),
-    row("data", relative("", facts.dataDir) || "."),
+    row("data", shortPath(facts.dataDir)),
     row("log", facts.log),
     row("database", facts.database),
   ];
@@ -39,7 +39,7 @@ export function formatBanner(facts: BannerFacts): string {
 }
 
 function demoLines(demo: NonNullable<BannerFacts["demo"]>): string[] {
-  const envFile = relative("", demo.envFile);
+  const envFile = shortPath(demo.envFile);
   return [
     row("project", demo.project),
     row(
@@ -66,6 +66,12 @@ function demoLines(demo: NonNullable<BannerFacts["demo"]>): string[] {
   ];
 }
 
+/** Relative below the current folder, else whole. */
+function shortPath(path: string): string {
+  const short = relative("", path);
+  return short === "" || short.startsWith("..") ? path : short;
+}
+
 function row(label: string, text: string): string {
-  return `  ${label.padEnd(10)}${text}`;
+  return `  ${label.padEnd(11)}${text}`;
 }

@@ -64,7 +64,7 @@ export function createApplicationService(catalog: Catalog): ServiceImpl<typeof A
       await remove(catalog, request);
       return {};
     },
-    rotateApplicationSecret: (request) => rotate(catalog, request),
+    rotateApplicationSecret: (request) => rotateSecret(catalog, request),
   };
 }
 
@@ -185,7 +185,11 @@ async function remove(catalog: Catalog, { name, etag }: DeleteApplicationRequest
 }
 
 /** At most two secrets live at once: the new one, and the newest of the others for the overlap. */
-async function rotate(catalog: Catalog, { name, overlap }: RotateApplicationSecretRequest) {
+/** Makes a new secret; the newest so far works on for `overlap`, 0 when it is left out. */
+export async function rotateSecret(
+  catalog: Catalog,
+  { name, overlap }: Pick<RotateApplicationSecretRequest, "name" | "overlap">,
+) {
   const overlapMs = overlap ? durationMs(overlap) : 0;
   if (overlapMs < 0 || overlapMs > OVERLAP_MAX_MS) {
     throw failFields([{ field: "overlap", description: "must be 0 to 7 days" }]);

@@ -14,6 +14,7 @@ import {
 import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
 import { notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
+import { type Principal, principalKey } from "../core/principal.ts";
 import { followMessages, type LogFollower } from "./follow.ts";
 import { type PlacedRecord, readRecords } from "./placed-record.ts";
 import { createRecordMatcher } from "./record-matcher.ts";
@@ -25,6 +26,8 @@ export interface RecordServiceOptions {
   readonly definitions: Definitions;
   readonly reader: LogReader;
   readonly follower: LogFollower;
+  /** Fails when the caller's token or application has come to its end: asked while a tail lives. */
+  readonly recheck: (principal: Principal) => void;
   readonly now: () => number;
 }
 
@@ -93,7 +96,7 @@ async function firstPlace(reader: LogReader, log: LogDefinition, request: ListRe
 }
 
 async function* tailRecords(
-  { definitions, reader, follower, now }: RecordServiceOptions,
+  { definitions, reader, follower, recheck, now }: RecordServiceOptions,
   request: TailRecordsRequest,
   context: HandlerContext,
 ) {
@@ -104,6 +107,8 @@ async function* tailRecords(
   const messages = followMessages(follower, log, { fromSequence, signal: context.signal });
   const tail = createTail({ messages, matcher, rateMax: request.rateMax || 1_000, now });
   for await (const { records, skipped } of tail) {
+    const principal = context.values.get(principalKey);
+    if (principal) recheck(principal);
     if (!definitions.stream(request.stream)) throw notFound(request.stream);
     yield create(TailRecordsResponseSchema, {
       records: records.map((record) => record.toMessage()),

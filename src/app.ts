@@ -1,0 +1,110 @@
+/** The composition root: opens the parts in order, makes the demo, and says what runs. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Closers, createClosers } from "./app/closers.ts";
+import { createEnvironments, openAccess, openCatalog } from "./app/control-plane.ts";
+import { openDelivery } from "./app/data-plane.ts";
+import { type Foundations, openFoundations, type StartOptions } from "./app/foundations.ts";
+import { openPort } from "./app/port.ts";
+import type { BannerFacts } from "./banner.ts";
+import { rotateSecret } from "./catalog/application-service.ts";
+import { ensureDemo, ensureOperator } from "./catalog/demo.ts";
+import type { SinkCatalog } from "./catalog/sink-catalog.ts";
+import { demoEnvPath, readDemoSecret, writeDemoEnv } from "./demo-env.ts";
+
+/** A running node. */
+export interface App {
+  /** Address under which callers reach it. */
+  readonly url: string;
+  readonly facts: Omit<BannerFacts, "seconds">;
+  /** Drains and stops everything, within 10 s. */
+  readonly close: () => Promise<void>;
+}
+
+/** Requests in flight get this long to end. */
+const DRAIN_MS = 5_000;
+
+/** Starts a node. What was opened is closed again when a later step fails. */
+export async function startApp(options: StartOptions): Promise<App> {
+  const closers = createClosers(options.logger);
+  try {
+    return await openApp(options, closers);
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+async function openApp(options: StartOptions, closers: Closers): Promise<App> {
+  const { config } = options;
+  const foundations = await openFoundations(options, closers);
+  const delivery = await openDelivery(foundations, createEnvironments(foundations), closers);
+  const catalog = openCatalog(foundations, delivery, closers);
+  let url = config.PUBLIC_URL ?? "";
+  const auth = await openAccess(foundations, () => url, closers);
+  const port = await openPort({ foundations, catalog, auth }, closers);
+  closers.add("port", () => port.drain(DRAIN_MS));
+  url ||= localUrl(foundations, port.port);
+  const demo = await openDemo(foundations, catalog, url);
+  return { url, facts: describeNode(foundations, url, demo), close: closers.close };
+}
+
+function localUrl({ config }: Foundations, port: number): string {
+  const scheme = config.TRIBUTARY_TLS_CERT ? "https" : "http";
+  const host = config.HOST.includes(":") ? `[${config.HOST}]` : config.HOST;
+  return `${scheme}://${host}:${port}`;
+}
+
+/** The demo or the operator, where this installation has one. */
+async function openDemo(
+  { config, embedded }: Foundations,
+  catalog: SinkCatalog,
+  url: string,
+): Promise<BannerFacts["demo"]> {
+  if (!config.TRIBUTARY_ROLES.includes("api")) return undefined;
+  if (config.TRIBUTARY_OPERATOR_SECRET !== undefined) {
+    const clientSecret = config.TRIBUTARY_OPERATOR_SECRET;
+    await ensureOperator(catalog, { clientId: "operator", clientSecret });
+  }
+  if (!config.hasDemo) return undefined;
+  const demo = await ensureDemo(catalog);
+  const known = demo.clientSecret ?? readDemoSecret(config.dataDir);
+  const name = `${demo.project}/applications/demo`;
+  const secret = known ?? (await rotateSecret(catalog, { name })).clientSecret;
+  writeDemoEnv(config.dataDir, {
+    TRIBUTARY_URL: url,
+    PROJECT: demo.project,
+    STREAM: demo.stream,
+    CLIENT_ID: demo.clientId,
+    CLIENT_SECRET: secret,
+    SINK_DATABASE_URL: embedded?.postgres?.sinkDatabaseUrl ?? "",
+  });
+  const isShown = demo.clientSecret !== undefined || known === undefined;
+  return {
+    project: demo.project,
+    stream: demo.stream,
+    clientId: demo.clientId,
+    clientSecret: isShown ? secret : undefined,
+    envFile: demoEnvPath(config.dataDir),
+    sink: `${demo.sink}   to the table sensors, running`,
+  };
+}
+
+function describeNode(
+  { config, embedded, bus }: Foundations,
+  url: string,
+  demo: BannerFacts["demo"],
+): Omit<BannerFacts, "seconds"> {
+  const packageFile = join(import.meta.dirname, "../package.json");
+  const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
+  const sync = bus.durability.isPowerSafe ? "fsync before OK" : "not power-safe";
+  return {
+    version,
+    url,
+    dataDir: config.dataDir,
+    log: embedded?.nats ? `nats-server, embedded; ${sync}` : `nats-server of NATS_URL; ${sync}`,
+    database: embedded?.postgres ? "Postgres, embedded" : "Postgres of DATABASE_URL",
+    durabilityWarning: bus.durability.warning ?? "",
+    ...(demo && { demo }),
+  };
+}

@@ -1,0 +1,94 @@
+/** Services that manage: their stores are Postgres, their effects reach delivery and the log. */
+
+import { accessRules } from "../auth/access-rules.ts";
+import { type Auth, openAuth } from "../auth/auth.ts";
+import { createUseNotes } from "../auth/use-notes.ts";
+import { noteApplicationUse } from "../catalog/application-store.ts";
+import { createLogPurger } from "../catalog/log-purger.ts";
+import type { HeldRecords, SinkCatalog, SinkStatusSource } from "../catalog/sink-catalog.ts";
+import { makeUid } from "../core/uid.ts";
+import { sinkDrivers } from "../sinks/index.ts";
+import type { SinkEnvironment } from "../sinks/sink.ts";
+import type { Closers } from "./closers.ts";
+import type { Foundations } from "./foundations.ts";
+import { OWN_SERVICES } from "./services.ts";
+
+/** What delivery tells the control plane. */
+export interface DeliveryView {
+  readonly statuses: SinkStatusSource["statuses"];
+  readonly held: HeldRecords;
+}
+
+/** What the services of the control plane share. */
+export function openCatalog(
+  foundations: Foundations,
+  delivery: DeliveryView,
+  closers: Closers,
+): SinkCatalog {
+  const { database, bus, snapshot, masterKey, logger } = foundations;
+  const purger = createLogPurger({ database, logger, purgeLog: (log) => bus.deleteLog(log) });
+  closers.add("log purger", purger.close);
+  return {
+    database,
+    masterKey,
+    logger,
+    refresh: snapshot.refresh,
+    logs: bus.reader,
+    sealGeneration: async (log, generation) => {
+      await bus.sealGeneration({ ...log, generation });
+    },
+    purger,
+    shards: bus.shards,
+    now: Date.now,
+    makeUid: () => makeUid(),
+    drivers: sinkDrivers,
+    environmentOf: createEnvironments(foundations),
+    statuses: { statuses: delivery.statuses },
+    held: delivery.held,
+  };
+}
+
+/** The environment of a sink's driver, for tests of destinations as for delivery. */
+export function createEnvironments({
+  config,
+  embedded,
+  logger,
+}: Foundations): (identity: SinkIdentity) => SinkEnvironment {
+  return (identity) => ({
+    ...identity,
+    logger,
+    embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,
+    isLoopbackAllowed: config.isLoopbackEgressAllowed,
+    egressAllowList: config.TRIBUTARY_EGRESS_ALLOW,
+    fileSinkDir: config.fileSinkDir,
+  });
+}
+
+type SinkIdentity = Pick<SinkEnvironment, "sinkUid" | "sinkName" | "logName" | "logUid" | "schema">;
+
+/** Tokens and access control. `publicUrl` is asked for when a token is issued or checked. */
+export async function openAccess(
+  { database, snapshot, masterKey, logger, config }: Foundations,
+  publicUrl: () => string,
+  closers: Closers,
+): Promise<Auth> {
+  const uses = createUseNotes({
+    save: (clientId, time) =>
+      database.run((queries) => noteApplicationUse(queries, clientId, time)),
+    logger,
+  });
+  closers.add("notes of use", uses.close);
+  const issuerPath = new URL(config.PUBLIC_URL ?? "http://localhost").pathname.replace(/\/$/, "");
+  const auth = await openAuth({
+    database,
+    masterKey,
+    definitions: snapshot,
+    issuer: publicUrl,
+    issuerPath,
+    logger,
+    rules: accessRules(OWN_SERVICES),
+    onIssued: uses.note,
+  });
+  closers.add("access", auth.close);
+  return auth;
+}

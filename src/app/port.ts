@@ -1,0 +1,149 @@
+/** Everything that the one port serves, by the roles of this node. */
+
+import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
+import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
+import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
+import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
+import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
+import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
+import type { Auth } from "../auth/auth.ts";
+import { createAccessService } from "../catalog/access-service.ts";
+import { createApplicationService } from "../catalog/application-service.ts";
+import { createProjectService } from "../catalog/project-service.ts";
+import type { SinkCatalog } from "../catalog/sink-catalog.ts";
+import { createSinkService } from "../catalog/sink-service.ts";
+import { createStreamService } from "../catalog/stream-service.ts";
+import { createAdmission } from "../ingest/admission.ts";
+import { createIngest, type Ingest } from "../ingest/ingest.ts";
+import { createPushLane } from "../ingest/push-lane.ts";
+import { createPushService } from "../ingest/push-service.ts";
+import { createRecordService } from "../records/record-service.ts";
+import { sendError } from "../server/answer.ts";
+import { createPort, type Port } from "../server/listen.ts";
+import type { ReadinessCheck } from "../server/probes.ts";
+import type { Lane } from "../server/route.ts";
+import { createServerHandler } from "../server/router.ts";
+import type { Registration } from "../server/rpc.ts";
+import type { Closers } from "./closers.ts";
+import type { Foundations } from "./foundations.ts";
+
+/** What the port is made of. */
+export interface PortParts {
+  readonly foundations: Foundations;
+  readonly catalog: SinkCatalog;
+  readonly auth: Auth;
+}
+
+/** Opens the port. */
+export async function openPort(parts: PortParts, closers: Closers): Promise<Port> {
+  const { config, logger } = parts.foundations;
+  const push = config.TRIBUTARY_ROLES.includes("push") ? openPush(parts, closers) : undefined;
+  const handler = createServerHandler({
+    services: [
+      ...(config.TRIBUTARY_ROLES.includes("api") ? managementServices(parts) : []),
+      ...(push ? [push.register] : []),
+    ],
+    gate: parts.auth.gate,
+    logger,
+    lanes: push ? [push.lane] : [],
+    routes: config.TRIBUTARY_ROLES.includes("api") ? parts.auth.routes : [],
+    checks: readinessChecks(parts.foundations),
+  });
+  const tls =
+    config.TRIBUTARY_TLS_CERT && config.TRIBUTARY_TLS_KEY
+      ? { certFile: config.TRIBUTARY_TLS_CERT, keyFile: config.TRIBUTARY_TLS_KEY }
+      : undefined;
+  return createPort({
+    host: config.HOST,
+    port: config.PORT,
+    handler: handler.handle,
+    onDrain: handler.drain,
+    logger,
+    ...(tls && { tls }),
+  });
+}
+
+function managementServices({ foundations, catalog, auth }: PortParts): Registration[] {
+  const { snapshot, bus } = foundations;
+  const records = createRecordService({
+    definitions: snapshot,
+    reader: bus.reader,
+    follower: bus,
+    recheck: auth.authenticator.recheck,
+    now: Date.now,
+  });
+  return [
+    (router) => router.service(ProjectService, createProjectService(catalog)),
+    (router) => router.service(StreamService, createStreamService(catalog)),
+    (router) => router.service(SinkService, createSinkService(catalog)),
+    (router) => router.service(ApplicationService, createApplicationService(catalog)),
+    (router) => router.service(AccessService, createAccessService(catalog)),
+    (router) => router.service(OAuth2Service, auth.service),
+    (router) => router.service(RecordService, records),
+  ];
+}
+
+/** The fast lane and the generated handlers of PushService, over one way in. */
+function openPush(
+  { foundations, auth }: PortParts,
+  closers: Closers,
+): { readonly lane: Lane; readonly register: Registration } {
+  const { snapshot, bus } = foundations;
+  const ingest: Ingest = createIngest({
+    definitions: snapshot,
+    log: bus.writer,
+    reader: bus.reader,
+    durabilityWarning: () => bus.durability.warning ?? "",
+  });
+  const admission = createAdmission();
+  closers.add("admission", admission.close);
+  const { authorizePush } = auth.authorizer;
+  const lane = createPushLane({
+    ingest,
+    admission,
+    authenticate: (request) => authenticateHead(auth, request.headers.authorization),
+    authorizePush,
+    sendError,
+  });
+  const service = createPushService({
+    ingest,
+    authorizePush,
+    recheck: auth.authenticator.recheck,
+  });
+  return { lane, register: (router) => router.service(PushService, service) };
+}
+
+const WRITE = { operation: 3 } as const;
+
+function authenticateHead(auth: Auth, authorization: string | undefined) {
+  const known = authorization === undefined ? undefined : auth.authenticator.recall(authorization);
+  if (known) {
+    auth.authorizer.authorizeOperation(known, WRITE);
+    return known;
+  }
+  return auth.authenticator
+    .authenticate({ authorization: authorization === undefined ? [] : [authorization] })
+    .then((principal) => {
+      auth.authorizer.authorizeOperation(principal, WRITE);
+      return principal;
+    });
+}
+
+function readinessChecks({ database, bus }: Foundations): ReadinessCheck[] {
+  return [
+    {
+      name: "postgres",
+      check: async () => {
+        await database.sql`select 1`;
+      },
+    },
+    {
+      name: "nats",
+      check: () => {
+        if (!bus.isConnected()) throw new Error("no connection to nats-server");
+      },
+    },
+  ];
+}

@@ -1,0 +1,21 @@
+/** The services of our own protos. */
+import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
+import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
+import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
+import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
+import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
+import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
+
+/** All of them; each rpc declares its access rule. */
+export const OWN_SERVICES = [
+  AccessService,
+  ApplicationService,
+  OAuth2Service,
+  ProjectService,
+  PushService,
+  RecordService,
+  SinkService,
+  StreamService,
+];
