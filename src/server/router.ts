@@ -5,6 +5,7 @@ import { methodNotAllowed, routeNotFound } from "./answer.ts";
 import { createHealthService } from "./health.ts";
 import { type HttpHandler, pathOf } from "./http-message.ts";
 import { RPC_LIMITS } from "./limits.ts";
+import { openApiRoute } from "./openapi/document.ts";
 import { findMissing, probeRoutes, type ReadinessCheck } from "./probes.ts";
 import { registerReflection } from "./reflection.ts";
 import { findRoute, type Lane, type Route } from "./route.ts";
@@ -18,6 +19,9 @@ export interface ServerHandlerOptions extends Omit<RpcOptions, "drainSignal"> {
   readonly routes?: readonly Route[];
   /** What `/readyz` and grpc.health.v1 look at. */
   readonly checks?: readonly ReadinessCheck[];
+  /** Version and address that `/openapi.json` names. */
+  readonly version?: string;
+  readonly publicUrl?: string | undefined;
 }
 
 /** The handler of the port. */
@@ -45,7 +49,15 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
       registerReflection(() => rpc.services),
     ],
   });
-  const routes = [...probeRoutes(checks, isDraining), ...(options.routes ?? [])];
+  const routes = [
+    ...probeRoutes(checks, isDraining),
+    openApiRoute(() => ({
+      services: rpc.services,
+      version: options.version ?? "0",
+      publicUrl: options.publicUrl,
+    })),
+    ...(options.routes ?? []),
+  ];
   const lanes = options.lanes ?? [];
   const transcoder = createTranscoder(rpc, { ...RPC_LIMITS, ...options.limits });
 
