@@ -8,7 +8,7 @@ import { testPostgres } from "./probe.ts";
 
 /** Rows of a table; exactly once, for rows and cursor are committed together. */
 export const postgresDriver: SinkDriver<"postgres"> = {
-  defaults: { count: 5000, bytes: 8 * 1024 * 1024, timeMs: 0 },
+  defaults: { count: 5000, bytes: 2 * 1024 * 1024, timeMs: 0 },
   countMax: 100_000,
   keepsCursor: true,
   concurrency: 1,

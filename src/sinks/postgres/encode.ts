@@ -23,12 +23,20 @@ export interface EncodedRows {
   readonly indexes: readonly number[];
   readonly elements: readonly (readonly string[])[];
   readonly bad: readonly BadRow[];
+  /** Where the part of each statement ends, as an index of `indexes`: about 1 MiB each, at least one. */
+  readonly ends: readonly number[];
 }
 
-const SLICE = 1000;
+/** Rows and bytes after which encoding yields. */
+const SLICE_ROWS = 1000;
+const SLICE_BYTES = 128 * 1024;
+/** Characters that one statement carries, unless a single row has more. */
+const STATEMENT_SIZE = 1024 * 1024;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+const CONTROL = /[\u0000-\u001f]/;
 const NUL_ESCAPE = /(?<!\\)(?:\\\\)*\\u0000/;
 
-/** Encodes all rows; yields after every 1,000, so that pushes in the same process do not wait. */
+/** Encodes all rows; yields in between, so that pushes in the same process do not wait. */
 export async function encodeRows(
   columns: readonly Column[],
   rows: readonly SinkRow[],
@@ -40,17 +48,29 @@ export async function encodeRows(
   const indexes: number[] = [];
   const elements: string[][] = columns.map(() => []);
   const bad: BadRow[] = [];
+  const ends: number[] = [];
+  let [size, bytes] = [0, 0];
   for (let index = 0; index < rows.length; index += 1) {
-    if (index > 0 && index % SLICE === 0) await nextTurn();
-    const values = encodeRow(columns, fields, rows[index]!);
+    const row = rows[index]!;
+    if (bytes > SLICE_BYTES || index % SLICE_ROWS === SLICE_ROWS - 1) {
+      await nextTurn();
+      bytes = 0;
+    }
+    bytes += row.json.length;
+    const values = encodeRow(columns, fields, row);
     if (typeof values === "string") {
       bad.push({ index, reason: "VALUE_REFUSED", why: values });
       continue;
     }
+    if (size > 0 && size + row.json.length > STATEMENT_SIZE) {
+      ends.push(indexes.length);
+      size = 0;
+    }
+    size += row.json.length;
     indexes.push(index);
     for (let c = 0; c < values.length; c += 1) elements[c]!.push(values[c]!);
   }
-  return { indexes, elements, bad };
+  return { indexes, elements, bad, ends: [...ends, indexes.length] };
 }
 
 /** Array literals, one a column, of the rows from `from` to before `to`. */
@@ -109,7 +129,8 @@ function encodeValue(column: Column, json: string): string | undefined {
     case Field_Type.BINARY:
       return json.charCodeAt(0) === 0x22 ? encodeString(json) : quoteElement(json);
     default:
-      return NUL_ESCAPE.test(json) ? undefined : quoteElement(json);
+      // Line breaks can stand only between the tokens of JSON text, where jsonb forgets them.
+      return NUL_ESCAPE.test(json) ? undefined : quoteElement(json.replace(/[\n\r\t]/g, " "));
   }
 }
 
@@ -120,8 +141,9 @@ function encodeString(json: string): string | undefined {
   return text.includes("\u0000") || !text.isWellFormed() ? undefined : quoteElement(text);
 }
 
+/** An element in quotes. JSON quotes alike where no control character stands, and ten times as fast. */
 function quoteElement(text: string): string {
-  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+  return CONTROL.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : JSON.stringify(text);
 }
 
 /** `1.50e2` as `150`; whatever is no whole number of a plausible size goes on for Postgres to refuse. */

@@ -1,7 +1,7 @@
 /**
  * Writing one request: rows and cursor in one transaction (invariant D1). Usually that is a single
- * statement; when a row is at fault, one transaction that finds the faulty rows by halving and stores
- * the others. A repeat of a request whose commit went through is recognised by the cursor in the target.
+ * statement; when the request is large or a row is at fault, one transaction of several statements, which
+ * finds the faulty rows by halving and stores the others. A repeat of a request whose commit went through is recognised by the cursor in the target.
  */
 import type { RequestOutcome, SinkRequest } from "../sink.ts";
 import { retryRequest } from "../sink-fault.ts";
@@ -35,6 +35,7 @@ export async function writeRequest(job: WriteJob, signal: AbortSignal): Promise<
     const outcome = await readOutcome(job, signal);
     if (outcome.kind === "rows") return outcome;
   }
+  if (job.rows.ends.length > 1) return writeApart(job, signal);
   try {
     const outcome = await writeAtOnce(job, signal);
     if (outcome) return outcome;
@@ -60,7 +61,7 @@ async function writeAtOnce(
   return row?.moved === 1 ? outcomeOf(request, rows.bad) : undefined;
 }
 
-/** A transaction: the fence, then rows by halves; what still fails alone is bad. */
+/** A transaction: the fence, then rows in parts, halved on errors; what still fails alone is bad. */
 async function writeApart(job: WriteJob, signal: AbortSignal): Promise<RequestOutcome> {
   const { request, statements } = job;
   const isReplay = request.cursor === undefined;
@@ -71,7 +72,7 @@ async function writeApart(job: WriteJob, signal: AbortSignal): Promise<RequestOu
       // The same row is updated again below, once the bad rows are known.
       const [moved] = await run(fence, fenceParameters(job, bad));
       if (!moved) throw new Fenced();
-      bad.push(...(await storeByHalves(run, job)));
+      bad.push(...(await storeParts(run, job)));
       const column = isReplay ? "replay_bad_rows" : "bad_rows";
       await run(
         `UPDATE tributary.sink_cursors SET ${column} = $3::text::jsonb
@@ -89,10 +90,10 @@ WHERE sink_uid = $1 AND partition = $2::integer`,
   return outcomeOf(request, bad);
 }
 
-async function storeByHalves(run: Run, job: WriteJob): Promise<BadRow[]> {
+async function storeParts(run: Run, job: WriteJob): Promise<BadRow[]> {
   const { rows, statements } = job;
   const bad: BadRow[] = [];
-  let left = SEARCH_STATEMENTS_MAX;
+  let left = SEARCH_STATEMENTS_MAX + rows.ends.length;
   const store = async (from: number, to: number): Promise<void> => {
     if (from >= to) return;
     if (left === 0 && job.request.rows.length > 1) throw new TooManyBadRows();
@@ -114,9 +115,11 @@ async function storeByHalves(run: Run, job: WriteJob): Promise<BadRow[]> {
     await store(from, middle);
     await store(middle, to);
   };
-  const middle = (rows.indexes.length + 1) >> 1;
-  await store(0, middle);
-  await store(middle, rows.indexes.length);
+  let from = 0;
+  for (const end of rows.ends) {
+    await store(from, end);
+    from = end;
+  }
   return bad;
 }
 

@@ -281,3 +281,28 @@ test("the end of an attempt cancels the statement and releases its locks within 
   expect(await sink.write(request, attempt())).toMatchObject({ outcomes: [delivered] });
   expect(await sql`SELECT FROM locked`).toHaveLength(1);
 });
+
+test("a request of many MiB is stored in parts and in one transaction, bad rows included", async () => {
+  const sink = await open({ table: "large", primaryKey: ["seq"] });
+  await sink.resume?.(0, 1);
+  const long = 'x\\\n"é'.repeat(20_000);
+  const records: unknown[] = Array.from({ length: 40 }, (_, i) => ({ sensor: long, seq: i }));
+  records[33] = '{"sensor":"a","seq":32}';
+  const request = requestOf(rowsOf(records));
+  const outcome = await sink.write(request, attempt());
+  const kinds = outcome.kind === "rows" ? outcome.outcomes.map((row) => row.kind) : [];
+  expect(kinds.indexOf("reject")).toBe(33);
+  expect(await sink.write(request, attempt())).toEqual(outcome);
+  const [row] = await sql`SELECT count(*)::int AS n, bool_and(sensor = ${long}) AS same FROM large`;
+  expect(row).toEqual({ n: 39, same: true });
+});
+
+test("many processes may open a sink of a new database at once", async () => {
+  const fresh = await createTestDatabase();
+  const sinks = await Promise.all(
+    Array.from({ length: 8 }, (_, i) =>
+      open({ table: "race", databaseUrl: fresh }, { node: i + 1 }),
+    ),
+  );
+  await Promise.all(sinks.map((sink) => sink.resume?.(0, 1)));
+});
