@@ -79,6 +79,20 @@ export async function createLoadWebhook(
   return sink;
 }
 
+/** As `Rig.settle`, by an address: that of the embedded database may change with a start. */
+export async function settleTable(
+  databaseUrl: string,
+  history: History,
+  { table = "load", timeoutMs = 30_000 }: { table?: string; timeoutMs?: number } = {},
+): Promise<Verdict> {
+  const sql = connect(databaseUrl);
+  try {
+    return await settleRows({ history, sql, table, timeoutMs });
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
 /** Records of a load as a webhook got them, in the order of acceptance. */
 export function acceptedRows(receiver: Receiver): Numbered[] {
   return receiver.accepted().map((row) => ({ key: String(row.key), n: Number(row.n) }));

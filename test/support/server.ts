@@ -58,7 +58,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   );
   const startMs = performance.now() - startedAt;
   const env = readEnv(join(dataDir, "demo.env"));
-  const url = env.TRIBUTARY_URL ?? "";
+  // Behind one PUBLIC_URL several nodes have addresses of their own.
+  const url = options.port ? `http://127.0.0.1:${options.port}` : (env.TRIBUTARY_URL ?? "");
   const token = createTokenCache(url, env);
   const stop = (signal: NodeJS.Signals = "SIGTERM") => {
     child.kill(signal);
