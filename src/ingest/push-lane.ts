@@ -199,12 +199,9 @@ function resultJson(result: PushResult): string {
 function refuse(
   options: PushLaneOptions,
   route: LaneRoute,
-  { request, response, call, error }: Exchange & { readonly error: ConnectError },
+  { response, call, error }: Exchange & { readonly error: ConnectError },
 ): void {
   if (response.destroyed) return;
-  // A body that nobody will read: over HTTP/1.1 the connection cannot be used again.
-  if (!request.complete && request.httpVersionMajor === 1)
-    response.setHeader("connection", "close");
   const isConnect = route.kind !== "rest" && reasonOf(error) !== "CONTENT_TYPE_UNSUPPORTED";
   options.sendError(response, error, {
     requestId: call.requestId,
