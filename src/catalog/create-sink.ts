@@ -48,7 +48,8 @@ export async function createSink(
   const schema = fromBinary(SchemaSchema, stream.schema);
   checkSink(catalog.drivers, sink, schema);
   const uid = catalog.makeUid();
-  if (!request.skipTest) {
+  // Trying a destination for good makes what is missing there; `TestSink` tries without.
+  if (!request.skipTest && !request.validateOnly) {
     const identity = {
       sinkUid: uid,
       sinkName: name,
@@ -56,8 +57,7 @@ export async function createSink(
       logUid: branch.uid,
       schema,
     };
-    const prepare = !request.validateOnly;
-    await tryDestination(catalog, sink.config, { identity, prepare, signal });
+    await tryDestination(catalog, sink.config, { identity, signal });
   }
   const start = await resolveStart(catalog.logs, branch, sink.start);
   const time = new Date(catalog.now());

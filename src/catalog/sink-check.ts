@@ -25,20 +25,26 @@ export function checkSink(drivers: SinkDrivers, sink: Sink, schema: Schema): voi
   if (violations.length > 0) throw failFields(violations);
 }
 
-/** Fails with DESTINATION_REFUSED, which names the first stage that failed. */
+/**
+ * Tries a destination and makes what is missing there, such as a table. Fails with
+ * DESTINATION_REFUSED, which names the first stage that failed.
+ */
 export async function tryDestination(
   catalog: SinkCatalog,
   config: Sink["config"],
   options: {
     readonly identity: SinkIdentity;
-    readonly prepare: boolean;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
   const driver = driverOf(catalog.drivers, config);
   if (!driver) return;
   const environment = catalog.environmentOf(options.identity);
-  const stages = await testConfig(driver, config, { ...options, environment });
+  const stages = await testConfig(driver, config, {
+    environment,
+    prepare: true,
+    signal: options.signal,
+  });
   const failed = stages.find((stage) => !stage.isOk);
   if (!failed) return;
   throw fail("DESTINATION_REFUSED", `${failed.name}: ${failed.message}`, {

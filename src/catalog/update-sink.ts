@@ -1,5 +1,5 @@
 /** Changes sinks: each change is a new version that applies from a sequence on. */
-import { create, equals, fromBinary } from "@bufbuild/protobuf";
+import { clone, create, equals, fromBinary } from "@bufbuild/protobuf";
 import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { UpdateSinkRequest } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
@@ -8,7 +8,7 @@ import { applyFieldMask } from "../core/field-mask.ts";
 import { checkEtag, etagOf } from "./catalog.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink, tryDestination } from "./sink-check.ts";
-import { keepSecrets } from "./sink-kind.ts";
+import { keepSecrets, maskConfig } from "./sink-kind.ts";
 import {
   insertSinkVersion,
   loadSink,
@@ -46,7 +46,11 @@ export async function updateSink(
   checkEtag(changed.etag, saved.row);
   const current = newestVersion(saved.definition).sink;
   checkFixed(changed, saved);
-  const wanted = applyFieldMask(SinkSchema, { current, changed, mask, writable });
+  // Secrets come back by the driver's rule alone: they must not travel to another destination.
+  const masked = Object.assign(clone(SinkSchema, current), {
+    config: maskConfig(catalog.drivers, current.config),
+  });
+  const wanted = applyFieldMask(SinkSchema, { current: masked, changed, mask, writable });
   if (wanted.config.case !== current.config.case) {
     const description = `cannot be changed: the sink is of the kind ${current.config.case}`;
     throw failFields([{ field: `sink.${wanted.config.case ?? "config"}`, description }]);
@@ -58,7 +62,7 @@ export async function updateSink(
     const { log } = saved.definition;
     const logName = `${stream.name}/branches/${log.branch}`;
     const identity = { sinkUid: saved.row.uid, sinkName: name, logName, logUid: log.uid, schema };
-    await tryDestination(catalog, wanted.config, { identity, prepare: true, signal });
+    await tryDestination(catalog, wanted.config, { identity, signal });
   }
   return await saveVersion(catalog, saved, wanted);
 }
