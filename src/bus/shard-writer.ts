@@ -103,13 +103,21 @@ export class ShardWriter {
         calls.map((pending) => pending.call),
         { names: this.#options.names, writeId: nuid.next() },
       );
+      const server = this.#serverId();
       const answer = await this.#options.publisher.publish(plan.messages, {
         timeoutMs: ANSWER_TIMEOUT_MS,
       });
       if (answer.kind === "stored" && !answer.isDuplicate) {
         return this.#settle(calls, plan, answer.lastSequence);
       }
-      if (answer.kind === "unknown") return this.#settleUnknown(calls, plan, answer.text);
+      if (answer.kind === "unknown") {
+        if (await this.#isSettledByReadBack(calls, plan, answer.text)) return;
+        // Whatever a process had taken ended with it, so a lone server that was started anew cannot
+        // store the publish any more. In all other cases it might still arrive, and is not repeated.
+        if (server && this.#serverId() && server !== this.#serverId()) continue;
+        for (const pending of calls) pending.reject(logUnavailable(answer.text));
+        return;
+      }
       if (answer.kind === "refused" && meaningOf(answer.code, answer.text) === "retry") {
         await this.#pause(20);
         continue;
@@ -124,11 +132,11 @@ export class ShardWriter {
     for (const [index, pending] of calls.entries()) pending.resolve(answers[index]!);
   }
 
-  async #settleUnknown(
+  async #isSettledByReadBack(
     calls: readonly PendingCall[],
     plan: CommitPlan,
     text: string,
-  ): Promise<void> {
+  ): Promise<boolean> {
     this.#options.logger.warn("a publish has an unknown fate", { stream: this.#stream, text });
     const lastSequence = await readBack(plan, {
       ...this.#options,
@@ -137,7 +145,13 @@ export class ShardWriter {
       signal: this.#closing.signal,
     });
     if (lastSequence !== undefined) this.#settle(calls, plan, lastSequence);
-    else for (const pending of calls) pending.reject(logUnavailable(text));
+    return lastSequence !== undefined;
+  }
+
+  /** Identity of the process of a lone server; empty on a cluster, where a leader may be another one. */
+  #serverId(): string {
+    const { info } = this.#options.connection.nc;
+    return info && !info.cluster ? info.server_id : "";
   }
 
   /** One call can refuse the publish of all, so halves are tried until the call at fault is alone. */
