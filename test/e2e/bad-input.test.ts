@@ -78,7 +78,7 @@ const inArray = (record: string) => `[{"value":{"name":"first"}},{"value":${reco
 const raw = (...parts: (string | number[])[]): Uint8Array<ArrayBuffer> =>
   new Uint8Array(Buffer.concat(parts.map((part) => Buffer.from(part as string))));
 const nested = (depth: number, open: string, close: string) =>
-  open.repeat(depth) + "1" + close.repeat(depth);
+  `${open.repeat(depth)}1${close.repeat(depth)}`;
 
 /** Bodies of one array whose record 1 is at fault: 400 names the record, and the field where there is one. */
 const BAD_RECORDS: [id: string, record: string, field: RegExp][] = [
