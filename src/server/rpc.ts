@@ -13,9 +13,11 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { AccessRule } from "#gen/tributary/access/v1/access_pb.js";
+import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
+import { pushTextDecoder } from "../ingest/push-text-decoder.ts";
 import { contentTypeUnsupported, methodNotAllowed } from "./answer.ts";
 import { COMPRESSIONS } from "./compression.ts";
 import { admit, authorizeCalls, type Gate, rulesOf } from "./gate.ts";
@@ -125,10 +127,13 @@ function createRegistrar(
   return registrar;
 }
 
+/** Keeps the bytes of pushed records. */
+const pushJsonDecoder = pushTextDecoder(jsonTextDecoder);
+
 function optionsOf(method: DescMethod, drainSignal: AbortSignal): Partial<UniversalHandlerOptions> {
   const jsonOptions = {
     ignoreUnknownFields: false,
-    textDecoder: jsonTextDecoder,
+    textDecoder: method.parent === PushService ? pushJsonDecoder : jsonTextDecoder,
     ...(carriesRecords(method) && { textEncoder: storedValueEncoder }),
   };
   return {
