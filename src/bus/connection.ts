@@ -124,6 +124,13 @@ export interface Durability {
   readonly isPowerSafe: boolean | undefined;
   /** What to tell the operator, when there is something to tell. */
   readonly warning?: string;
+  /** Bytes that JetStream may use on disk, where the monitoring page tells. */
+  readonly maxStorageBytes?: number;
+}
+
+/** What we read of `/jsz`. */
+interface MonitoringPage {
+  readonly config?: { readonly sync_always?: boolean; readonly max_storage?: number };
 }
 
 /**
@@ -141,13 +148,16 @@ export async function checkDurability(monitorUrl?: string): Promise<Durability> 
   const page = await fetch(new URL("/jsz?config=true", monitorUrl), {
     signal: AbortSignal.timeout(3_000),
   })
-    .then((answer) => answer.json() as Promise<{ config?: { sync_always?: boolean } }>)
+    .then((answer) => answer.json() as Promise<MonitoringPage>)
     .catch(() => undefined);
   if (!page) {
     return { isPowerSafe: undefined, warning: `${monitorUrl} does not answer; ${advice}` };
   }
-  if (page.config?.sync_always) return { isPowerSafe: true };
+  const { sync_always: isAlways = false, max_storage: maxStorageBytes = -1 } = page.config ?? {};
+  const limit = maxStorageBytes > 0 ? { maxStorageBytes } : {};
+  if (isAlways) return { isPowerSafe: true, ...limit };
   return {
+    ...limit,
     isPowerSafe: false,
     warning: `not power-safe: nats-server answers before it syncs, a power cut loses up to 2 minutes of acknowledged records; ${advice}`,
   };

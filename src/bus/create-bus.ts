@@ -103,9 +103,10 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
     replicas,
     duplicateWindowMs: options.duplicateWindowMs ?? 120_000,
   });
-  const durability =
-    replicas > 1 ? { isPowerSafe: true } : await checkDurability(options.monitorUrl);
-  if (durability.warning) logger.warn(durability.warning);
+  const found = await checkDurability(options.monitorUrl);
+  // A quorum of nodes is as good as a sync.
+  const durability: Durability = replicas > 1 ? { ...found, isPowerSafe: true } : found;
+  if (durability.warning && replicas === 1) logger.warn(durability.warning);
   const publisher = createPublisher(connection);
   const room = watchRoom({
     ...options,
@@ -113,8 +114,9 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
     jsm,
     names,
     shards,
-    maxStorageBytes: options.maxStorageBytes,
+    maxStorageBytes: options.maxStorageBytes ?? durability.maxStorageBytes,
   });
+  await room.refresh();
   const accounts = createAccounts();
   const writer = createLogWriter({
     ...options,

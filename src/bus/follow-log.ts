@@ -26,7 +26,7 @@ export async function followLog(
 ): Promise<void> {
   const { names, signal } = options;
   if (signal.aborted) return;
-  const messages = await openConsumer(log, options).catch((cause) => {
+  const { consumer, messages } = await openConsumer(log, options).catch((cause) => {
     throw fail("LOG_UNAVAILABLE", "the log cannot be followed now", { retryAfterMs: 1_000, cause });
   });
   const stop = () => messages.stop();
@@ -47,6 +47,7 @@ export async function followLog(
   } finally {
     signal.removeEventListener("abort", stop);
     await messages.close();
+    await consumer.delete().catch(() => undefined);
   }
 }
 
@@ -59,5 +60,6 @@ async function openConsumer(
     deliver_policy: "by_start_sequence",
     opt_start_seq: Math.max(1, fromSequence),
   });
-  return consumer.consume({ max_bytes: MAX_BYTES_AHEAD, expires: 5_000 });
+  const messages = await consumer.consume({ max_bytes: MAX_BYTES_AHEAD, expires: 5_000 });
+  return { consumer, messages };
 }

@@ -181,6 +181,7 @@ class Keeper {
     if (this.#isClosed) return;
     this.#messages = await consumer.consume({ max_messages: 1_000, expires: 5_000 });
     for await (const message of this.#messages) {
+      if (this.#isClosed) break;
       const subject = parseRecordsSubject(message.subject);
       if (!subject) continue;
       const bytes =
@@ -191,6 +192,7 @@ class Keeper {
       ledger.add({ sequence: message.seq, timeMs, bytes }, this.#bucketBytes(subject.logUid));
       if (message.info.pending === 0) this.#isReady = true;
     }
+    await consumer.delete().catch(() => undefined);
   }
 
   /** A sixty-fourth of the limit, so that trimming by bytes takes little more than it must. */

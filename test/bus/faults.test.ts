@@ -162,3 +162,41 @@ test("closing ends waiting calls and is idempotent", async () => {
   expect(reasonOf(await pushed)).toBe("LOG_UNAVAILABLE");
   expect(reasonOf(await errorOf(bus.writer.append(call([part(0, "2")]))))).toBe("SHUTTING_DOWN");
 });
+
+test("a follower of a log goes on after a kill, with each message once and in order", async () => {
+  const seen: string[] = [];
+  const stop = new AbortController();
+  const following = bus.followLog(
+    { shard: 0, uid: logUid("a") },
+    {
+      fromSequence: 1,
+      signal: stop.signal,
+      onMessage: (message) => void seen.push(...recordsOf(message)),
+    },
+  );
+  for (let i = 0; i < 50; i++) {
+    await bus.writer.append(call([part(0, String(i))]));
+    if (i === 20) {
+      await nats.kill("SIGKILL");
+      await nats.restart();
+    }
+  }
+  await waitFor(() => seen.length >= 50);
+  stop.abort();
+  await following;
+  expect(seen).toEqual(Array.from({ length: 50 }, (_, i) => String(i)));
+});
+
+test("retention counts right again after a kill", async () => {
+  const limits = { maxAgeMs: 1e9, maxBytes: 1e9, keepFrom: Number.POSITIVE_INFINITY };
+  const keeper = bus.startRetention({ shard: 0, limitsOf: () => limits });
+  for (let i = 0; i < 20; i++) {
+    await bus.writer.append(call([part(0, String(i))]));
+    if (i === 10) {
+      await nats.kill("SIGKILL");
+      await nats.restart();
+    }
+  }
+  await waitFor(() => keeper.accountOf(logUid("a"))?.messages === 20);
+  await keeper.close();
+});

@@ -21,7 +21,7 @@ afterAll(async () => {
   await nats.close();
 });
 
-const keyed = (id: string, letter: string, text: string, bodyHash = `hash of ${text}`) =>
+const keyed = (id: string, letter: string, text: string, bodyHash = `hash-of-${text}`) =>
   call([part(0, text)], { logUid: logUid(letter), idempotency: { id, bodyHash } });
 
 const stored = async (letter: string) =>

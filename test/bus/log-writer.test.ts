@@ -260,6 +260,7 @@ test("the bus tells whether the server syncs before it answers", async () => {
     logger: quiet,
   });
   expect(lazy.durability.isPowerSafe).toBe(false);
+  expect(lazy.durability.maxStorageBytes).toBeGreaterThan(0);
   expect(lazy.durability.warning).toContain("not power-safe");
   expect(bus.durability.isPowerSafe).toBeUndefined();
   await lazy.close();
