@@ -50,7 +50,12 @@ export function toSinkFault(error: unknown): SinkFault {
   if (typeof code !== "string") {
     return new SinkFault("INTERNAL", "the sink failed unexpectedly", { cause: error });
   }
-  return new SinkFault("CONNECTION_FAILED", `the connection to Postgres failed: ${code}`, {
-    cause: error,
-  });
+  const isTls = /CERT|TLS|SSL|UNABLE_TO|EPROTO/.test(code);
+  return new SinkFault(
+    isTls ? "TLS_FAILED" : "CONNECTION_FAILED",
+    `the connection to Postgres failed: ${code}`,
+    {
+      cause: error,
+    },
+  );
 }
