@@ -1,7 +1,6 @@
 /** Which requests are pushes of the fast lane, told by their heads. */
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import { parseName } from "../core/names.ts";
 
 /** A push, by its form. */
 export type LaneRoute = LaneHead & (JsonRoute | ProtoRoute | RestRoute);
@@ -34,6 +33,8 @@ interface RestRoute {
 const RPC_PATH = "/tributary.push.v1.PushService/Push";
 const REST_HEAD = "/v1/projects/";
 const REST_TAIL = "/records";
+/** Wider than the rule of names: a stream that cannot exist is answered as one that does not. */
+const STREAM_SHAPE = /^projects\/[^/]+\/streams\/[^/]+$/;
 
 /** The route of a request; undefined when it is not for the lane. */
 export function routeOf(request: IncomingMessage | Http2ServerRequest): LaneRoute | undefined {
@@ -49,7 +50,7 @@ export function routeOf(request: IncomingMessage | Http2ServerRequest): LaneRout
   }
   if (!path.startsWith(REST_HEAD) || !path.endsWith(REST_TAIL)) return undefined;
   const stream = path.slice("/v1/".length, -REST_TAIL.length);
-  if (!parseName(stream, "stream")) return undefined;
+  if (!STREAM_SHAPE.test(stream)) return undefined;
   const fields = new URLSearchParams(query < 0 ? "" : target.slice(query + 1));
   const isJson = type.name === "application/json" || type.name === "application/x-ndjson";
   return {

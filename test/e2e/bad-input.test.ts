@@ -134,7 +134,12 @@ const BAD_BODIES: [id: string, sent: Sent, status: number[]][] = [
   ["4 top-level 1", { body: "1" }, [400]],
   ["4 top-level string", { body: '"x"' }, [400]],
   ["4 empty array", { body: "[]" }, [400]],
-  ["5 two documents", { body: '{"value":{"name":"bad"}} {"value":{"name":"bad"}}' }, [400]],
+  ["5 trailing text", { body: '[{"value":{"name":"bad"}}] x' }, [400]],
+  [
+    "Push: 5 two documents",
+    { body: '{"stream":"{stream}","records":[{"value":{"name":"bad"}}]} {}', path: RPC },
+    [400],
+  ],
   ["6 FF FE in a string", { body: raw('[{"value":{"name":"bad', [0xff, 0xfe], '"}}]') }, [400]],
   ["7 overlong C0 AF", { body: raw('[{"value":{"name":"bad', [0xc0, 0xaf], '"}}]') }, [400]],
   ["8 CESU surrogate", { body: raw('[{"value":{"name":"bad', [0xed, 0xa0, 0x80], '"}}]') }, [400]],

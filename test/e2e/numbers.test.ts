@@ -66,7 +66,7 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 const WAYS: Record<string, () => Promise<string | undefined>> = {
   "rest-array": sendJson(restPath, `[{"value":${recordText("rest-array")}}]`),
   "rest-single": sendJson(restPath, `{"value":${recordText("rest-single")}}`),
-  ndjson: sendJson(restPath, `${recordText("ndjson")}\n`, "application/x-ndjson"),
+  ndjson: sendJson(restPath, `{"value":${recordText("ndjson")}}\n`, "application/x-ndjson"),
   "connect-value": sendJson(rpcPath, rpcBody(`{"value":${recordText("connect-value")}}`)),
   "connect-json": sendJson(rpcPath, rpcBody(`{"json":"${base64(recordText("connect-json"))}"}`)),
   grpc: sendGenerated("grpc", "gRPC over h2c"),

@@ -101,7 +101,7 @@ const FORMS: Record<string, { type: string; body(way: string): string; count: nu
   },
   NDJSON: {
     type: "application/x-ndjson",
-    body: (way) => `{"way":"${way}","n":1}\n{"way":"${way}","n":2}\n`,
+    body: (way) => `{"value":{"way":"${way}","n":1}}\n{"value":{"way":"${way}","n":2}}\n`,
     count: 2,
   },
 };

@@ -65,6 +65,7 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
   const purger = createLogPurger({
     database,
     logger: quietLogger,
+    ...(options.now && { now: options.now }),
     purgeLog: async (log: LogPlace) => void logCalls.push(`purge ${log.uid}`),
   });
   onTestFinished(async () => {

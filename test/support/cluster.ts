@@ -23,8 +23,8 @@ export async function startCluster(options: { nats?: TestNatsOptions } = {}): Pr
     startTestPostgres({ durable: true }),
   ]);
   const [control, sinks] = await Promise.all([
-    postgres.createDatabase("control"),
-    postgres.createDatabase("sinks"),
+    postgres.createDatabase("test_control"),
+    postgres.createDatabase("test_sinks"),
   ]);
   const masterKey = Buffer.alloc(32, 5).toString("base64");
   const nodes: TestServer[] = [];

@@ -104,7 +104,9 @@ export async function pushByCurl(
   try {
     for (let at = 0; at < flights.length; at += 90_000) {
       const file = join(folder, `${at}.ndjson`);
-      const lines = flights.slice(at, at + 90_000).map((flight) => `${JSON.stringify(flight)}\n`);
+      const lines = flights
+        .slice(at, at + 90_000)
+        .map((flight) => `{"value":${JSON.stringify(flight)}}\n`);
       await writeFile(file, lines.join(""));
       const { stdout } = await run("curl", [
         "-sS",
