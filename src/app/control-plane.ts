@@ -6,9 +6,9 @@ import { createUseNotes } from "../auth/use-notes.ts";
 import { noteApplicationUse } from "../catalog/application-store.ts";
 import { createLogPurger } from "../catalog/log-purger.ts";
 import type { HeldRecords, SinkCatalog, SinkStatusSource } from "../catalog/sink-catalog.ts";
+import { startUpkeep } from "../catalog/upkeep.ts";
 import { makeUid } from "../core/uid.ts";
 import { sinkDrivers } from "../sinks/index.ts";
-import type { SinkEnvironment } from "../sinks/sink.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { OWN_SERVICES } from "./services.ts";
@@ -28,7 +28,8 @@ export function openCatalog(
   const { database, bus, snapshot, masterKey, logger } = foundations;
   const purger = createLogPurger({ database, logger, purgeLog: (log) => bus.deleteLog(log) });
   closers.add("log purger", purger.close);
-  return {
+  const environment = environmentOf(foundations);
+  const catalog: SinkCatalog = {
     database,
     masterKey,
     logger,
@@ -42,29 +43,24 @@ export function openCatalog(
     now: Date.now,
     makeUid: () => makeUid(),
     drivers: sinkDrivers,
-    environmentOf: createEnvironments(foundations),
+    environmentOf: (identity) => ({ ...identity, ...environment }),
     statuses: { statuses: delivery.statuses },
     held: delivery.held,
   };
+  closers.add("upkeep", startUpkeep(catalog).close);
+  return catalog;
 }
 
-/** The environment of a sink's driver, for tests of destinations as for delivery. */
-export function createEnvironments({
-  config,
-  embedded,
-  logger,
-}: Foundations): (identity: SinkIdentity) => SinkEnvironment {
-  return (identity) => ({
-    ...identity,
+/** What every sink's driver is given, for tests of destinations as for delivery. */
+export function environmentOf({ config, embedded, logger }: Foundations) {
+  return {
     logger,
     embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,
     isLoopbackAllowed: config.isLoopbackEgressAllowed,
     egressAllowList: config.TRIBUTARY_EGRESS_ALLOW,
     fileSinkDir: config.fileSinkDir,
-  });
+  };
 }
-
-type SinkIdentity = Pick<SinkEnvironment, "sinkUid" | "sinkName" | "logName" | "logUid" | "schema">;
 
 /** Tokens and access control. `publicUrl` is asked for when a token is issued or checked. */
 export async function openAccess(

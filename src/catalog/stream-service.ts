@@ -7,10 +7,8 @@ import type {
   DeleteStreamRequest,
   ListStreamsRequest,
   StreamService,
-  UpdateStreamRequest,
 } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { notFound } from "../core/errors.ts";
-import { applyFieldMask } from "../core/field-mask.ts";
 import { formatName, parseName } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
 import { createBranchMethods } from "./branch-methods.ts";
@@ -33,11 +31,10 @@ import {
   listStreams,
   lockStream,
   type StreamRow,
-  type StreamValues,
   streamFromRow,
   streamValues,
-  updateStream,
 } from "./stream-store.ts";
+import { updateStream } from "./update-stream.ts";
 
 /** The rpcs of StreamService. */
 export function createStreamService(catalog: Catalog): ServiceImpl<typeof StreamService> {
@@ -51,7 +48,7 @@ export function createStreamService(catalog: Catalog): ServiceImpl<typeof Stream
       return { stream: streamFromRow(row) };
     },
     listStreams: (request) => list(catalog, request),
-    updateStream: async (request) => ({ stream: await update(catalog, request) }),
+    updateStream: async (request) => ({ stream: await updateStream(catalog, request) }),
     async deleteStream(request) {
       await remove(catalog, request);
       return {};
@@ -89,6 +86,7 @@ export async function createStream(
         version: 1,
         createTime: time,
         updateTime: time,
+        sealingTime: null,
       };
       if (isOnlyCheck) {
         if (await findStream(queries, name)) throw alreadyExists(name, "stream_id");
@@ -119,47 +117,6 @@ async function list({ database }: Catalog, request: ListStreamsRequest) {
   });
   const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
   return { streams: shown.map(streamFromRow), nextPageToken };
-}
-
-const writable = ["display_name", "description", "schema", "key_fields", "throughput", "retention"];
-
-async function update(
-  catalog: Catalog,
-  { stream: changed, updateMask: mask }: UpdateStreamRequest,
-): Promise<Stream> {
-  const name = changed?.name ?? "";
-  const stream = await catalog.database.transaction(async (queries) => {
-    const row = await lockStream(queries, name);
-    if (!row || !changed) throw notFound(name);
-    checkEtag(changed.etag, row);
-    const current = streamFromRow(row);
-    const wanted = applyFieldMask(StreamSchema, { current, changed, mask, writable });
-    checkStream(wanted);
-    const values = nextVersion(row, streamValues(wanted), new Date(catalog.now()));
-    await updateStream(queries, row, values);
-    if (values.generation !== row.generation) {
-      // Last before the commit: what is sealed stays sealed should the commit fail.
-      for (const log of await logsOfStream(queries, row.uid)) {
-        await catalog.sealGeneration(log, row.generation);
-      }
-    }
-    return streamFromRow({ ...row, ...values });
-  });
-  await catalog.refresh();
-  return stream;
-}
-
-function nextVersion(row: StreamRow, values: StreamValues, updateTime: Date) {
-  const isOtherSchema = !Buffer.from(values.schema).equals(row.schema);
-  const isOtherOrder =
-    values.partitions !== row.partitions || values.keyFields.join() !== row.keyFields.join();
-  return {
-    ...values,
-    schemaVersion: row.schemaVersion + (isOtherSchema ? 1 : 0),
-    generation: row.generation + (isOtherOrder ? 1 : 0),
-    version: row.version + 1,
-    updateTime,
-  };
 }
 
 async function remove(catalog: Catalog, { name, etag }: DeleteStreamRequest): Promise<void> {

@@ -1,7 +1,7 @@
 /** Streams in the database. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { eq } from "drizzle-orm";
+import { eq, lt } from "drizzle-orm";
 import {
   SchemaSchema,
   type Stream,
@@ -106,8 +106,23 @@ export async function listStreams(
     .limit(limit);
 }
 
+/** Notes that the current generation is about to be sealed. Wakes nobody. */
+export async function noteSealing(queries: Queries, uid: string, time: Date): Promise<void> {
+  await queries.update(streams).set({ sealingTime: time }).where(eq(streams.uid, uid));
+}
+
+/** Names of streams whose generation was to be sealed before that time, and still is the current one. */
+export async function listUnfinishedSeals(queries: Queries, before: Date): Promise<string[]> {
+  const rows = await queries
+    .select({ name: streams.name })
+    .from(streams)
+    .where(lt(streams.sealingTime, before))
+    .limit(1_000);
+  return rows.map((row) => row.name);
+}
+
 /** Saves a stream; `old` is kept as a version when schema or generation differ. */
-export async function updateStream(
+export async function saveStream(
   queries: Queries,
   old: StreamRow,
   values: Partial<StreamRow>,

@@ -63,6 +63,8 @@ export const streams = tributary.table(
     version: number().notNull(),
     createTime: time().notNull(),
     updateTime: time().notNull(),
+    /** When the current generation was about to be sealed; null once the next one is published. */
+    sealingTime: time(),
   },
   (t) => [index().on(t.projectUid, t.createTime, t.uid)],
 );

@@ -105,12 +105,18 @@ test("serves the old content while Postgres is dead, and follows again when it i
   try {
     const s = snapshot.stream(name);
     await server.kill("SIGKILL");
+    // Orphans of the killed server answer, and hold its memory, for a moment.
+    await waitFor(() =>
+      snapshot.refresh().then(
+        () => false,
+        () => true,
+      ),
+    );
     await expect(snapshot.refresh()).rejects.toThrow("the database of definitions");
     const stale = snapshot.freshAtMs();
     await expect(ops.streams.getStream({ name })).rejects.toThrow();
     expect(snapshot.stream(name)).toBe(s);
     expect(snapshot.freshAtMs()).toBe(stale);
-    // Orphans of the killed server hold its memory for a moment.
     await waitFor(() =>
       server.restart().then(
         () => true,

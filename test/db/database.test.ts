@@ -109,11 +109,17 @@ test("a Postgres that is gone gives DATABASE_UNAVAILABLE with a hint, and works 
     const read = () => database.run((db) => db.select().from(schema.projects));
     await read();
     await server.kill("SIGKILL");
+    // Orphans of the killed server answer, and hold its memory, for a moment.
+    await waitFor(() =>
+      read().then(
+        () => false,
+        () => true,
+      ),
+    );
     for (let i = 0; i < 3; i++) {
       const error = await read().catch((caught: unknown) => caught);
       expect(reasonOf(error)).toBe("DATABASE_UNAVAILABLE");
     }
-    // Orphans of the killed server hold its memory for a moment.
     await waitFor(() =>
       server.restart().then(
         () => true,
