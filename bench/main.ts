@@ -1,0 +1,49 @@
+/** The command line of the benchmarks: `npm run bench -- push`. */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { benchPush } from "./push.ts";
+import { formatReport, type Report, writeReport } from "./report.ts";
+import type { BenchOptions } from "./rig.ts";
+
+const USAGE = `npm run bench -- <push | delivery> [options]
+  --seconds 3     how long each measurement takes
+  --runs 3        rounds over all measurements; tables show medians
+  --only text     only measurements whose name holds the text
+  --profile dir   keep a CPU profile of the server
+  --json file     keep every measurement as JSON
+  --write         put the table into bench/README.md
+`;
+
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report>>> = {
+  push: benchPush,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string", default: "3" },
+    runs: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+    profile: { type: "string", default: "" },
+    json: { type: "string" },
+    write: { type: "boolean", default: false },
+  },
+});
+const name = positionals[0] ?? "";
+const bench = BENCHES[name];
+if (bench) {
+  const report = await bench({
+    seconds: Number(values.seconds),
+    runs: Number(values.runs),
+    only: values.only,
+    profile: values.profile,
+  });
+  const text = formatReport(report);
+  process.stdout.write(`${text}\n`);
+  if (values.json) writeFileSync(values.json, JSON.stringify(report, null, 2));
+  if (values.write) writeReport(name, text);
+  if (report.measurements.some((each) => (each.errors ?? 0) > 0)) process.exitCode = 1;
+} else {
+  process.stderr.write(USAGE);
+  process.exitCode = 2;
+}

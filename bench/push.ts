@@ -1,0 +1,184 @@
+/** How fast pushes are, in every form, and what bounds them. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { createStream } from "../test/support/api.ts";
+import { startTestNats } from "../test/support/nats.ts";
+import { measureDiskSync } from "./limits/disk-sync.ts";
+import type { LoadPlan } from "./load/load.ts";
+import { runLoad } from "./load/run-load.ts";
+import { OTHER_CPU, pin, SERVER_CPU } from "./processes.ts";
+import { connectBody, FIELDS, messageBody, restBody } from "./records.ts";
+import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
+import { type BenchOptions, openRig, type Rig } from "./rig.ts";
+
+const CALLERS = 64;
+const SPREAD_STREAMS = 16;
+const PUSH = "/tributary.push.v1.PushService/Push";
+
+interface Work {
+  readonly name: string;
+  readonly count: number;
+  readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies"> & { readonly port?: number };
+}
+
+/** Runs all forms in turn, several times. */
+export async function benchPush(options: BenchOptions): Promise<Report> {
+  const rig = await openRig(options);
+  const bare = await startBareHttp();
+  try {
+    const stream = await openStream(rig, "single", "NORMAL");
+    const spread = await Promise.all(
+      Array.from({ length: SPREAD_STREAMS }, (_, i) => openStream(rig, `spread-${i}`, "HIGH")),
+    );
+    const works = [...listWorks(stream, spread), ...bareWorks(bare.port)].filter(({ name }) =>
+      name.includes(options.only),
+    );
+    const measurements: Measurement[] = [];
+    for (let run = 0; run < options.runs; run++) {
+      for (const work of works) measurements.push(await measure(rig, work, options));
+      if ("bare JetStream".includes(options.only) || options.only === "") {
+        measurements.push(...(await measureJetStream(options)));
+      }
+    }
+    return { title: "Push", notes: describeRun(rig, measurements), measurements };
+  } finally {
+    bare.close();
+    await rig.close();
+  }
+}
+
+function openStream(rig: Rig, id: string, throughput: "NORMAL" | "HIGH"): Promise<string> {
+  return createStream(rig.server, id, { fields: FIELDS, keyFields: ["sensor_id"], throughput });
+}
+
+function listWorks(stream: string, spread: readonly string[]): Work[] {
+  const all = [stream, ...spread];
+  if (all.length === 0) return [];
+  return [1, 100, 1_000].flatMap((count) => {
+    const many = spread.map((name) => ({ path: restPath(name), body: encode(restBody(count)) }));
+    return [
+      work("REST JSON", count, {
+        protocol: "http1",
+        path: restPath(stream),
+        bodies: [{ body: encode(restBody(count)) }],
+      }),
+      work("Connect JSON", count, {
+        protocol: "http1",
+        path: PUSH,
+        bodies: [{ body: encode(connectBody(stream, count)) }],
+      }),
+      work("gRPC", count, {
+        protocol: "grpc",
+        path: PUSH,
+        bodies: [{ body: encode(messageBody(stream, count)) }],
+      }),
+      work(`REST JSON, ${SPREAD_STREAMS} streams of 4 partitions`, count, {
+        protocol: "http1",
+        path: "",
+        bodies: many,
+      }),
+    ];
+  });
+}
+
+function bareWorks(port: number): Work[] {
+  return [1, 100, 1_000].map((count) =>
+    work("limit: bare node:http and JSON.parse, no log", count, {
+      protocol: "http1",
+      path: "/",
+      port,
+      bodies: [{ body: encode(restBody(count)) }],
+    }),
+  );
+}
+
+function work(name: string, count: number, plan: Work["plan"]): Work {
+  return { name: `${name}, calls of ${count}`, count, plan };
+}
+
+function restPath(stream: string): string {
+  return `/v1/${stream}/records`;
+}
+
+function encode(body: string | Uint8Array): string {
+  return Buffer.from(body as string).toString("base64");
+}
+
+async function measure(
+  rig: Rig,
+  { name, count, plan }: Work,
+  options: BenchOptions,
+): Promise<Measurement> {
+  const { hostname, port } = new URL(rig.server.url);
+  const type = plan.protocol === "http1" ? { "content-type": "application/json" } : {};
+  const result = await runLoad(
+    {
+      host: hostname,
+      headers: { ...type, authorization: `Bearer ${await rig.server.token()}` },
+      callers: CALLERS,
+      warmUpMs: 1_000,
+      measureMs: options.seconds * 1_000,
+      ...plan,
+      port: plan.port ?? Number(port),
+    },
+    plan.port ? [] : rig.processes,
+  );
+  if (result.errors > 0) process.stderr.write(`${name}: ${result.firstError}\n`);
+  const callsPerSecond = result.calls / result.seconds;
+  return { ...result, name, callsPerSecond, recordsPerSecond: callsPerSecond * count };
+}
+
+async function startBareHttp(): Promise<{ port: number; close: () => void }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "limits/bare-http.ts")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  pin(child.pid!, SERVER_CPU);
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  return { port: Number(line), close: () => void child.kill() };
+}
+
+/** Bare publishes of one record, and of a batch of 100, with as many under way as there are callers. */
+async function measureJetStream(options: BenchOptions): Promise<Measurement[]> {
+  const nats = await startTestNats();
+  pin(nats.pid, OTHER_CPU);
+  const measurements: Measurement[] = [];
+  try {
+    for (const count of [1, 100]) {
+      const rate = await publishBare(nats.url, count * restBody(1).length, options);
+      const name = `limit: bare JetStream publish, messages of ${count}`;
+      measurements.push({ name, callsPerSecond: rate, recordsPerSecond: rate * count });
+    }
+  } finally {
+    await nats.close();
+  }
+  return measurements;
+}
+
+async function publishBare(url: string, bytes: number, { seconds }: BenchOptions): Promise<number> {
+  const file = join(import.meta.dirname, "limits/bare-jetstream.ts");
+  const words = [file, url, bytes, CALLERS, seconds * 1_000].map(String);
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+  pin(child.pid!, SERVER_CPU);
+  let last = "";
+  for await (const line of createInterface({ input: child.stdout })) last = line;
+  return Number(last);
+}
+
+function describeRun(rig: Rig, measurements: readonly Measurement[]): string[] {
+  const disk = measureDiskSync();
+  const peaks = Object.fromEntries(
+    Object.keys(rig.idle).map((name) => [
+      name,
+      Math.max(...measurements.map((each) => each.peakBytes?.[name] ?? 0)),
+    ]),
+  );
+  return [
+    ...describeMachine(),
+    `${CALLERS} callers, each with one call under way; every OK after fsync`,
+    `write and fdatasync of 4 KiB on this disk: p50 ${disk.p50.toFixed(2)} ms, p99 ${disk.p99.toFixed(2)} ms`,
+    `memory at rest: ${formatMemory(rig.idle)}`,
+    `memory under load, highest: ${formatMemory(peaks)}`,
+  ];
+}

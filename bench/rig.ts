@@ -1,0 +1,49 @@
+/** The real server under measurement, bound to its CPU. */
+import { embeddedPid, startServer, type TestServer } from "../test/support/server.ts";
+import type { Watched } from "./load/run-load.ts";
+import { OTHER_CPU, pin, residentBytes, SERVER_CPU } from "./processes.ts";
+
+/** What a run is told on the command line. */
+export interface BenchOptions {
+  /** How long each measurement takes. */
+  readonly seconds: number;
+  /** Rounds over all measurements; the tables show medians. */
+  readonly runs: number;
+  /** Only measurements whose name holds this. */
+  readonly only: string;
+  /** Folder for a CPU profile of the server; empty for none. */
+  readonly profile: string;
+}
+
+/** The server with its processes. */
+export interface Rig {
+  readonly server: TestServer;
+  readonly processes: readonly Watched[];
+  /** Resident bytes by process, before any load. */
+  readonly idle: Readonly<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+/** How long the server rests before its idle memory is read. */
+const REST_MS = 3_000;
+
+/** Starts the server with its embedded servers, which sync before each answer. */
+export async function openRig(options: BenchOptions): Promise<Rig> {
+  const env = options.profile
+    ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval=500 --cpu-prof-dir=${options.profile}` }
+    : {};
+  const server = await startServer({ env });
+  const processes = [
+    { name: "node", pid: server.child.pid! },
+    { name: "nats-server", pid: embeddedPid(server.dataDir, "nats") },
+    { name: "postgres", pid: embeddedPid(server.dataDir, "postgres"), withChildren: true },
+  ];
+  pin(processes[1]!.pid, OTHER_CPU);
+  pin(processes[2]!.pid, OTHER_CPU);
+  pin(processes[0]!.pid, SERVER_CPU, { withChildren: false });
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  const idle = Object.fromEntries(
+    processes.map((each) => [each.name, residentBytes(each.pid, each.withChildren)]),
+  );
+  return { server, processes, idle, close: () => server.close() };
+}
