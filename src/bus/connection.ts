@@ -20,6 +20,8 @@ export interface BusConnectionOptions {
 export interface BusConnection {
   readonly nc: NatsConnection;
   isConnected(): boolean;
+  /** Resolves when there is a connection: true, or false after the time (ms) or when it is closed. */
+  whenConnected(timeoutMs: number): Promise<boolean>;
   /** Calls back on each loss and return; the function returned ends it. */
   onChange(listener: (isConnected: boolean) => void): () => void;
   /** Idempotent. */
@@ -101,17 +103,33 @@ function watchConnection(nc: NatsConnection, logger: Logger): BusConnection {
       else if (status.type === "reconnect") change(true);
     }
   })();
+  const isConnected = () => connected && !nc.isClosed();
+  const onChange = (listener: (isConnected: boolean) => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
   return {
     nc,
-    isConnected: () => connected && !nc.isClosed(),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    isConnected,
+    onChange,
+    whenConnected(timeoutMs) {
+      if (isConnected() || nc.isClosed()) return Promise.resolve(isConnected());
+      return new Promise((resolve) => {
+        const end = (answer: boolean) => {
+          clearTimeout(timer);
+          endWatch();
+          resolve(answer);
+        };
+        const timer = setTimeout(() => end(false), timeoutMs);
+        const endWatch = onChange(end);
+      });
     },
     close() {
       closing ??= (async () => {
         await nc.close();
         await watching.catch(() => undefined);
+        connected = false;
+        for (const listener of [...listeners]) listener(false);
       })();
       return closing;
     },

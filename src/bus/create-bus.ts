@@ -132,7 +132,7 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
   let closing: Promise<void> | undefined;
   return {
     writer,
-    reader: createLogReader({ nc, jsm, names, bytesOf: accounts.bytesOf }),
+    reader: createLogReader({ connection, jsm, names, bytesOf: accounts.bytesOf }),
     durability,
     shards,
     isConnected: connection.isConnected,

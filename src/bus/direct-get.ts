@@ -1,6 +1,7 @@
-import { createInbox, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { createInbox, type Msg } from "@nats-io/transport-node";
 import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
+import type { BusConnection } from "./connection.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import { parseRecordsSubject } from "./subjects.ts";
 
@@ -16,15 +17,20 @@ export interface DirectGetQuery {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How long a read waits for a connection. */
+const READ_TIMEOUT_MS = 4_700;
 /** How long the server may be silent within an answer. */
-const SILENCE_MS = 4_000;
+const SILENCE_MS = 3_000;
 const NOT_FOUND = 404;
 const END_OF_BATCH = 204;
 
 /** Stored records of a log, see `directGetRaw`. */
-export async function directGet(nc: NatsConnection, query: DirectGetQuery): Promise<LogMessage[]> {
+export async function directGet(
+  connection: BusConnection,
+  query: DirectGetQuery,
+): Promise<LogMessage[]> {
   const messages: LogMessage[] = [];
-  for (const { subject, sequence, timeMs, data } of await directGetRaw(nc, query)) {
+  for (const { subject, sequence, timeMs, data } of await directGetRaw(connection, query)) {
     const place = parseRecordsSubject(subject);
     if (place) messages.push({ ...place, sequence, timeMs, data });
   }
@@ -33,32 +39,50 @@ export async function directGet(nc: NatsConnection, query: DirectGetQuery): Prom
 
 /**
  * Gets stored messages without a consumer: the server sends them one by one and ends with a status.
- * When the connection breaks within the answer, the call fails as a whole with LOG_UNAVAILABLE.
+ * When the connection breaks within the answer, all of it is asked for again on the next one. Fails
+ * with LOG_UNAVAILABLE within 5 s, or with the reason of the signal.
  */
-export function directGetRaw(nc: NatsConnection, query: DirectGetQuery): Promise<StoredMessage[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<StoredMessage[]>();
-  if (nc.isClosed()) return Promise.reject(unreadable("closed"));
+export async function directGetRaw(
+  connection: BusConnection,
+  query: DirectGetQuery,
+): Promise<StoredMessage[]> {
+  const endMs = performance.now() + READ_TIMEOUT_MS;
+  while (await connection.whenConnected(endMs - performance.now())) {
+    const messages = await tryGet(connection, query);
+    if (messages) return messages;
+  }
+  throw unreadable("no connection");
+}
+
+/** One request; undefined when the connection broke before its end. */
+function tryGet(
+  connection: BusConnection,
+  query: DirectGetQuery,
+): Promise<StoredMessage[] | undefined> {
+  const { nc } = connection;
+  const { promise, resolve, reject } = Promise.withResolvers<StoredMessage[] | undefined>();
   const messages: StoredMessage[] = [];
   const inbox = createInbox();
   const subscription = nc.subscribe(inbox, {
     callback(error, message) {
-      if (error) return end(unreadable(error));
+      if (error) return end(() => reject(unreadable(error)));
       const code = message.headers?.code ?? 0;
       if (code === 0) {
         messages.push(readMessage(message));
-        timer.refresh();
-      } else if (code === NOT_FOUND || code === END_OF_BATCH) end();
-      else end(unreadable(`${code} ${message.headers?.description}`));
+        silence.refresh();
+      } else if (code === NOT_FOUND || code === END_OF_BATCH) end(() => resolve(messages));
+      else end(() => reject(unreadable(`${code} ${message.headers?.description}`)));
     },
   });
-  const timer = setTimeout(() => end(unreadable("no answer in time")), SILENCE_MS);
-  const abort = () => end(query.signal?.reason as Error);
-  const end = (error?: Error) => {
-    clearTimeout(timer);
+  const silence = setTimeout(() => end(() => reject(unreadable("no answer in time"))), SILENCE_MS);
+  const abort = () => end(() => reject(query.signal?.reason as Error));
+  const endWatch = connection.onChange(() => end(() => resolve(undefined)));
+  const end = (settle: () => void) => {
+    clearTimeout(silence);
+    endWatch();
     query.signal?.removeEventListener("abort", abort);
     if (!nc.isClosed()) subscription.unsubscribe();
-    if (error) reject(error);
-    else resolve(messages);
+    settle();
   };
   if (query.signal?.aborted) abort();
   else {

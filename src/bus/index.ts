@@ -11,4 +11,4 @@ export {
 } from "./keyed-store.ts";
 export { encodeRecordBatch } from "./record-batch-wire.ts";
 export type { LogAccount, LogLimits, Retention, RetentionOptions } from "./retention.ts";
-export type { ShardFollower, ShardListener } from "./shard-owner.ts";
+export type { Ownership, ShardFollower, ShardListener } from "./shard-owner.ts";

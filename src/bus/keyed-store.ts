@@ -228,7 +228,7 @@ async function get(key: string, { jsm, stream, prefix }: Store): Promise<KeyedEn
 async function list(keys: string, store: Store): Promise<KeyedEntry[]> {
   const entries = new Map<string, KeyedEntry>();
   for (let from = 1; ; ) {
-    const page = await directGetRaw(store.connection.nc, {
+    const page = await directGetRaw(store.connection, {
       stream: store.stream,
       filter: keys === "" ? `${store.prefix}>` : `${store.prefix}${keys}.>`,
       from: { sequence: from },

@@ -1,13 +1,13 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/transport-node";
 import { fail } from "../core/errors.ts";
 import type { LogInfo, LogReader } from "../core/log.ts";
+import type { BusConnection } from "./connection.ts";
 import { directGet } from "./direct-get.ts";
 import { getStoredMessage } from "./stored-message.ts";
 import type { SubjectNames } from "./subjects.ts";
 
 export interface LogReaderOptions {
-  readonly nc: NatsConnection;
+  readonly connection: BusConnection;
   readonly jsm: JetStreamManager;
   readonly names: SubjectNames;
   /**
@@ -17,12 +17,15 @@ export interface LogReaderOptions {
   readonly bytesOf?: (shard: number, logUid: string) => number | undefined;
 }
 
+/** How long a request waits for a connection before it is sent, and fails by itself. */
+const READ_WAIT_MS = 1_000;
+
 /** Opens a reader of stored messages. It holds nothing between calls. */
 export function createLogReader(options: LogReaderOptions): LogReader {
-  const { nc, names } = options;
+  const { connection, names } = options;
   return {
     read(log, { fromSequence, maxMessages, maxBytes, signal }) {
-      return directGet(nc, {
+      return directGet(connection, {
         stream: names.shardStream(log.shard),
         filter: names.recordsOfLog(log.shard, log.uid),
         from: { sequence: fromSequence },
@@ -33,7 +36,7 @@ export function createLogReader(options: LogReaderOptions): LogReader {
     },
     info: (log) => readInfo(log, options).catch(rethrowUnavailable),
     async sequenceAt(log, timeMs) {
-      const [first] = await directGet(nc, {
+      const [first] = await directGet(connection, {
         stream: names.shardStream(log.shard),
         filter: names.recordsOfLog(log.shard, log.uid),
         from: { timeMs },
@@ -53,7 +56,8 @@ async function readInfo(
   log: { readonly shard: number; readonly uid: string },
   options: LogReaderOptions,
 ): Promise<LogInfo> {
-  const { jsm, names } = options;
+  const { connection, jsm, names } = options;
+  await connection.whenConnected(READ_WAIT_MS);
   const stream = names.shardStream(log.shard);
   const filter = names.recordsOfLog(log.shard, log.uid);
   const [first, last] = await Promise.all([
