@@ -74,6 +74,13 @@ export declare type SinkCursor = Message<"tributary.delivery.v1.SinkCursor"> & {
    * @generated from field: tributary.delivery.v1.CursorState state = 8;
    */
   state?: CursorState | undefined;
+
+  /**
+   * Arrival of the oldest record that waits, microseconds since 1970; 0 when none does.
+   *
+   * @generated from field: int64 oldest_arrival_us = 9;
+   */
+  oldestArrivalUs: bigint;
 };
 
 /**
@@ -405,7 +412,7 @@ export declare type LaneCounts = Message<"tributary.delivery.v1.LaneCounts"> & {
   filtered: bigint;
 
   /**
-   * Held now.
+   * Held at some time: those that are held now, and `discarded`, and `replayed`.
    *
    * @generated from field: int64 held = 3;
    */
@@ -424,6 +431,13 @@ export declare type LaneCounts = Message<"tributary.delivery.v1.LaneCounts"> & {
    * @generated from field: int64 expired = 5;
    */
   expired: bigint;
+
+  /**
+   * Held, then delivered.
+   *
+   * @generated from field: int64 replayed = 6;
+   */
+  replayed: bigint;
 };
 
 /**

@@ -1,0 +1,183 @@
+/** The delivery engine of a node: takes part in owning every shard, and delivers what it owns. */
+import { randomBytes } from "node:crypto";
+import { Sink_State, Sink_WhenFull } from "#gen/tributary/management/v1/sink_pb.js";
+import type { KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
+import type { Definitions, SinkDefinition } from "../core/definitions.ts";
+import type { LogReader } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import { readSinkState } from "./claim-cursor.ts";
+import type { DestinationEnvironment } from "./destinations.ts";
+import { answerHeldCommands, createHeldRecords, type HeldRecords } from "./held-records.ts";
+import { createHeldStore } from "./held-store.ts";
+import { ShardDelivery } from "./shard-delivery.ts";
+import type { SinkState } from "./sink-state.ts";
+import { type SinkStatusInit, sinkStatus } from "./sink-status.ts";
+import type { DriverTable } from "./version-table.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+const COMMANDS_EVERY_MS = 1_000;
+const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
+const STATUS_READS_AT_ONCE = 16;
+const CLOSE_GRACE_MS = 5_000;
+
+/** What delivery is made of. */
+export interface DeliveryOptions {
+  readonly definitions: Definitions;
+  readonly reader: LogReader;
+  /** Number of shards. */
+  readonly shards: number;
+  /** Stands for the ownership of a shard: `bus.followShard`. */
+  readonly followShard: (shard: number, listener: ShardListener) => Promise<ShardFollower>;
+  /** Compacted store of cursors and commands, the same on every node. */
+  readonly cursors: KeyedStore;
+  /** Compacted store of the copies of held records. */
+  readonly held: KeyedStore;
+  readonly drivers: DriverTable;
+  readonly environment: DestinationEnvironment;
+  readonly logger: Logger;
+  /** Called when this node comes to own a shard, and when it ceases to: to run retention there. */
+  readonly onOwner?: (shard: number) => void;
+  readonly onLost?: (shard: number) => void;
+  /** Milliseconds since 1970; `Date.now` when left out. */
+  readonly now?: () => number;
+  /** In [0, 1); `Math.random` when left out. */
+  readonly random?: () => number;
+  /** Bytes of records in queues, of all sinks; 128 MiB. */
+  readonly queueBytesMax?: number;
+}
+
+/** The engine. */
+export interface Delivery {
+  /** Begins to stand for the shards. */
+  start(): Promise<void>;
+  isOwner(shard: number): boolean;
+  /** Statuses by the uid of the sink, from any node: at most 200 ms old where another node is the owner. */
+  statuses(sinks: Iterable<SinkDefinition>): Promise<Map<string, SinkStatusInit>>;
+  readonly held: HeldRecords;
+  /**
+   * First sequence of a log that retention must keep for sinks that run or block pushes: Infinity when
+   * none needs it. Known on the owner of the log's shard only; 0 elsewhere and until it is known.
+   */
+  lowestNeeded(logUid: string): number;
+  /** Requests in flight may end (5 s), cursors are written, shards are given away. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Makes the engine; nothing runs before `start`. */
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { definitions } = options;
+  const workerOptions = workerOptionsOf(options);
+  const shards = Array.from(
+    { length: options.shards },
+    (_, shard) =>
+      new ShardDelivery({
+        shard,
+        options: workerOptions,
+        follow: options.followShard,
+        onOwner: options.onOwner,
+        onLost: options.onLost,
+      }),
+  );
+  const workerOf = (sink: SinkDefinition) => shards[sink.log.shard]?.worker(sink.uid);
+  const stateOf = async (sink: SinkDefinition): Promise<SinkState | undefined> => {
+    const worker = workerOf(sink);
+    if (worker?.isKnown) return worker.snapshot();
+    const found = await readSinkState(options.cursors, { uid: sink.uid, logUid: sink.log.uid });
+    return found.state;
+  };
+  const heldInput = {
+    held: workerOptions.held,
+    commands: options.cursors,
+    now: workerOptions.now,
+    stateOf,
+    workerOf,
+    sinkByUid: (uid: string) => definitions.sinkByUid(uid),
+  };
+  let endChanges: (() => void) | undefined;
+  let commandTimer: NodeJS.Timeout | undefined;
+  let closing: Promise<void> | undefined;
+  const pollCommands = () => {
+    commandTimer = setTimeout(() => {
+      const isAnyOwned = shards.some((shard) => shard.isOwner);
+      const answering = isAnyOwned ? answerHeldCommands(heldInput) : Promise.resolve();
+      answering
+        .catch((error: unknown) => {
+          options.logger.debug("commands could not be read", { error: String(error) });
+        })
+        .finally(() => {
+          if (!closing) pollCommands();
+        });
+    }, COMMANDS_EVERY_MS);
+  };
+  return {
+    async start() {
+      endChanges = definitions.onChange(() => {
+        for (const shard of shards) shard.reconcile();
+      });
+      pollCommands();
+      await Promise.all(shards.map((shard) => shard.start()));
+    },
+    isOwner: (shard) => shards[shard]?.isOwner ?? false,
+    statuses: (sinks) => readStatuses(sinks, stateOf, workerOptions.now),
+    held: createHeldRecords(heldInput),
+    lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf),
+    close() {
+      closing ??= (async () => {
+        endChanges?.();
+        clearTimeout(commandTimer);
+        await Promise.all(shards.map((shard) => shard.close(CLOSE_GRACE_MS)));
+      })();
+      return closing;
+    },
+  };
+}
+
+function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
+  return {
+    definitions: options.definitions,
+    reader: options.reader,
+    cursors: options.cursors,
+    held: createHeldStore(options.held),
+    drivers: options.drivers,
+    environment: options.environment,
+    logger: options.logger,
+    now: options.now ?? Date.now,
+    random: options.random ?? Math.random,
+    owner: randomBytes(9).toString("hex"),
+    budget: { used: 0, max: options.queueBytesMax ?? QUEUE_BYTES_MAX },
+  };
+}
+
+async function readStatuses(
+  sinks: Iterable<SinkDefinition>,
+  stateOf: (sink: SinkDefinition) => Promise<SinkState | undefined>,
+  now: () => number,
+): Promise<Map<string, SinkStatusInit>> {
+  const statuses = new Map<string, SinkStatusInit>();
+  const list = [...sinks];
+  let at = 0;
+  const next = async () => {
+    for (let sink = list[at++]; sink; sink = list[at++]) {
+      statuses.set(sink.uid, sinkStatus(sink, await stateOf(sink), now()));
+    }
+  };
+  await Promise.all(Array.from({ length: STATUS_READS_AT_ONCE }, next));
+  return statuses;
+}
+
+function lowestNeeded(
+  sinks: readonly SinkDefinition[],
+  workerOf: (sink: SinkDefinition) => { snapshot(): SinkState; neededFrom: number } | undefined,
+): number {
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const sink of sinks) {
+    const worker = workerOf(sink);
+    if (!worker) return 0;
+    const state = worker.snapshot().note?.state;
+    const isStopped = sink.isPaused || state === Sink_State.ERROR;
+    const isBlocking = sink.versions.at(-1)?.sink.whenFull === Sink_WhenFull.BLOCK_PUSHES;
+    if (isStopped && !isBlocking) continue;
+    lowest = Math.min(lowest, worker.neededFrom);
+  }
+  return lowest;
+}

@@ -1,0 +1,202 @@
+/** The way of a run to its destinations: opened when needed, partitions claimed, staged rows flushed. */
+import type { Place } from "../sinks/sink.ts";
+import {
+  createDestinations,
+  type Destination,
+  type Destinations,
+  outcomeOfError,
+  within,
+} from "./destinations.ts";
+import type { LaneSet } from "./lane-set.ts";
+import type { LaneState } from "./lane-state.ts";
+import { resumeLane } from "./resume-lanes.ts";
+import { isError, retryWaitMs } from "./retry-wait.ts";
+import type { RunOwner } from "./sink-run.ts";
+import type { FlushReason } from "./staged-rows.ts";
+import type { VersionPlan, VersionTable } from "./version-table.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+const FLUSH_TIMEOUT_MS = 30_000;
+const RESUME_TIMEOUT_MS = 60_000;
+
+/** The run that the gate belongs to. */
+export interface GateRun {
+  readonly owner: RunOwner;
+  readonly options: WorkerOptions;
+  readonly keepsCursor: boolean;
+  readonly lanes: LaneSet;
+  readonly versions: VersionTable;
+  rewind(): void;
+}
+
+/** The destinations of one run. */
+export class DestinationGate {
+  readonly #run: GateRun;
+  readonly #destinations: Destinations;
+  /** By partition: revision of the lane that its target is known to hold. */
+  readonly #committed = new Map<number, number>();
+  #schemaVersion: number | undefined;
+  /** Whether destinations are to be opened again, for the stream's schema has changed. */
+  isStale = false;
+  /** Whether the destination settles rows by flushes. */
+  isStaging = false;
+
+  constructor(run: GateRun) {
+    const { definition } = run.owner;
+    this.#run = run;
+    this.#schemaVersion = this.#stream()?.schemaVersion;
+    this.#destinations = createDestinations({
+      drivers: run.options.drivers,
+      environment: run.options.environment,
+      sink: definition,
+      logUid: definition.log.uid,
+      branch: definition.log.branch,
+      stream: () => this.#stream(),
+    });
+  }
+
+  #stream() {
+    const { owner, options } = this.#run;
+    return options.definitions.streamByLog(owner.definition.log.uid);
+  }
+
+  /** Notices a new schema. */
+  updated(): void {
+    const version = this.#stream()?.schemaVersion;
+    if (version !== this.#schemaVersion) this.isStale = true;
+    this.#schemaVersion = version;
+  }
+
+  /** The destination of a version, with the partition claimed. Throws when the lane was replaced by what the target keeps. */
+  async get(plan: VersionPlan, partition: number): Promise<Destination> {
+    const destination = await this.#destinations.get(plan);
+    this.isStaging = destination.sink.flush !== undefined;
+    if (await this.#resume(destination, plan, partition)) {
+      this.#run.rewind();
+      throw new Error("the lane goes on from what its target keeps");
+    }
+    return destination;
+  }
+
+  /** Claims every partition of a destination that keeps the cursor, and opens the others. */
+  async resumeAll(): Promise<void> {
+    const { lanes, versions, keepsCursor } = this.#run;
+    const plan = versions.at(lanes.position);
+    const destination = await this.#destinations.get(plan);
+    this.isStaging = destination.sink.flush !== undefined;
+    if (!keepsCursor) return this.#tidyHeld();
+    const stream = this.#stream();
+    const counts = [stream?.partitions ?? 1, ...(stream?.history ?? []).map((v) => v.partitions)];
+    for (let partition = 0; partition < Math.max(...counts); partition++) {
+      const { next } = lanes.get(partition).lane.state;
+      const laneplan = versions.at(next.sequence);
+      const target = await this.#destinations.get(laneplan);
+      await this.#resume(target, laneplan, partition);
+    }
+    await this.#tidyHeld();
+  }
+
+  /** Finishes what a crash left of held records: copies that are to go, keys that wait for none. */
+  async #tidyHeld(): Promise<void> {
+    const { owner, options, lanes } = this.#run;
+    for (const { lane } of lanes.all()) {
+      const { state } = lane;
+      if (state.released.length > 0) {
+        await options.held.remove(owner.definition.uid, state.released);
+        state.released = [];
+      }
+      if (state.parked.size === 0) continue;
+      const copies = await options.held.list(owner.definition.uid);
+      const blocked = new Set(
+        copies.filter((entry) => entry.partition === state.partition).map((e) => e.copy.keyHash),
+      );
+      lane.unpark([...state.parked.keys()].filter((hash) => !blocked.has(hash)));
+    }
+  }
+
+  /** Claims a partition in the target; gives whether its lane was replaced. */
+  async #resume(
+    { sink, resumed }: Destination,
+    plan: VersionPlan,
+    partition: number,
+  ): Promise<boolean> {
+    if (!sink.resume || resumed.has(partition)) return false;
+    const { owner, options, lanes } = this.#run;
+    const claim = () => within(sink.resume!(partition, owner.epoch), RESUME_TIMEOUT_MS);
+    const kept = await claim().catch(async (error: unknown) => {
+      const { reason, targetEpoch } = error as { reason?: unknown; targetEpoch?: unknown };
+      if (reason !== "FENCED" || typeof targetEpoch !== "number") throw error;
+      await owner.claimAbove(targetEpoch);
+      owner.signal.throwIfAborted();
+      return claim();
+    });
+    const ours = lanes.get(partition).lane.snapshot();
+    const { state, committed } = await resumeLane(ours, kept, {
+      sinkUid: owner.definition.uid,
+      log: owner.definition.log,
+      reader: options.reader,
+      held: options.held,
+      isKeyBlocked: plan.isKeyBlocked,
+      nowMs: options.now(),
+      committed: this.#committed.get(partition),
+    });
+    resumed.add(partition);
+    this.#committed.set(partition, committed);
+    if (state === ours) return false;
+    lanes.put(state);
+    return true;
+  }
+
+  /** Says that the target holds this state of a lane. */
+  committed(lane: LaneState): void {
+    if (this.#run.keepsCursor) this.#committed.set(lane.partition, lane.revision);
+  }
+
+  /** Settles what is staged in all open destinations. Fails with what a driver throws. */
+  async flush(reason: FlushReason): Promise<Place[]> {
+    const places: Place[] = [];
+    for (const { sink } of await this.#destinations.open()) {
+      if (!sink.flush) continue;
+      const signal = AbortSignal.any([
+        AbortSignal.timeout(FLUSH_TIMEOUT_MS),
+        this.#run.owner.signal,
+      ]);
+      places.push(...(await within(sink.flush(reason, signal), FLUSH_TIMEOUT_MS * 2)));
+    }
+    return places;
+  }
+
+  /** Notes why staged rows could not be settled. */
+  flushFailed(error: unknown, nextAttemptMs: number): void {
+    const outcome = outcomeOfError(error);
+    if (outcome.kind !== "retry") return;
+    const { reason, why } = outcome;
+    this.#run.owner.note.fail({ reason, why, isError: true, nextAttemptMs });
+  }
+
+  /** Notes why a run could not begin; gives when it tries again, undefined when another owner has it. */
+  beginFailed(error: unknown, failures: number): number | undefined {
+    const { owner, options, versions, lanes } = this.#run;
+    const outcome = outcomeOfError(error);
+    if (outcome.kind !== "retry") {
+      owner.fenced();
+      return undefined;
+    }
+    const plan = versions.at(lanes.position);
+    const waitMs = retryWaitMs(outcome, { attempts: failures, plan, random: options.random });
+    owner.note.fail({
+      reason: outcome.reason,
+      why: outcome.why,
+      isError: isError(outcome, { failures }),
+      nextAttemptMs: options.now() + waitMs,
+    });
+    owner.changed(false);
+    return waitMs;
+  }
+
+  /** Closes all destinations; they are opened again when needed. */
+  close(): Promise<void> {
+    this.isStale = false;
+    return this.#destinations.close();
+  }
+}

@@ -1,0 +1,144 @@
+/** The open destinations of a sink, one for each version that has work; and one attempt at a write. */
+import type { StreamDefinition } from "../core/definitions.ts";
+import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sinks/sink.ts";
+import { type DriverTable, driverOf, type VersionPlan } from "./version-table.ts";
+
+/** How long a driver may ignore its signal before delivery goes on without it. */
+const GRACE_MS = 5_000;
+const OPEN_TIMEOUT_MS = 60_000;
+
+/** What the process gives to drivers; delivery adds the sink and its stream. */
+export type DestinationEnvironment = Omit<
+  SinkEnvironment,
+  "sinkUid" | "sinkName" | "logName" | "logUid" | "schema"
+>;
+
+/** A destination with the partitions that were claimed in it. */
+export interface Destination {
+  readonly sink: OpenSink;
+  readonly resumed: Set<number>;
+}
+
+/** Opens and closes the destinations of one sink. */
+export interface Destinations {
+  /** The destination of a version; opens it when need be. Throws what `open` throws. */
+  get(plan: VersionPlan): Promise<Destination>;
+  /** Destinations that are open now. */
+  open(): Promise<Destination[]>;
+  /** Closes them; the next `get` opens again. */
+  close(): Promise<void>;
+}
+
+/** What `createDestinations` needs. */
+export interface DestinationsInput {
+  readonly drivers: DriverTable;
+  readonly environment: DestinationEnvironment;
+  readonly sink: { readonly uid: string; readonly name: string };
+  readonly logUid: string;
+  readonly branch: string;
+  readonly stream: () => StreamDefinition | undefined;
+}
+
+/** The destinations of a sink: none is open yet. */
+export function createDestinations(input: DestinationsInput): Destinations {
+  const opened = new Map<number, Promise<Destination>>();
+  const open = async (plan: VersionPlan): Promise<Destination> => {
+    const stream = input.stream();
+    if (!stream) throw new Error("the stream of the sink is gone");
+    const driver = driverOf(input.drivers, plan.kind);
+    const sink = await within(
+      driver.open(plan.version.sink.config.value as never, {
+        ...input.environment,
+        sinkUid: input.sink.uid,
+        sinkName: input.sink.name,
+        logName: `${stream.name}/branches/${input.branch}`,
+        logUid: input.logUid,
+        schema: stream.schema,
+      }),
+      OPEN_TIMEOUT_MS,
+    );
+    return { sink, resumed: new Set() };
+  };
+  return {
+    get(plan) {
+      const { version } = plan.version;
+      const known = opened.get(version);
+      if (known) return known;
+      const made = open(plan);
+      opened.set(version, made);
+      made.catch(() => {
+        if (opened.get(version) === made) opened.delete(version);
+      });
+      return made;
+    },
+    async open() {
+      const settled = await Promise.allSettled(opened.values());
+      return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    },
+    async close() {
+      const all = [...opened.values()];
+      opened.clear();
+      const results = await Promise.allSettled(all);
+      await Promise.allSettled(
+        results.map((r) =>
+          r.status === "fulfilled" ? within(r.value.sink.close(), GRACE_MS) : undefined,
+        ),
+      );
+    },
+  };
+}
+
+/** One attempt: never throws, ends in time, and honours `signal`. */
+export async function attemptWrite(
+  sink: OpenSink,
+  request: SinkRequest,
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+): Promise<RequestOutcome> {
+  const controller = new AbortController();
+  const stop = () => controller.abort(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  const timer = setTimeout(
+    () => controller.abort(new Error("the attempt took too long")),
+    timeoutMs,
+  );
+  try {
+    return await within(sink.write(request, controller.signal), timeoutMs + GRACE_MS);
+  } catch (error) {
+    return outcomeOfError(error);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** A thrown error as a failure of scope `sink`. A SinkFault names its reason; it may be shown. */
+export function outcomeOfError(error: unknown): RequestOutcome {
+  const reason = (error as { reason?: unknown } | undefined)?.reason;
+  if (reason === "FENCED") return { kind: "fenced" };
+  const why = error instanceof Error ? error.message : String(error);
+  return {
+    kind: "retry",
+    scope: "sink",
+    reason: typeof reason === "string" ? reason : "INTERNAL",
+    why,
+    burnsAttempt: true,
+  };
+}
+
+/** Rejects with reason TIMEOUT when a promise takes longer. */
+export async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        Object.assign(new Error("the destination did not answer in time"), { reason: "TIMEOUT" }),
+      );
+    }, ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

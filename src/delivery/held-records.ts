@@ -1,0 +1,158 @@
+/** Held records as the API offers them, from any node: commands go to the owner through the store. */
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { HeldCommand_Action, HeldCommandSchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
+import type { KeyedStore } from "../bus/index.ts";
+import type { SinkDefinition } from "../core/definitions.ts";
+import { fail } from "../core/errors.ts";
+import type { Place } from "../sinks/sink.ts";
+import { discardHeld, replayHeld } from "./held-lane.ts";
+import type { HeldEntry, HeldStore } from "./held-store.ts";
+import { placeFromMessage, placeToMessage } from "./lane-state.ts";
+import { comparePlaces, formatPlace, isWithin } from "./place.ts";
+import type { SinkState } from "./sink-state.ts";
+import type { SinkWorker } from "./sink-worker.ts";
+
+const ANSWER_MS = 30_000;
+const POLL_MS = 250;
+
+/** What is done with held records. */
+export type HeldAction = "replay" | "discard";
+
+/** A page of held records. */
+export interface HeldPage {
+  /** Newest place first. */
+  readonly entries: readonly HeldEntry[];
+  /** Where the next page begins; undefined at the end. */
+  readonly next: Place | undefined;
+}
+
+/** Held records of sinks. */
+export interface HeldRecords {
+  list(
+    sink: SinkDefinition,
+    page: { readonly size: number; readonly before?: Place | undefined },
+  ): Promise<HeldPage>;
+  /** Delivers them again; no places means all. Gives how many were delivered. */
+  replay(sink: SinkDefinition, places: readonly Place[]): Promise<number>;
+  /** Gives them up; no places means all. Gives how many it was. */
+  discard(sink: SinkDefinition, places: readonly Place[]): Promise<number>;
+}
+
+/** What `createHeldRecords` needs. */
+export interface HeldRecordsInput {
+  readonly held: HeldStore;
+  readonly commands: KeyedStore;
+  readonly now: () => number;
+  readonly stateOf: (sink: SinkDefinition) => Promise<SinkState | undefined>;
+  /** The worker of a sink when this node owns its shard. */
+  readonly workerOf: (sink: SinkDefinition) => SinkWorker | undefined;
+}
+
+/** Makes the face of held records. */
+export function createHeldRecords(input: HeldRecordsInput): HeldRecords {
+  const run = (sink: SinkDefinition, action: HeldAction, places: readonly Place[]) => {
+    const worker = input.workerOf(sink);
+    if (worker) return runHeldCommand(input, worker, { action, places });
+    return forward(input, sink, { action, places });
+  };
+  return {
+    async list(sink, { size, before }) {
+      const all = await listHeld(input, sink);
+      const from = before ? all.filter((e) => comparePlaces(e.place, before) < 0) : all;
+      const entries = from.slice(0, size);
+      return { entries, next: from.length > size ? entries.at(-1)?.place : undefined };
+    },
+    replay: (sink, places) => run(sink, "replay", places),
+    discard: (sink, places) => run(sink, "discard", places),
+  };
+}
+
+/** Copies that the cursor has passed: the others are of records that will be attempted again. */
+async function listHeld(input: HeldRecordsInput, sink: SinkDefinition): Promise<HeldEntry[]> {
+  const [entries, state] = await Promise.all([input.held.list(sink.uid), input.stateOf(sink)]);
+  return entries.filter(({ place, partition }) => {
+    const lane = state?.lanes.find((l) => l.partition === partition);
+    if (!lane || comparePlaces(place, lane.next) >= 0) return false;
+    const isOpen = lane.requests.some(({ ranges }) => isWithin(ranges, place));
+    const isGone = lane.released.some((released) => comparePlaces(released, place) === 0);
+    return !isOpen && !isGone && !isWithin(lane.staged, place);
+  });
+}
+
+/** Carries a command out on the node that owns the sink. */
+export async function runHeldCommand(
+  input: HeldRecordsInput,
+  worker: SinkWorker,
+  { action, places }: { readonly action: HeldAction; readonly places: readonly Place[] },
+): Promise<number> {
+  const { definition } = worker;
+  if (action === "replay" && definition.isPaused) {
+    throw fail("WRONG_STATE", "the sink is paused: resume it to replay its held records");
+  }
+  return worker.exclusively(async () => {
+    const all = await listHeld(input, definition);
+    const wanted = new Set(places.map(formatPlace));
+    const entries = all.filter((e) => wanted.size === 0 || wanted.has(formatPlace(e.place)));
+    if (entries.length === 0) return 0;
+    const run = await worker.ensureRun();
+    return action === "replay" ? replayHeld(run, entries) : discardHeld(run, entries);
+  });
+}
+
+async function forward(
+  { commands, now }: HeldRecordsInput,
+  sink: SinkDefinition,
+  { action, places }: { readonly action: HeldAction; readonly places: readonly Place[] },
+): Promise<number> {
+  const key = `command.${sink.uid}.${randomBytes(9).toString("hex")}`;
+  const deadlineMs = now() + ANSWER_MS;
+  const command = create(HeldCommandSchema, {
+    action: action === "replay" ? HeldCommand_Action.REPLAY : HeldCommand_Action.DISCARD,
+    places: places.map(placeToMessage),
+    deadlineMs: BigInt(Math.round(deadlineMs)),
+  });
+  await commands.writeMany([
+    { key, value: toBinary(HeldCommandSchema, command), expectedSequence: 0 },
+  ]);
+  try {
+    while (now() < deadlineMs) {
+      await delay(POLL_MS);
+      const entry = await commands.get(key);
+      const answer = entry && fromBinary(HeldCommandSchema, entry.value);
+      if (!answer?.isDone) continue;
+      if (answer.error) throw fail("DESTINATION_REFUSED", answer.error);
+      return Number(answer.count);
+    }
+  } finally {
+    await commands.delete(key).catch(() => undefined);
+  }
+  throw fail("LOG_UNAVAILABLE", "no node delivers for this sink now", { retryAfterMs: 5_000 });
+}
+
+/** Carries out commands that other nodes have left for sinks of this node; call it now and then. */
+export async function answerHeldCommands(
+  input: HeldRecordsInput & { readonly sinkByUid: (uid: string) => SinkDefinition | undefined },
+): Promise<void> {
+  for (const entry of await input.commands.list("command")) {
+    const command = fromBinary(HeldCommandSchema, entry.value);
+    const sink = input.sinkByUid(entry.key.split(".")[1] ?? "");
+    const worker = sink && input.workerOf(sink);
+    if (Number(command.deadlineMs) < input.now()) {
+      await input.commands.delete(entry.key);
+      continue;
+    }
+    if (!worker || command.isDone) continue;
+    const places = command.places.map(placeFromMessage);
+    const action = command.action === HeldCommand_Action.REPLAY ? "replay" : "discard";
+    command.isDone = true;
+    try {
+      command.count = BigInt(await runHeldCommand(input, worker, { action, places }));
+    } catch (error) {
+      command.error = error instanceof Error ? error.message : String(error);
+    }
+    const value = toBinary(HeldCommandSchema, command);
+    await input.commands.writeMany([{ key: entry.key, value, expectedSequence: entry.sequence }]);
+  }
+}

@@ -1,0 +1,195 @@
+/** What a cursor remembers of one partition, as plain data, and its form in protobuf. */
+import { create } from "@bufbuild/protobuf";
+import {
+  type LaneCursor,
+  LaneCursorSchema,
+  type PlaceRange as PlaceRangeMessage,
+  type RecordPlace,
+} from "#gen/tributary/delivery/v1/cursor_pb.js";
+import type { Place } from "../sinks/sink.ts";
+import type { PlaceRange } from "./place.ts";
+
+/** The ledger of a lane, in records: all that is settled. Every number only grows. */
+export interface LaneCounts {
+  /** Confirmed in turn, not counting `replayed`. */
+  delivered: number;
+  filtered: number;
+  /** Held at some time: those that are held now, and `discarded`, and `replayed`. */
+  held: number;
+  discarded: number;
+  expired: number;
+  replayed: number;
+}
+
+/** A key whose records wait. */
+export interface ParkedKey {
+  /** No record of the key from here on is delivered. */
+  first: Place;
+  /** Whether its records are being delivered again, in order, up to the lane's `next`. */
+  isResuming: boolean;
+}
+
+/** A request as the cursor knows it. */
+export interface PlannedRange {
+  readonly number: number;
+  readonly version: number;
+  readonly ranges: readonly PlaceRange[];
+  readonly count: number;
+}
+
+/** A LaneCursor without the encoding. */
+export interface LaneState {
+  readonly logUid: string;
+  readonly partition: number;
+  generation: number;
+  revision: number;
+  version: number;
+  next: Place;
+  nextRequest: number;
+  requests: readonly PlannedRange[];
+  staged: readonly PlaceRange[];
+  parked: Map<number, ParkedKey>;
+  counts: LaneCounts;
+  released: readonly Place[];
+  lastDeliveredUs: number;
+}
+
+/** The state of a lane that begins at a sequence. */
+export function newLaneState(logUid: string, partition: number, startSequence: number): LaneState {
+  return {
+    logUid,
+    partition,
+    generation: 0,
+    revision: 0,
+    version: 0,
+    next: { sequence: startSequence, index: 0 },
+    nextRequest: 1,
+    requests: [],
+    staged: [],
+    parked: new Map(),
+    counts: { delivered: 0, filtered: 0, held: 0, discarded: 0, expired: 0, replayed: 0 },
+    released: [],
+    lastDeliveredUs: 0,
+  };
+}
+
+/** Encodes a lane. */
+export function laneToMessage(state: LaneState): LaneCursor {
+  const { counts } = state;
+  return create(LaneCursorSchema, {
+    logUid: state.logUid,
+    partition: state.partition,
+    generation: state.generation,
+    revision: BigInt(state.revision),
+    version: BigInt(state.version),
+    next: placeToMessage(state.next),
+    nextRequest: BigInt(state.nextRequest),
+    requests: state.requests.map((request) => ({
+      number: BigInt(request.number),
+      version: BigInt(request.version),
+      ranges: request.ranges.map(rangeToMessage),
+      count: request.count,
+    })),
+    staged: state.staged.map(rangeToMessage),
+    parked: [...state.parked].map(([keyHash, key]) => ({
+      keyHash,
+      first: placeToMessage(key.first),
+      isResuming: key.isResuming,
+    })),
+    counts: {
+      delivered: BigInt(counts.delivered),
+      filtered: BigInt(counts.filtered),
+      held: BigInt(counts.held),
+      discarded: BigInt(counts.discarded),
+      expired: BigInt(counts.expired),
+      replayed: BigInt(counts.replayed),
+    },
+    released: state.released.map(placeToMessage),
+    lastDeliveredUs: BigInt(state.lastDeliveredUs),
+  });
+}
+
+/** Decodes a lane. */
+export function laneFromMessage(message: LaneCursor): LaneState {
+  const counts = message.counts;
+  return {
+    logUid: message.logUid,
+    partition: message.partition,
+    generation: message.generation,
+    revision: Number(message.revision),
+    version: Number(message.version),
+    next: placeFromMessage(message.next),
+    nextRequest: Number(message.nextRequest),
+    requests: message.requests.map((request) => ({
+      number: Number(request.number),
+      version: Number(request.version),
+      ranges: request.ranges.map(rangeFromMessage),
+      count: request.count,
+    })),
+    staged: message.staged.map(rangeFromMessage),
+    parked: new Map(
+      message.parked.map((key) => [
+        key.keyHash,
+        { first: placeFromMessage(key.first), isResuming: key.isResuming },
+      ]),
+    ),
+    counts: {
+      delivered: Number(counts?.delivered ?? 0n),
+      filtered: Number(counts?.filtered ?? 0n),
+      held: Number(counts?.held ?? 0n),
+      discarded: Number(counts?.discarded ?? 0n),
+      expired: Number(counts?.expired ?? 0n),
+      replayed: Number(counts?.replayed ?? 0n),
+    },
+    released: message.released.map(placeFromMessage),
+    lastDeliveredUs: Number(message.lastDeliveredUs),
+  };
+}
+
+/** A place in protobuf. */
+export function placeToMessage(place: Place) {
+  return { sequence: BigInt(place.sequence), index: place.index };
+}
+
+/** A place from protobuf; a missing one is the very first. */
+export function placeFromMessage(place: RecordPlace | undefined): Place {
+  return { sequence: Number(place?.sequence ?? 0n), index: place?.index ?? 0 };
+}
+
+function rangeToMessage(range: PlaceRange) {
+  return {
+    fromSequence: BigInt(range.from.sequence),
+    fromIndex: range.from.index,
+    toSequence: BigInt(range.to.sequence),
+    toIndex: range.to.index,
+  };
+}
+
+function rangeFromMessage(range: PlaceRangeMessage): PlaceRange {
+  return {
+    from: { sequence: Number(range.fromSequence), index: range.fromIndex },
+    to: { sequence: Number(range.toSequence), index: range.toIndex },
+  };
+}
+
+/** Records of a lane that are settled. */
+export function settledCount({ counts }: LaneState): number {
+  return counts.delivered + counts.filtered + counts.held + counts.expired;
+}
+
+/** The lowest place of a lane that is not settled: where reading must begin after a crash. */
+export function lowestPlace(state: LaneState): Place {
+  let lowest = state.next;
+  const lower = (place: Place) => {
+    if (
+      place.sequence < lowest.sequence ||
+      (place.sequence === lowest.sequence && place.index < lowest.index)
+    ) {
+      lowest = place;
+    }
+  };
+  for (const request of state.requests) lower(request.ranges[0]!.from);
+  for (const range of state.staged) lower(range.from);
+  for (const key of state.parked.values()) lower(key.first);
+  return lowest;
+}

@@ -1,0 +1,71 @@
+/**
+ * Counts the records that were stored on a log since a sink's start: once each, at the edge as they
+ * come, or by reading what is stored when nothing else reads it for the sink. It does not look at what
+ * the sink has settled, so the ledger (D3) is a check and not a tautology.
+ */
+import type { LogMessage, LogReader } from "../core/log.ts";
+import { decodeRecordBatch } from "../core/record-batch.ts";
+import type { ShardEdge } from "./feed.ts";
+
+/** The count of one sink. */
+export class PushCount {
+  /** Every message up to this sequence is counted. */
+  sequence: number;
+  pushed: number;
+  /** Oldest arrival since nothing was pending, for the lag; undefined when there is none. */
+  #isAtEdge = false;
+  readonly #edge: ShardEdge;
+
+  constructor(edge: ShardEdge, sequence: number, pushed: number) {
+    this.#edge = edge;
+    this.sequence = sequence;
+    this.pushed = pushed;
+  }
+
+  /** Whether every message up to the edge is counted. */
+  get isAtEdge(): boolean {
+    return this.#isAtEdge;
+  }
+
+  /** Counts a message that follows, in the log, on all that was counted. */
+  add(sequence: number, records: number): void {
+    if (sequence <= this.sequence) return;
+    this.sequence = sequence;
+    this.pushed += records;
+  }
+
+  /** Counts a message at the edge, if all before it is counted. */
+  offer(message: LogMessage, records: () => number): void {
+    if (this.#isAtEdge && message.sequence > this.sequence) this.add(message.sequence, records());
+  }
+
+  /** Says that every message below `position` was counted, and whether that is the edge. */
+  passed(position: number, isAtEdge: boolean): void {
+    this.sequence = Math.max(this.sequence, position - 1);
+    if (isAtEdge) this.#isAtEdge = true;
+  }
+
+  /** Reads and counts up to the edge; ends early when aborted. Fails with LOG_UNAVAILABLE. */
+  async scan(
+    log: { readonly shard: number; readonly uid: string },
+    reader: LogReader,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!this.#isAtEdge && !signal.aborted) {
+      const edgeBefore = this.#edge.sequence;
+      const messages = await reader.read(log, {
+        fromSequence: this.sequence + 1,
+        maxMessages: 512,
+        maxBytes: 4 * 1024 * 1024,
+        signal,
+      });
+      for (const message of messages) {
+        if (message.sequence > this.sequence) {
+          this.add(message.sequence, decodeRecordBatch(message.data).count);
+        }
+      }
+      if (messages.length === 0) this.sequence = Math.max(this.sequence, edgeBefore);
+      if (this.sequence >= this.#edge.sequence) this.#isAtEdge = true;
+    }
+  }
+}

@@ -1,0 +1,198 @@
+/** Sends the requests of lanes and does what their outcomes ask for. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../core/logger.ts";
+import type { RequestOutcome, RowOutcome, SinkRequest } from "../sinks/sink.ts";
+import { attemptWrite, type Destination, outcomeOfError } from "./destinations.ts";
+import type { HeldStore, HoldInput } from "./held-store.ts";
+import type { LaneRequest } from "./lane-request.ts";
+import type { LaneRow } from "./lane-row.ts";
+import type { LaneRun } from "./lane-run.ts";
+import { isError, type Retry, retryWaitMs } from "./retry-wait.ts";
+import { encodeLane } from "./sink-state.ts";
+import type { VersionPlan, VersionTable } from "./version-table.ts";
+
+const HOLD_RETRY_MS = 1_000;
+
+/** What the runner asks of the worker whose requests it sends. */
+export interface RequestHost {
+  readonly sinkUid: string;
+  readonly logger: Logger;
+  readonly held: HeldStore;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Ends everything at once when ownership is lost. */
+  readonly signal: AbortSignal;
+  epoch(): number;
+  isCurrent(run: LaneRun): boolean;
+  readonly versions: VersionTable;
+  readonly keepsCursor: boolean;
+  /** Rejects when this node may no longer be the owner. */
+  assertOwner(): Promise<void>;
+  /** The destination of a version, claimed for the lane's partition. */
+  destination(plan: VersionPlan, partition: number): Promise<Destination>;
+  /** Rows of a request are staged; its rows are let go. */
+  staged(run: LaneRun, request: LaneRequest, plan: VersionPlan): void;
+  succeeded(run: LaneRun): void;
+  /** The lane waits: until a time (`now` terms), or for its owner when that is Infinity. */
+  waits(
+    run: LaneRun,
+    untilMs: number,
+    fault: { reason: string; why: string; isError: boolean },
+  ): void;
+  /** Something that the cursor tells has changed; urgent when a request waits for its write. */
+  changed(isUrgent: boolean): void;
+  fenced(): void;
+}
+
+/** Sends one request and settles it, or lets its lane wait. Never throws. */
+export async function runRequest(
+  host: RequestHost,
+  run: LaneRun,
+  request: LaneRequest,
+): Promise<void> {
+  request.state = "sending";
+  const plan = host.versions.byNumber(request.version);
+  const outcome = await attempt(host, run, { request, plan });
+  // The lane may have been replaced by what its target keeps: then the request is planned anew.
+  if (host.signal.aborted || !host.isCurrent(run)) return;
+  try {
+    await handle(host, run, { request, plan, outcome });
+  } catch (error) {
+    if (!host.signal.aborted) throw error;
+  }
+}
+
+interface Sent {
+  readonly request: LaneRequest;
+  readonly plan: VersionPlan;
+}
+
+async function attempt(
+  host: RequestHost,
+  { lane }: LaneRun,
+  { request, plan }: Sent,
+): Promise<RequestOutcome> {
+  try {
+    await host.assertOwner();
+    const destination = await host.destination(plan, lane.state.partition);
+    const sent: SinkRequest = {
+      id: requestId(host.sinkUid, lane.state.partition, request.number),
+      partition: lane.state.partition,
+      generation: lane.state.generation,
+      epoch: host.epoch(),
+      rows: request.rows ?? [],
+      isReplay: false,
+      ...(host.keepsCursor && { cursor: encodeLane(lane.snapshot(request)) }),
+    };
+    const { attemptTimeoutMs: timeoutMs } = plan;
+    return await attemptWrite(destination.sink, sent, { timeoutMs, signal: host.signal });
+  } catch (error) {
+    return outcomeOfError(error);
+  }
+}
+
+/** Stable id of a request: `<sink uid>-<partition>-<number>`. */
+export function requestId(sinkUid: string, partition: number, number: number): string {
+  return `${sinkUid}-${partition}-${number}`;
+}
+
+async function handle(
+  host: RequestHost,
+  run: LaneRun,
+  { request, plan, outcome }: Sent & { readonly outcome: RequestOutcome },
+): Promise<void> {
+  switch (outcome.kind) {
+    case "rows":
+      return settle(host, run, { request, plan, outcomes: outcome.outcomes });
+    case "fenced":
+      return host.fenced();
+    case "pause":
+      request.state = "ready";
+      return host.waits(run, Number.POSITIVE_INFINITY, { ...outcome, isError: true });
+    case "retry":
+      if (outcome.scope === "sink") return retryLater(host, run, { request, plan, outcome });
+      return refuse(host, run, { request, plan, outcome });
+  }
+}
+
+/** A request that was refused as a whole is halved; a single record of it is held. */
+async function refuse(
+  host: RequestHost,
+  run: LaneRun,
+  { request, plan, outcome }: Sent & { readonly outcome: Retry },
+): Promise<void> {
+  if (request.count > 1) {
+    run.lane.split(request);
+    host.changed(true);
+    return;
+  }
+  const { reason, why } = outcome;
+  const outcomes = [{ kind: "reject", reason, why } as const];
+  await settle(host, run, { request, plan, outcomes });
+}
+
+function retryLater(
+  host: RequestHost,
+  run: LaneRun,
+  { request, plan, outcome }: Sent & { readonly outcome: Retry },
+): void {
+  request.state = "ready";
+  request.failures += 1;
+  if (outcome.burnsAttempt) request.attempts += 1;
+  const { attempts } = request;
+  const waitMs = retryWaitMs(outcome, { attempts, plan, random: host.random });
+  host.waits(run, host.now() + waitMs, {
+    reason: outcome.reason,
+    why: outcome.why,
+    isError: isError(outcome, request),
+  });
+}
+
+async function settle(
+  host: RequestHost,
+  run: LaneRun,
+  { request, plan, outcomes }: Sent & { readonly outcomes: readonly RowOutcome[] },
+): Promise<void> {
+  const rows = request.rows ?? [];
+  const delivered: LaneRow[] = [];
+  const held: HoldInput[] = [];
+  rows.forEach((row, i) => {
+    const outcome = outcomes[i];
+    if (outcome?.kind === "delivered") delivered.push(row);
+    else if (outcome?.kind === "reject") held.push({ row, ...outcome });
+  });
+  if (held.length > 0) await hold(host, run, { request, held });
+  const isAllStaged = rows.length > 0 && delivered.length + held.length === 0;
+  if (isAllStaged) host.staged(run, request, plan);
+  else {
+    const heldRows = held.map(({ row }) => row);
+    const { isKeyBlocked } = plan;
+    const rest = run.lane.resolve(request, { delivered, held: heldRows, isKeyBlocked });
+    if (rest) host.staged(run, rest, plan);
+  }
+  host.succeeded(run);
+  host.changed(false);
+}
+
+/** Stores copies before the cursor may pass the records (D1); waits as long as the store is away. */
+async function hold(
+  host: RequestHost,
+  { lane }: LaneRun,
+  { request, held }: { request: LaneRequest; held: readonly HoldInput[] },
+): Promise<void> {
+  const { partition, generation } = lane.state;
+  for (;;) {
+    try {
+      await host.held.put(host.sinkUid, held, {
+        partition,
+        generation,
+        sinkVersion: request.version,
+        holdTimeMs: host.now(),
+      });
+      return;
+    } catch (error) {
+      host.logger.warn("held records could not be stored", { error: String(error) });
+      await delay(HOLD_RETRY_MS, undefined, { signal: host.signal });
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/** Where lanes go on: from the cursor that the target keeps, or from ours. */
+import type { LogReader } from "../core/log.ts";
+import type { KeptCursor, RejectedPlace } from "../sinks/sink.ts";
+import type { HeldStore } from "./held-store.ts";
+import { decodeRows } from "./lane-row.ts";
+import type { LaneState } from "./lane-state.ts";
+import { formatPlace, placeAfter } from "./place.ts";
+import { decodeLane } from "./sink-state.ts";
+
+/** What resuming a partition needs. */
+export interface ResumeInput {
+  readonly sinkUid: string;
+  readonly log: { readonly shard: number; readonly uid: string };
+  readonly reader: LogReader;
+  readonly held: HeldStore;
+  readonly isKeyBlocked: boolean;
+  readonly nowMs: number;
+  /** Revision that this process last saw committed in the target; undefined when it wrote none yet. */
+  readonly committed: number | undefined;
+}
+
+/**
+ * Where a lane goes on after its partition was claimed in the target. `state` is `ours` itself when
+ * nothing is to be changed; `committed` is the revision that the target holds.
+ */
+export async function resumeLane(
+  ours: LaneState,
+  kept: KeptCursor | undefined,
+  input: ResumeInput,
+): Promise<{ readonly state: LaneState; readonly committed: number }> {
+  if (!kept) return { state: ours, committed: -1 };
+  const committed = decodeLane(kept.cursor).revision;
+  if (committed === input.committed) return { state: ours, committed };
+  const state = mergeLane(ours, kept);
+  if (state !== ours) await holdRejects(state, kept.rejects, input);
+  return { state, committed };
+}
+
+/**
+ * The state of a lane from what the target keeps and our copy. The target knows best what it holds
+ * (also when it was restored from a backup). Our copy is used when it knows of the same requests: then
+ * it also knows what was held, parked and discarded since.
+ */
+function mergeLane(ours: LaneState, kept: KeptCursor): LaneState {
+  const theirs = decodeLane(kept.cursor);
+  if (theirs.logUid !== ours.logUid) return ours;
+  if (ours.nextRequest === theirs.nextRequest && ours.revision >= theirs.revision) return ours;
+  return {
+    ...theirs,
+    counts: {
+      ...theirs.counts,
+      discarded: Math.max(ours.counts.discarded, theirs.counts.discarded),
+      replayed: Math.max(ours.counts.replayed, theirs.counts.replayed),
+    },
+    released: ours.released,
+  };
+}
+
+/**
+ * Holds the rows that the last request of a kept cursor had refused: the crash may have come before
+ * they were held. Their copies are stored again, unless they were replayed or discarded since.
+ */
+async function holdRejects(
+  lane: LaneState,
+  rejects: readonly RejectedPlace[],
+  input: ResumeInput,
+): Promise<void> {
+  const released = new Set(lane.released.map(formatPlace));
+  for (const { place, reason, why } of rejects) {
+    const [message] = await input.reader.read(input.log, {
+      fromSequence: place.sequence,
+      maxMessages: 1,
+      maxBytes: 1,
+    });
+    const row = message?.sequence === place.sequence ? decodeRows(message)[place.index] : undefined;
+    lane.counts.delivered -= 1;
+    if (!row) {
+      lane.counts.expired += 1;
+      continue;
+    }
+    lane.counts.held += 1;
+    if (!released.has(formatPlace(place))) {
+      await input.held.put(input.sinkUid, [{ row, reason, why }], {
+        partition: lane.partition,
+        generation: lane.generation,
+        sinkVersion: lane.version,
+        holdTimeMs: input.nowMs,
+      });
+    }
+    if (input.isKeyBlocked && row.keyHash !== undefined && !lane.parked.has(row.keyHash)) {
+      lane.parked.set(row.keyHash, { first: placeAfter(place), isResuming: false });
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** How long a failed request waits (B01), and when a failure is an ERROR of the sink. */
+import type { RequestOutcome } from "../sinks/sink.ts";
+import type { LaneRequest } from "./lane-request.ts";
+import type { VersionPlan } from "./version-table.ts";
+
+/** A failed attempt that is to be repeated. */
+export type Retry = Extract<RequestOutcome, { kind: "retry" }>;
+
+/** Failures that say nothing of the request: probed at least this often, so recovery is noticed soon. */
+const CONNECTION_REASONS: ReadonlySet<string> = new Set([
+  "CONNECTION_FAILED",
+  "CONNECTION_REFUSED",
+  "CONNECTION_LOST",
+  "DATABASE_UNAVAILABLE",
+  "UNREACHABLE",
+  "RESOLVE_FAILED",
+  "TIMEOUT",
+]);
+const CONNECTION_PROBE_MS = 30_000;
+
+/** Failures that the owner must mend: an ERROR at the first attempt. */
+const OWNER_REASONS: ReadonlySet<string> = new Set([
+  "AUTHENTICATION_FAILED",
+  "PERMISSION_DENIED",
+  "DATABASE_MISSING",
+  "TABLE_MISMATCH",
+  "URL_INVALID",
+  "ADDRESS_REFUSED",
+  "EGRESS_REFUSED",
+  "UNAUTHORIZED",
+  "FORBIDDEN",
+]);
+const JITTER = 0.2;
+const WAIT_WITHOUT_ATTEMPT_MS = 5_000;
+
+/** Milliseconds until the next attempt. `random` is in [0, 1). The receiver's own wish is a minimum. */
+export function retryWaitMs(
+  retry: Retry,
+  { attempts, plan, random }: { attempts: number; plan: VersionPlan; random: () => number },
+): number {
+  const { scheduleMs } = plan;
+  const scheduled = retry.burnsAttempt
+    ? scheduleMs[Math.min(Math.max(0, attempts - 1), scheduleMs.length - 1)]!
+    : (scheduleMs[0] ?? WAIT_WITHOUT_ATTEMPT_MS);
+  const capped = CONNECTION_REASONS.has(retry.reason)
+    ? Math.min(scheduled, CONNECTION_PROBE_MS)
+    : scheduled;
+  const varied = capped * (1 - JITTER + 2 * JITTER * random());
+  return Math.max(varied, retry.afterMs ?? 0);
+}
+
+/** Whether a failure turns the sink to ERROR: its owner is needed, or the same request failed twice. */
+export function isError(retry: Retry, request: Pick<LaneRequest, "failures">): boolean {
+  return OWNER_REASONS.has(retry.reason) || (retry.burnsAttempt && request.failures >= 2);
+}

@@ -1,0 +1,99 @@
+/** Everything that is remembered of a sink, and its bytes: tributary.delivery.v1.SinkCursor. */
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { LaneCursorSchema, SinkCursorSchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
+import type { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
+import { type LaneState, laneFromMessage, laneToMessage } from "./lane-state.ts";
+
+/** What a sink is doing. */
+export interface StateNote {
+  readonly state: Sink_State;
+  readonly cause: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+  /** 0 for none. */
+  readonly nextAttemptMs: number;
+  /** Value of SinkDefinition.restarts that this state has heard of. */
+  readonly restarts: number;
+}
+
+/** A SinkCursor without the encoding. */
+export interface SinkState {
+  readonly logUid: string;
+  readonly epoch: number;
+  readonly owner: string;
+  /** First sequence that is not read: partitions without a lane are settled below it. */
+  readonly position: number;
+  readonly countedSequence: number;
+  readonly pushed: number;
+  readonly lanes: readonly LaneState[];
+  readonly note: StateNote | undefined;
+  /** Arrival of the oldest record that waits; 0 when none does. */
+  readonly oldestArrivalUs: number;
+}
+
+/** Key of a sink's cursor. */
+export function cursorKey(sinkUid: string): string {
+  return `cursor.${sinkUid}`;
+}
+
+/** Encodes the state of a sink. */
+export function encodeSinkState(state: SinkState): Uint8Array {
+  const { note } = state;
+  return toBinary(
+    SinkCursorSchema,
+    create(SinkCursorSchema, {
+      logUid: state.logUid,
+      epoch: BigInt(state.epoch),
+      owner: state.owner,
+      position: BigInt(state.position),
+      countedSequence: BigInt(state.countedSequence),
+      pushed: BigInt(state.pushed),
+      lanes: state.lanes.map(laneToMessage),
+      oldestArrivalUs: BigInt(state.oldestArrivalUs),
+      ...(note && {
+        state: {
+          state: note.state,
+          cause: note.cause,
+          reason: note.reason,
+          sinceMs: BigInt(Math.round(note.sinceMs)),
+          nextAttemptMs: BigInt(Math.round(note.nextAttemptMs)),
+          restarts: BigInt(note.restarts),
+        },
+      }),
+    }),
+  );
+}
+
+/** Decodes the state of a sink. */
+export function decodeSinkState(bytes: Uint8Array): SinkState {
+  const cursor = fromBinary(SinkCursorSchema, bytes);
+  const note = cursor.state;
+  return {
+    logUid: cursor.logUid,
+    epoch: Number(cursor.epoch),
+    owner: cursor.owner,
+    position: Number(cursor.position),
+    countedSequence: Number(cursor.countedSequence),
+    pushed: Number(cursor.pushed),
+    lanes: cursor.lanes.map(laneFromMessage),
+    oldestArrivalUs: Number(cursor.oldestArrivalUs),
+    note: note && {
+      state: note.state,
+      cause: note.cause,
+      reason: note.reason,
+      sinceMs: Number(note.sinceMs),
+      nextAttemptMs: Number(note.nextAttemptMs),
+      restarts: Number(note.restarts),
+    },
+  };
+}
+
+/** Encodes a lane alone, for sinks that keep the cursor in their target. */
+export function encodeLane(lane: LaneState): Uint8Array {
+  return toBinary(LaneCursorSchema, laneToMessage(lane));
+}
+
+/** Decodes a lane that a target kept. */
+export function decodeLane(bytes: Uint8Array): LaneState {
+  return laneFromMessage(fromBinary(LaneCursorSchema, bytes));
+}

@@ -1,0 +1,32 @@
+/** What the workers of a node share. */
+import type { KeyedStore } from "../bus/index.ts";
+import type { Definitions } from "../core/definitions.ts";
+import type { LogReader } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import type { DestinationEnvironment } from "./destinations.ts";
+import type { HeldStore } from "./held-store.ts";
+import type { DriverTable } from "./version-table.ts";
+
+/** Bytes of records in queues, of all sinks of a node. */
+export interface QueueBudget {
+  used: number;
+  readonly max: number;
+}
+
+/** What the workers of a node share. */
+export interface WorkerOptions {
+  readonly definitions: Definitions;
+  readonly reader: LogReader;
+  readonly cursors: KeyedStore;
+  readonly held: HeldStore;
+  readonly drivers: DriverTable;
+  readonly environment: DestinationEnvironment;
+  readonly logger: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Random name of this node's engine. */
+  readonly owner: string;
+  readonly budget: QueueBudget;
+}
