@@ -1,11 +1,10 @@
 /** The composition root: opens the parts in order, makes the demo, and says what runs. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { type Closers, createClosers } from "./app/closers.ts";
-import { createEnvironments, openAccess, openCatalog } from "./app/control-plane.ts";
+import { openAccess, openCatalog } from "./app/control-plane.ts";
 import { openDelivery } from "./app/data-plane.ts";
 import { type Foundations, openFoundations, type StartOptions } from "./app/foundations.ts";
 import { openPort } from "./app/port.ts";
+import { packageVersion } from "./app/version.ts";
 import type { BannerFacts } from "./banner.ts";
 import { rotateSecret } from "./catalog/application-service.ts";
 import { ensureDemo, ensureOperator } from "./catalog/demo.ts";
@@ -38,7 +37,7 @@ export async function startApp(options: StartOptions): Promise<App> {
 async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const { config } = options;
   const foundations = await openFoundations(options, closers);
-  const delivery = await openDelivery(foundations, createEnvironments(foundations), closers);
+  const delivery = await openDelivery(foundations, closers);
   const catalog = openCatalog(foundations, delivery, closers);
   let url = config.PUBLIC_URL ?? "";
   const auth = await openAccess(foundations, () => url, closers);
@@ -95,11 +94,9 @@ function describeNode(
   url: string,
   demo: BannerFacts["demo"],
 ): Omit<BannerFacts, "seconds"> {
-  const packageFile = join(import.meta.dirname, "../package.json");
-  const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
   const sync = bus.durability.isPowerSafe ? "fsync before OK" : "not power-safe";
   return {
-    version,
+    version: packageVersion(),
     url,
     dataDir: config.dataDir,
     log: embedded?.nats ? `nats-server, embedded; ${sync}` : `nats-server of NATS_URL; ${sync}`,

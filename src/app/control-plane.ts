@@ -5,24 +5,20 @@ import { type Auth, openAuth } from "../auth/auth.ts";
 import { createUseNotes } from "../auth/use-notes.ts";
 import { noteApplicationUse } from "../catalog/application-store.ts";
 import { createLogPurger } from "../catalog/log-purger.ts";
-import type { HeldRecords, SinkCatalog, SinkStatusSource } from "../catalog/sink-catalog.ts";
+import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { startUpkeep } from "../catalog/upkeep.ts";
 import { makeUid } from "../core/uid.ts";
+import type { Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
+import { createHeldView } from "./held-view.ts";
 import { OWN_SERVICES } from "./services.ts";
-
-/** What delivery tells the control plane. */
-export interface DeliveryView {
-  readonly statuses: SinkStatusSource["statuses"];
-  readonly held: HeldRecords;
-}
 
 /** What the services of the control plane share. */
 export function openCatalog(
   foundations: Foundations,
-  delivery: DeliveryView,
+  delivery: Delivery,
   closers: Closers,
 ): SinkCatalog {
   const { database, bus, snapshot, masterKey, logger } = foundations;
@@ -45,7 +41,7 @@ export function openCatalog(
     drivers: sinkDrivers,
     environmentOf: (identity) => ({ ...identity, ...environment }),
     statuses: { statuses: delivery.statuses },
-    held: delivery.held,
+    held: createHeldView(delivery.held),
   };
   closers.add("upkeep", startUpkeep(catalog).close);
   return catalog;

@@ -28,6 +28,7 @@ import { createServerHandler } from "../server/router.ts";
 import type { Registration } from "../server/rpc.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
+import { packageVersion } from "./version.ts";
 
 /** What the port is made of. */
 export interface PortParts {
@@ -50,6 +51,8 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     lanes: push ? [push.lane] : [],
     routes: config.TRIBUTARY_ROLES.includes("api") ? parts.auth.routes : [],
     checks: readinessChecks(parts.foundations),
+    version: packageVersion(),
+    publicUrl: config.PUBLIC_URL,
   });
   const tls =
     config.TRIBUTARY_TLS_CERT && config.TRIBUTARY_TLS_KEY
