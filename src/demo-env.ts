@@ -1,5 +1,5 @@
 /** `<data dir>/demo.env`: what a newcomer's shell needs for the first push. */
-import { chmodSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Lines of the file. */
@@ -29,6 +29,8 @@ export function readDemoSecret(dataDir: string): string | undefined {
 /** Writes the file at once and readable by its owner alone. */
 export function writeDemoEnv(dataDir: string, env: DemoEnv): void {
   const file = demoEnvPath(dataDir);
+  // Without embedded servers nothing else has made the folder.
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(`${file}.new`, lines.join(""), { mode: 0o600 });
   chmodSync(`${file}.new`, 0o600);
