@@ -13,7 +13,9 @@ import { applicationSecrets, applications, grants } from "../db/schema.ts";
 import { etagOf } from "./catalog.ts";
 import { newestFirst } from "./newest-first.ts";
 
+/** A row of `applications`. */
 export type ApplicationRow = typeof applications.$inferSelect;
+/** A row of `application_secrets`. */
 export type SecretRow = typeof applicationSecrets.$inferSelect;
 
 /** The application as callers see it, with the hints of its valid secrets. */
@@ -38,10 +40,12 @@ export function applicationFromRow(
   });
 }
 
+/** Inserts; a taken name or client id is a unique violation. */
 export async function insertApplication(queries: Queries, row: ApplicationRow): Promise<void> {
   await queries.insert(applications).values(row);
 }
 
+/** The application of this name. */
 export async function findApplication(
   queries: Queries,
   name: string,
@@ -58,6 +62,7 @@ export async function lockApplication(
   return (await found.for("update"))[0];
 }
 
+/** A page of the applications of a project, newest first, with one row more than it holds. */
 export async function listApplications(
   queries: Queries,
   projectUid: string,
@@ -73,6 +78,7 @@ export async function listApplications(
     .limit(limit);
 }
 
+/** Changes a row; `version` must grow for the data plane to see it. */
 export async function updateApplication(
   queries: Queries,
   uid: string,
@@ -81,6 +87,7 @@ export async function updateApplication(
   await queries.update(applications).set(values).where(eq(applications.uid, uid));
 }
 
+/** Deletes an application with its secrets and grants. */
 export async function deleteApplication(queries: Queries, uid: string): Promise<void> {
   await queries.delete(applications).where(eq(applications.uid, uid));
 }
@@ -112,6 +119,7 @@ export async function listSecrets(
     .orderBy(desc(applicationSecrets.createTime), desc(applicationSecrets.uid));
 }
 
+/** Adds a secret. */
 export async function insertSecret(queries: Queries, row: SecretRow): Promise<void> {
   await queries.insert(applicationSecrets).values(row);
 }

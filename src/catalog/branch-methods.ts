@@ -31,6 +31,7 @@ type BranchMethods = Pick<
   "createBranch" | "getBranch" | "listBranches" | "deleteBranch"
 >;
 
+/** The methods, to be spread into the service. */
 export function createBranchMethods(catalog: Catalog): BranchMethods {
   return {
     createBranch: async (request) => ({ branch: await create(catalog, request) }),

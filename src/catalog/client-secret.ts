@@ -12,6 +12,7 @@ export interface ClientSecret {
   readonly hint: string;
 }
 
+/** A new secret from 256 random bits. */
 export function makeClientSecret(): ClientSecret {
   const random = randomBytes(32).toString("base64url");
   return describeSecret(`${PREFIX}${random}${checksum(random)}`);

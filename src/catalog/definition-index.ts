@@ -28,6 +28,7 @@ export interface DefinitionIndex {
   apply(update: DefinitionUpdate): void;
 }
 
+/** An empty index. */
 export function createDefinitionIndex(): DefinitionIndex {
   const streams = createTable<StreamDefinition>((stream) => [
     stream.name,

@@ -32,6 +32,7 @@ export type Uids = readonly string[] | "all";
 const among = (column: PgColumn, uids: Uids): SQL | undefined =>
   uids === "all" ? undefined : inArray(column, [...uids]);
 
+/** Streams with their logs and earlier versions. */
 export async function readStreams(queries: Queries, uids: Uids): Promise<StreamDefinition[]> {
   const rows = await queries.select().from(streams).where(among(streams.uid, uids));
   const branchRows = await queries.select().from(branches).where(among(branches.streamUid, uids));
@@ -81,6 +82,7 @@ export interface ReadSinksOptions {
   readonly onSealed: (name: string, error: unknown) => void;
 }
 
+/** Sinks with all their versions, decrypted; those that cannot be are left out. */
 export async function readSinks(
   queries: Queries,
   uids: Uids,
@@ -149,6 +151,7 @@ export function sinkVersionFromRow(
   return { version: row.number, fromSequence: row.fromSequence, sink };
 }
 
+/** Applications with the secrets that are valid at `now`, newest first. */
 export async function readApplications(
   queries: Queries,
   uids: Uids,
@@ -177,6 +180,7 @@ export async function readApplications(
   }));
 }
 
+/** Grants, the ones on the installation included. */
 export async function readGrants(queries: Queries, uids: Uids): Promise<GrantDefinition[]> {
   return await queries
     .select({

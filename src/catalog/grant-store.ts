@@ -10,6 +10,7 @@ import type { Queries } from "../db/client.ts";
 import { applications, grants, projects } from "../db/schema.ts";
 import { newestFirst } from "./newest-first.ts";
 
+/** A row of `grants`. */
 export type GrantRow = typeof grants.$inferSelect;
 
 /** The grant as callers see it. */
@@ -73,6 +74,7 @@ export async function listGrants(
     .limit(limit);
 }
 
+/** Deletes a grant; call `checkOwners` after it. */
 export async function deleteGrant(queries: Queries, uid: string): Promise<void> {
   await queries.delete(grants).where(eq(grants.uid, uid));
 }

@@ -12,6 +12,7 @@ type HeldMethods = Pick<
   "listHeldRecords" | "replayHeldRecords" | "discardHeldRecords"
 >;
 
+/** The methods, to be spread into the service. */
 export function createHeldMethods(catalog: SinkCatalog): HeldMethods {
   const { database, masterKey, held } = catalog;
   const find = async (name: string): Promise<SinkDefinition> =>

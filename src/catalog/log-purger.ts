@@ -14,6 +14,7 @@ export interface LogPlace {
   readonly shard: number;
 }
 
+/** Notes and purges logs that are gone. */
 export interface LogPurger {
   /** Notes logs for deletion, within the transaction that deletes their definition. */
   note(queries: Queries, logs: readonly LogPlace[]): Promise<void>;
@@ -24,6 +25,7 @@ export interface LogPurger {
   close(): void;
 }
 
+/** What the purger works with. */
 export interface LogPurgerOptions {
   readonly database: Database;
   readonly logger: Logger;
@@ -37,6 +39,7 @@ const SWEEP_MS = 60_000;
 const BEHIND_MS = 16 * 60_000;
 const SWEEP_LOGS_MAX = 1_000;
 
+/** Starts the purger; its owner closes it. */
 export function createLogPurger(options: LogPurgerOptions): LogPurger {
   const { database, logger, purgeLog, now = Date.now } = options;
   const sweep = async () => {

@@ -6,20 +6,25 @@ import { branches, sinks, streams } from "../db/schema.ts";
 import type { LogPlace } from "./log-purger.ts";
 import { newestFirst } from "./newest-first.ts";
 
+/** A row of `branches`. */
 export type BranchRow = typeof branches.$inferSelect;
 
+/** Inserts; a taken name is a unique violation. */
 export async function insertBranch(queries: Queries, row: BranchRow): Promise<void> {
   await queries.insert(branches).values(row);
 }
 
+/** The branch of this name. */
 export async function findBranch(queries: Queries, name: string): Promise<BranchRow | undefined> {
   return (await queries.select().from(branches).where(eq(branches.name, name)))[0];
 }
 
+/** The branch, locked until the transaction ends. */
 export async function lockBranch(queries: Queries, name: string): Promise<BranchRow | undefined> {
   return (await queries.select().from(branches).where(eq(branches.name, name)).for("update"))[0];
 }
 
+/** A page of the branches of a stream, newest first, with one row more than it holds. */
 export async function listBranches(
   queries: Queries,
   streamUid: string,
@@ -34,6 +39,7 @@ export async function listBranches(
     .limit(limit);
 }
 
+/** Deletes a branch that no sink delivers. */
 export async function deleteBranch(queries: Queries, uid: string): Promise<void> {
   await queries.delete(branches).where(eq(branches.uid, uid));
 }
@@ -55,6 +61,7 @@ export async function logsOfStream(queries: Queries, streamUid: string): Promise
     .orderBy(branches.createTime);
 }
 
+/** All logs of all streams of a project. */
 export async function logsOfProject(queries: Queries, projectUid: string): Promise<LogPlace[]> {
   return await queries
     .select({ uid: branches.uid, shard: branches.shard })

@@ -9,6 +9,7 @@ import { grants, projects } from "../db/schema.ts";
 import { etagOf } from "./catalog.ts";
 import { newestFirst } from "./newest-first.ts";
 
+/** A row of `projects`. */
 export type ProjectRow = typeof projects.$inferSelect;
 
 /** The project as callers see it. */
@@ -24,10 +25,12 @@ export function projectFromRow(row: ProjectRow): Project {
   });
 }
 
+/** Inserts; a taken name is a unique violation. */
 export async function insertProject(queries: Queries, row: ProjectRow): Promise<void> {
   await queries.insert(projects).values(row);
 }
 
+/** The project of this name. */
 export async function findProject(queries: Queries, name: string): Promise<ProjectRow | undefined> {
   return (await queries.select().from(projects).where(eq(projects.name, name)))[0];
 }
@@ -57,6 +60,7 @@ export async function listProjects(
     .limit(limit);
 }
 
+/** Changes a row; `version` must grow for the data plane to see it. */
 export async function updateProject(
   queries: Queries,
   uid: string,
@@ -65,6 +69,7 @@ export async function updateProject(
   await queries.update(projects).set(values).where(eq(projects.uid, uid));
 }
 
+/** Deletes a project with all that belongs to it; its logs are to be noted for purging before. */
 export async function deleteProject(queries: Queries, uid: string): Promise<void> {
   await queries.delete(projects).where(eq(projects.uid, uid));
 }

@@ -9,6 +9,7 @@ export interface SealedSinkOwner {
   readonly sinkUid: string;
 }
 
+/** Encrypts a whole definition for its owner. */
 export function sealSink(masterKey: Uint8Array, owner: SealedSinkOwner, sink: Sink): Uint8Array {
   return sealSecret(masterKey, toBinary(SinkSchema, sink), contextOf(owner));
 }

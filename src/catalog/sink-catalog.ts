@@ -38,6 +38,7 @@ export interface SinkIdentity {
   readonly schema: Schema;
 }
 
+/** The catalog with drivers and what delivery knows. */
 export interface SinkCatalog extends Catalog {
   readonly drivers: SinkDrivers;
   readonly environmentOf: (identity: SinkIdentity) => SinkEnvironment;

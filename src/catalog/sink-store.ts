@@ -10,6 +10,7 @@ import { sinkFromRow, sinkVersionFromRow } from "./definition-store.ts";
 import { newestFirst } from "./newest-first.ts";
 import { sealSink } from "./sealed-sink.ts";
 
+/** A row of `sinks`. */
 export type SinkRow = typeof sinks.$inferSelect;
 
 /** A sink with its versions opened. */
@@ -26,10 +27,12 @@ export interface NewSinkVersion {
   readonly createTime: Date;
 }
 
+/** Inserts; a taken name is a unique violation. */
 export async function insertSink(queries: Queries, row: SinkRow): Promise<void> {
   await queries.insert(sinks).values(row);
 }
 
+/** Saves a version, encrypted. */
 export async function insertSinkVersion(
   queries: Queries,
   row: SinkRow,
@@ -64,6 +67,7 @@ export async function loadSink(
   return { row: found.sink, definition: sinkFromRow(found.sink, found.branch, opened) };
 }
 
+/** The row of the sink of this name, without its definition. */
 export async function findSink(queries: Queries, name: string): Promise<SinkRow | undefined> {
   return (await queries.select().from(sinks).where(eq(sinks.name, name)))[0];
 }
@@ -73,6 +77,7 @@ export async function lockSink(queries: Queries, name: string): Promise<SinkRow 
   return (await queries.select().from(sinks).where(eq(sinks.name, name)).for("update"))[0];
 }
 
+/** A page of the sinks of a stream, newest first, with one row more than it holds. */
 export async function listSinkRows(
   queries: Queries,
   streamUid: string,
@@ -87,11 +92,13 @@ export async function listSinkRows(
     .limit(limit);
 }
 
+/** Number of sinks of a stream. */
 export async function countSinks(queries: Queries, streamUid: string): Promise<number> {
   const condition = eq(sinks.streamUid, streamUid);
   return (await queries.select({ number: count() }).from(sinks).where(condition))[0]?.number ?? 0;
 }
 
+/** Changes a row; `version` must grow for the data plane to see it. */
 export async function updateSinkRow(
   queries: Queries,
   uid: string,
@@ -100,6 +107,7 @@ export async function updateSinkRow(
   await queries.update(sinks).set(values).where(eq(sinks.uid, uid));
 }
 
+/** Deletes a sink with its versions. */
 export async function deleteSink(queries: Queries, uid: string): Promise<void> {
   await queries.delete(sinks).where(eq(sinks.uid, uid));
 }

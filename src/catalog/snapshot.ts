@@ -25,6 +25,7 @@ export interface Snapshot extends Definitions {
   close(): Promise<void>;
 }
 
+/** What a snapshot is made of. */
 export interface SnapshotOptions {
   readonly database: Database;
   /** 32 bytes; opens the definitions of sinks. */
@@ -52,7 +53,8 @@ export async function openSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     const { newest, update } = await readChanges(options, seen);
     seen = newest;
     freshAtMs = startMs;
-    if (!update) return;
+    // Changes of other things, such as revoked tokens, come by here too.
+    if (!update || Object.values(update).every((part) => part.uids.length === 0)) return;
     index.apply(update);
     for (const listener of listeners) callListener(listener, logger);
   };

@@ -14,6 +14,7 @@ import { streams, streamVersions } from "../db/schema.ts";
 import { etagOf } from "./catalog.ts";
 import { newestFirst } from "./newest-first.ts";
 
+/** A row of `streams`. */
 export type StreamRow = typeof streams.$inferSelect;
 
 /** What a Stream message says of a row: all that callers may set. */
@@ -78,10 +79,12 @@ export function streamValues(stream: Stream): StreamValues {
   };
 }
 
+/** Inserts; a taken name is a unique violation. */
 export async function insertStream(queries: Queries, row: StreamRow): Promise<void> {
   await queries.insert(streams).values(row);
 }
 
+/** The stream of this name. */
 export async function findStream(queries: Queries, name: string): Promise<StreamRow | undefined> {
   return (await queries.select().from(streams).where(eq(streams.name, name)))[0];
 }
@@ -91,6 +94,7 @@ export async function lockStream(queries: Queries, name: string): Promise<Stream
   return (await queries.select().from(streams).where(eq(streams.name, name)).for("update"))[0];
 }
 
+/** A page of the streams of a project, newest first, with one row more than it holds. */
 export async function listStreams(
   queries: Queries,
   projectUid: string,
@@ -142,6 +146,7 @@ export async function saveStream(
   await queries.update(streams).set(values).where(eq(streams.uid, old.uid));
 }
 
+/** Deletes a stream with its branches and sinks; its logs are to be noted for purging before. */
 export async function deleteStream(queries: Queries, uid: string): Promise<void> {
   await queries.delete(streams).where(eq(streams.uid, uid));
 }

@@ -29,6 +29,7 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** What `openDatabase` takes. */
 export interface DatabaseOptions {
   /** `postgres://…`; `?host=/folder` names a Unix socket. */
   readonly url: string;

@@ -30,6 +30,7 @@ const number = () => bigint({ mode: "number" });
 /** All tables live in a Postgres schema of their own. */
 export const tributary = pgSchema("tributary");
 
+/** Projects. */
 export const projects = tributary.table("projects", {
   uid: text().primaryKey(),
   name: text().notNull().unique(),
@@ -40,6 +41,7 @@ export const projects = tributary.table("projects", {
   updateTime: time().notNull(),
 });
 
+/** Streams as they are now. */
 export const streams = tributary.table(
   "streams",
   {
@@ -102,6 +104,7 @@ export const branches = tributary.table(
   (t) => [index().on(t.streamUid, t.createTime, t.uid), index().on(t.shard)],
 );
 
+/** Sinks; what they are is in `sink_versions`. */
 export const sinks = tributary.table(
   "sinks",
   {
@@ -143,6 +146,7 @@ export const sinkVersions = tributary.table(
   (t) => [primaryKey({ columns: [t.sinkUid, t.number] })],
 );
 
+/** OAuth2 clients. */
 export const applications = tributary.table(
   "applications",
   {
@@ -167,6 +171,7 @@ export const applications = tributary.table(
   (t) => [index().on(t.projectUid, t.createTime, t.uid)],
 );
 
+/** Secrets of applications, as SHA-256. */
 export const applicationSecrets = tributary.table(
   "application_secrets",
   {
@@ -184,6 +189,7 @@ export const applicationSecrets = tributary.table(
   (t) => [index().on(t.applicationUid)],
 );
 
+/** Roles of clients; one for each resource and client. */
 export const grants = tributary.table(
   "grants",
   {
@@ -210,6 +216,7 @@ export const grants = tributary.table(
   ],
 );
 
+/** Keys that sign access tokens. */
 export const signingKeys = tributary.table("signing_keys", {
   kid: text().primaryKey(),
   /** JWS algorithm. */
@@ -224,6 +231,7 @@ export const signingKeys = tributary.table("signing_keys", {
   endTime: time(),
 });
 
+/** Access tokens that were revoked before their end. */
 export const revokedTokens = tributary.table(
   "revoked_tokens",
   {
