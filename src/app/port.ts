@@ -101,7 +101,7 @@ function openPush(
     durabilityWarning: () => bus.durability.warning ?? "",
   });
   const admission = createAdmission();
-  closers.add("admission", admission.close);
+  closers.add("admission", () => admission.close());
   const { authorizePush } = auth.authorizer;
   const lane = createPushLane({
     ingest,
