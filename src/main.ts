@@ -5,6 +5,7 @@ import { formatBanner } from "./banner.ts";
 import { parseCommand, USAGE } from "./command.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { createLogger } from "./core/logger.ts";
+import { releaseStartMemory } from "./start-memory.ts";
 
 /** A server that has not drained by then is ended all the same. */
 const STOP_MS_MAX = 10_000;
@@ -31,6 +32,7 @@ async function main(words: readonly string[]): Promise<void> {
   });
   const app = await startApp({ config, logger, onProgress: (text) => print(`  ${text}\n`) });
   stopOnSignal(app.close);
+  releaseStartMemory();
   print(formatBanner({ ...app.facts, seconds: (performance.now() - startedAt) / 1000 }));
 }
 
