@@ -39,29 +39,23 @@ export interface EncodedBlock {
 }
 
 /**
- * Encodes the rows numbered by `chosen`, in that order, as one or more blocks. The same rows are
- * always split alike, whatever the facts of the call.
+ * Divides the rows numbered by `chosen` into those of one block each, in their order. The same rows
+ * are always divided alike, whatever the facts of the call.
  */
-export function encodeCallBlocks(
-  facts: CallFacts,
-  records: RecordRows,
-  chosen: readonly number[],
-): EncodedBlock[] {
-  const head = encodeHead(facts);
-  const blocks: EncodedBlock[] = [];
+export function divideRows(records: RecordRows, chosen: readonly number[]): (readonly number[])[] {
+  const blocks: (readonly number[])[] = [];
   let first = 0;
   let bytes = 0;
   for (let i = 0; i < chosen.length; i++) {
     const size = rowSize(records, chosen[i]!);
     if (i > first && bytes + size > BLOCK_BYTES_MAX - HEAD_BYTES_MAX) {
-      blocks.push(encodeBlock(head, facts, { records, rows: chosen.slice(first, i) }));
+      blocks.push(chosen.slice(first, i));
       first = i;
       bytes = 0;
     }
     bytes += size;
   }
-  const rows = first === 0 ? chosen : chosen.slice(first);
-  if (rows.length > 0) blocks.push(encodeBlock(head, facts, { records, rows }));
+  if (chosen.length > 0) blocks.push(first === 0 ? chosen : chosen.slice(first));
   return blocks;
 }
 
@@ -99,13 +93,14 @@ function cut(text: string): Uint8Array {
   return bytes.subarray(0, end);
 }
 
-interface Rows {
-  readonly records: RecordRows;
-  readonly rows: readonly number[];
-}
-
-function encodeBlock(head: Uint8Array, facts: CallFacts, { records, rows }: Rows): EncodedBlock {
+/** Encodes the rows as one block. */
+export function encodeCallBlock(
+  facts: CallFacts,
+  records: RecordRows,
+  rows: readonly number[],
+): EncodedBlock {
   const { bytes, spans, ids, hashes } = records;
+  const head = encodeHead(facts);
   const trace = cut(facts.traceContext);
   let size = head.length + 11 + 3 + trace.length + 6 + 6;
   for (const row of rows) size += rowSize(records, row);
@@ -136,7 +131,7 @@ function encodeBlock(head: Uint8Array, facts: CallFacts, { records, rows }: Rows
 }
 
 /** Below this a loop is faster than a call of the runtime. */
-const LOOP_BYTES_MAX = 48;
+const LOOP_BYTES_MAX = 64;
 
 function copyRecord(
   target: Uint8Array,

@@ -48,7 +48,13 @@ interface Waiter {
 
 /** Makes the bound. */
 export function createAdmission(options: AdmissionOptions = {}): Admission {
-  return new Room(options);
+  const room = new Room(options);
+  // Closures, so that a method can be passed on by itself.
+  return {
+    admit: (projectUid, bytes, signal) => room.admit(projectUid, bytes, signal),
+    heldBytes: () => room.heldBytes(),
+    close: () => room.close(),
+  };
 }
 
 class Room implements Admission {

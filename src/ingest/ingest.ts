@@ -6,10 +6,15 @@ import type { LogAppended, LogCall, LogReader, LogWriter } from "../core/log.ts"
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import { partitionOf } from "../core/partition.ts";
 import { decodeRecordBatch } from "../core/record-batch.ts";
-import { type CallFacts, type EncodedBlock, encodeCallBlocks } from "../core/record-block.ts";
+import {
+  type CallFacts,
+  divideRows,
+  type EncodedBlock,
+  encodeCallBlock,
+} from "../core/record-block.ts";
 import { recordId } from "../core/record-id.ts";
 import { contentHash } from "./content-hash.ts";
-import { checkRecords, countOf, type RecordSet } from "./record-set.ts";
+import { checkRecords, countOf, type RecordSet, SLICE_BYTES, yieldTurn } from "./record-set.ts";
 
 /** One call. */
 export interface PushCall {
@@ -111,10 +116,10 @@ export function createIngest(options: IngestOptions): Ingest {
       schemaVersion: stream.schemaVersion,
       traceContext: call.caller.traceContext,
     };
-    const parts = divide(records, stream, () => nextTurn(stream)).flatMap(({ partition, rows }) =>
-      encodeCallBlocks(facts, records, rows).map((encoded) => ({ partition, encoded })),
-    );
-    const appended = log.append(logCall(call, records, { stream, log: target, parts }));
+    const rows = divide(records, stream, () => nextTurn(stream));
+    const parts = await encodeParts(facts, records, rows);
+    const idempotency = await idempotencyOf(call, records, target);
+    const appended = log.append(logCall({ stream, log: target, parts, idempotency }));
     return { answer: appended.then((stored) => finish({ call, facts, parts, target }, stored)) };
   };
 
@@ -153,7 +158,7 @@ export function createIngest(options: IngestOptions): Ingest {
 interface SentCall {
   readonly call: PushCall;
   readonly facts: CallFacts;
-  readonly parts: EncodedCall["parts"];
+  readonly parts: readonly EncodedPart[];
   readonly target: LogDefinition;
 }
 
@@ -228,15 +233,50 @@ function divide(
     .filter((part) => part.rows.length > 0);
 }
 
+/** An encoded block on its way to a partition. */
+interface EncodedPart {
+  readonly partition: number;
+  readonly encoded: EncodedBlock;
+}
+
+/** Encodes block by block; between the blocks of a large call others get a turn. */
+async function encodeParts(
+  facts: CallFacts,
+  records: RecordSet,
+  divided: ReturnType<typeof divide>,
+): Promise<EncodedPart[]> {
+  const parts: EncodedPart[] = [];
+  let bytes = 0;
+  for (const { partition, rows } of divided) {
+    for (const chosen of divideRows(records, rows)) {
+      if (bytes > SLICE_BYTES) {
+        await yieldTurn();
+        bytes = 0;
+      }
+      const encoded = encodeCallBlock(facts, records, chosen);
+      bytes += encoded.block.length;
+      parts.push({ partition, encoded });
+    }
+  }
+  return parts;
+}
+
+async function idempotencyOf(call: PushCall, records: RecordSet, log: LogDefinition) {
+  if (call.idempotencyKey === "") return undefined;
+  const identity = JSON.stringify([call.caller.id, log.uid, call.idempotencyKey]);
+  const id = createHash("sha256").update(identity).digest("base64url");
+  return { id, bodyHash: await contentHash(records) };
+}
+
 interface EncodedCall {
   readonly stream: StreamDefinition;
   readonly log: LogDefinition;
-  readonly parts: readonly { readonly partition: number; readonly encoded: EncodedBlock }[];
+  readonly parts: readonly EncodedPart[];
+  readonly idempotency: LogCall["idempotency"];
 }
 
-function logCall(call: PushCall, records: RecordSet, target: EncodedCall): LogCall {
-  const { stream, log, parts } = target;
-  const plain = {
+function logCall({ stream, log, parts, idempotency }: EncodedCall): LogCall {
+  return {
     shard: log.shard,
     logUid: log.uid,
     generation: stream.generation,
@@ -246,11 +286,8 @@ function logCall(call: PushCall, records: RecordSet, target: EncodedCall): LogCa
       block: encoded.block,
       count: encoded.rows.length,
     })),
+    ...(idempotency && { idempotency }),
   };
-  if (call.idempotencyKey === "") return plain;
-  const identity = JSON.stringify([call.caller.id, log.uid, call.idempotencyKey]);
-  const id = createHash("sha256").update(identity).digest("base64url");
-  return { ...plain, idempotency: { id, bodyHash: contentHash(records) } };
 }
 
 function firstPlaceOf(blocks: readonly EncodedBlock[], appended: LogAppended): string {

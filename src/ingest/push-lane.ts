@@ -95,10 +95,10 @@ async function serve(
         },
       }),
     );
-    sendResult(response, route, result);
+    if (!gone.signal.aborted) sendResult(response, route, result);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
-    refuse(options, route, { ...exchange, error });
+    if (!gone.signal.aborted) refuse(options, route, { ...exchange, error });
   } finally {
     response.off("close", onClose);
     admitted?.release();
@@ -172,17 +172,17 @@ async function withDeadline<T>(timeoutMs: number | undefined, answer: Promise<T>
 }
 
 function sendResult(response: LaneResponse, route: LaneRoute, result: PushResult): void {
-  if (response.destroyed) return;
   const isProto = route.kind === "proto";
-  const bytes = isProto
-    ? toBinary(PushResponseSchema, create(PushResponseSchema, result))
-    : Buffer.from(resultJson(result));
+  // Text goes out with the head in one write.
+  const body = isProto
+    ? Buffer.from(toBinary(PushResponseSchema, create(PushResponseSchema, result)))
+    : resultJson(result);
   response.statusCode = 200;
   response.setHeader("content-type", isProto ? "application/proto" : "application/json");
-  response.setHeader("content-length", String(bytes.length));
+  response.setHeader("content-length", String(Buffer.byteLength(body)));
   response.setHeader("x-content-type-options", "nosniff");
   response.setHeader("cache-control", "no-store");
-  response.end(bytes);
+  response.end(body);
 }
 
 /** PushResponse in proto JSON: 64-bit integers as strings, fields without a value left out. */
@@ -201,7 +201,6 @@ function refuse(
   route: LaneRoute,
   { response, call, error }: Exchange & { readonly error: ConnectError },
 ): void {
-  if (response.destroyed) return;
   const isConnect = route.kind !== "rest" && reasonOf(error) !== "CONTENT_TYPE_UNSUPPORTED";
   options.sendError(response, error, {
     requestId: call.requestId,

@@ -19,7 +19,7 @@ export const RECORD_BYTES_MAX = 1024 * 1024 - 4096;
 /** Records of one call. */
 export const RECORDS_MAX = 100_000;
 /** Bytes that are scanned before others get a turn: about 1 ms. */
-const SLICE_BYTES = 256 * 1024;
+export const SLICE_BYTES = 256 * 1024;
 const ID_BYTES_MAX = 256;
 
 /** Records in place, and the definition that they were checked by. */

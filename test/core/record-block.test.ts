@@ -6,7 +6,8 @@ import { decodeRecordBatch, encodeRecordBatch } from "../../src/core/record-batc
 import {
   BLOCK_BYTES_MAX,
   type CallFacts,
-  encodeCallBlocks,
+  divideRows,
+  encodeCallBlock,
   type RecordRows,
 } from "../../src/core/record-block.ts";
 
@@ -28,6 +29,10 @@ function rowsOf(texts: string[], more: Partial<RecordRows> = {}): RecordRows {
     at += Buffer.byteLength(text);
   }
   return { bytes, spans, ids: [], hashes: [], ...more };
+}
+
+function encodeCallBlocks(call: CallFacts, records: RecordRows, chosen: readonly number[]) {
+  return divideRows(records, chosen).map((rows) => encodeCallBlock(call, records, rows));
 }
 
 const all = (n: number) => Array.from({ length: n }, (_, i) => i);

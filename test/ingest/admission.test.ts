@@ -54,7 +54,9 @@ describe("admission of bytes", () => {
     const second = reasonOfRejection(admission.admit("b", 5));
     gone.abort(new Error("gone"));
     await expect(first).rejects.toThrow("gone");
-    admission.close();
+    const { close } = admission;
+    close();
+    close();
     expect(await second).toBe("SHUTTING_DOWN");
     expect(await reasonOfRejection(admission.admit("c", 1))).toBe("SHUTTING_DOWN");
   });
