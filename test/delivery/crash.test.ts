@@ -1,0 +1,158 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { Sink_RecordFailure } from "#gen/tributary/management/v1/sink_pb.js";
+import { waitFor } from "../support/wait-for.ts";
+import { createMortalEngine } from "./mortal-engine.ts";
+import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
+import { TestTarget } from "./test-target.ts";
+
+interface Value {
+  readonly key: number;
+  readonly n: number;
+  readonly isBad: boolean;
+}
+
+const scenario = fc.record({
+  lives: fc.array(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 5 }),
+  messages: fc.array(
+    fc.record({
+      partition: fc.integer({ min: 0, max: 2 }),
+      records: fc.array(fc.record({ key: fc.nat(5), isBad: fc.integer({ min: 0, max: 19 }) }), {
+        minLength: 1,
+        maxLength: 12,
+      }),
+    }),
+    { minLength: 1, maxLength: 25 },
+  ),
+  isBlocking: fc.boolean(),
+  concurrency: fc.constantFrom(1, 3),
+  faults: fc.array(fc.constantFrom("ok", "ok", "sink", "request"), { minLength: 1, maxLength: 7 }),
+  batch: fc.integer({ min: 1, max: 15 }),
+});
+
+async function live(input: typeof scenario extends fc.Arbitrary<infer T> ? T : never, keepsCursor: boolean) {
+  const target = new TestTarget({ keepsCursor, concurrency: keepsCursor ? 1 : input.concurrency });
+  const world = createWorld(target);
+  world.definitions.partitions = 3;
+  const a = sink({
+    uid: "a",
+    log: log("l"),
+    versions: [
+      version({
+        count: input.batch,
+        scheduleMs: [1],
+        onRecordFailure: input.isBlocking ? Sink_RecordFailure.BLOCK_KEY : Sink_RecordFailure.HOLD,
+      }),
+    ],
+  });
+  world.definitions.set(a);
+  let attempt = 0;
+  target.answer = (request) => {
+    const fault = [...input.faults, "ok"][attempt++ % (input.faults.length + 1)];
+    const base = { kind: "retry", reason: "DOWN", why: "down", burnsAttempt: true } as const;
+    if (fault === "sink") return { ...base, scope: "sink" };
+    const values = request.rows.map((r) => JSON.parse(new TextDecoder().decode(r.json)) as Value);
+    if (!values.some((v) => v.isBad)) return undefined;
+    if (fault === "request" && values.length > 1) return { ...base, scope: "request" };
+    return {
+      kind: "rows",
+      outcomes: values.map((v) =>
+        v.isBad ? { kind: "reject", reason: "BAD", why: "bad" } : { kind: "delivered" },
+      ),
+    };
+  };
+  const values: Value[] = [];
+  const push = (message: (typeof input.messages)[0]) => {
+    const records = message.records.map(({ key, isBad }) => {
+      // A key belongs to one partition.
+      const value = { key: key * 3 + message.partition, n: values.length, isBad: isBad === 0 };
+      values.push(value);
+      return { key: value.key, value };
+    });
+    world.shard.append("l", records, { partition: message.partition });
+  };
+  const half = input.messages.length >> 1;
+  for (const message of input.messages.slice(0, half)) push(message);
+  let late = input.messages.slice(half);
+  for (const stepsLeft of input.lives) {
+    const mortal = createMortalEngine(world, { stepsLeft });
+    void mortal.engine.start();
+    for (const message of late.splice(0, 3)) push(message);
+    await Promise.race([mortal.died, new Promise((resolve) => setTimeout(resolve, 15))]);
+    mortal.kill();
+  }
+  const last = world.engine();
+  void last.start();
+  for (const message of late) push(message);
+  late = [];
+  const isDone = async () => {
+    const { counts } = await ledger(last, a);
+    expect(counts.delivered + counts.held + counts.pending + counts.expired).toBe(counts.pushed);
+    const waiting = input.isBlocking ? waitingBehindBad(values) : 0;
+    return counts.pushed === values.length && counts.pending === waiting;
+  };
+  await waitFor(isDone, { timeoutMs: 5_000, everyMs: 3 });
+  return { world, a, last, values };
+}
+
+/** Records of keys that have a bad record before them: BLOCK_KEY keeps them waiting. */
+function waitingBehindBad(values: readonly Value[]): number {
+  const blocked = new Set<number>();
+  let count = 0;
+  for (const value of values) {
+    if (blocked.has(value.key)) count += 1;
+    else if (value.isBad) blocked.add(value.key);
+  }
+  return count;
+}
+
+/** A first attempt comes after the first attempts of all earlier records of its key (D2). */
+function checkOrder(world: Awaited<ReturnType<typeof live>>["world"]) {
+  const newest = new Map<number, number>();
+  const seen = new Set<number>();
+  for (const request of world.target.received) {
+    for (const { key, n } of request.values as Value[]) {
+      if (seen.has(n)) continue;
+      seen.add(n);
+      expect(n).toBeGreaterThan(newest.get(key) ?? -1);
+      newest.set(key, n);
+    }
+  }
+}
+
+for (const keepsCursor of [false, true]) {
+  const kind = keepsCursor ? "a sink that keeps the cursor" : "any other sink";
+  test(`N04, N05, N07: kill -9 at any step: nothing lost, order per key kept, ledger exact, for ${kind}`, async () => {
+    await fc.assert(
+      fc.asyncProperty(scenario, async (input) => {
+        const { world, a, last, values } = await live(input, keepsCursor);
+        try {
+          const stored = (world.target.stored.get("a") ?? []).map((row) => row.value as Value);
+          const { counts } = await ledger(last, a);
+          const held = (await last.held.list(a, { size: 1000 })).entries;
+          expect(held.length).toBe(counts.held);
+          expect(counts.expired).toBe(0);
+          const delivered = new Set(stored.map((v) => v.n));
+          if (!input.isBlocking) {
+            expect(delivered.size).toBe(values.filter((v) => !v.isBad).length);
+            expect(counts.held).toBe(values.filter((v) => v.isBad).length);
+          }
+          expect(counts.delivered).toBe(delivered.size);
+          checkOrder(world);
+          if (keepsCursor) expect(stored.length).toBe(delivered.size);
+          else {
+            const byId = new Map<string, string>();
+            for (const request of world.target.received) {
+              const text = JSON.stringify(request.values);
+              expect(byId.get(request.id) ?? text).toBe(text);
+              byId.set(request.id, text);
+            }
+          }
+        } finally {
+          await last.close();
+        }
+      }),
+      { numRuns: 60, endOnFailure: true },
+    );
+  }, 120_000);
+}
