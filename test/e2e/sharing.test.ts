@@ -162,8 +162,7 @@ test("another project's stream and one that does not exist answer alike", async 
     ].map((name) =>
       call(stranger.on(first), "records.v1.RecordService/ListRecords", { stream: name }).then(
         () => "answered",
-        (error: ApiError) =>
-          `${error.status} ${error.reason} ${error.message.replaceAll(name, "X")}`,
+        (error: ApiError) => `${error.status} ${error.reason} ${error.text.replaceAll(name, "X")}`,
       ),
     ),
   );

@@ -7,12 +7,15 @@ export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly reason: string;
+  /** The body's own text. */
+  readonly text: string;
 
   constructor(method: string, status: number, body: ErrorBody) {
     super(`${method}: ${status} ${JSON.stringify(body)}`);
     this.status = status;
     this.code = body.code ?? "";
     this.reason = reasonIn(body);
+    this.text = body.message ?? "";
   }
 }
 
