@@ -30,7 +30,10 @@ const scenario = fc.record({
   batch: fc.integer({ min: 1, max: 15 }),
 });
 
-async function live(input: typeof scenario extends fc.Arbitrary<infer T> ? T : never, keepsCursor: boolean) {
+async function live(
+  input: typeof scenario extends fc.Arbitrary<infer T> ? T : never,
+  keepsCursor: boolean,
+) {
   const target = new TestTarget({ keepsCursor, concurrency: keepsCursor ? 1 : input.concurrency });
   const world = createWorld(target);
   world.definitions.partitions = 3;

@@ -25,6 +25,8 @@ export interface TargetOptions {
   readonly concurrency?: number;
   readonly count?: number;
   readonly isStaging?: boolean;
+  /** Confirms at once and keeps nothing: to measure the engine alone. */
+  readonly isForgetful?: boolean;
 }
 
 /** A destination in memory that outlives engines, records what it is sent, and fails on command. */
@@ -53,6 +55,22 @@ export class TestTarget {
 
   values(sink: string): unknown[] {
     return (this.stored.get(sink) ?? []).map((row) => row.value);
+  }
+
+  /** Everything that is stored, cursors included. */
+  backup() {
+    return structuredClone({ stored: this.stored, cursors: this.#cursors, epochs: this.#epochs });
+  }
+
+  restore(backup: ReturnType<TestTarget["backup"]>): void {
+    for (const [from, to] of [
+      [backup.stored, this.stored],
+      [backup.cursors, this.#cursors],
+      [backup.epochs, this.#epochs],
+    ] as const) {
+      to.clear();
+      for (const [key, value] of from) (to as Map<string, unknown>).set(key, value);
+    }
   }
 
   get driver(): SinkDriver<"webhook"> {
@@ -107,6 +125,9 @@ export class TestTarget {
         },
       }),
       write: async (request) => {
+        if (this.#options.isForgetful) {
+          return { kind: "rows", outcomes: request.rows.map(() => ({ kind: "delivered" })) };
+        }
         this.inFlight += 1;
         this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
         try {
