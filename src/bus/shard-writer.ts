@@ -32,8 +32,35 @@ export interface ShardWriterOptions {
 }
 
 /**
+ * Up to this many single messages are faster than one atomic batch on a lone server, which stages a
+ * batch in a store of its own: measured with sync always, 4 messages take 2.2 ms against 4.9 ms, 8
+ * take 3.3 against 4.9, and 16 as long.
+ */
+const MAX_SINGLE_MESSAGES = 8;
+
+/**
+ * Calls that go as single messages side by side: each group has one subject, so order and atomicity
+ * need no batch. One group of all when a call has several subjects, or there are too many.
+ */
+function splitBySubject(calls: readonly PendingCall[]): readonly (readonly PendingCall[])[] {
+  const groups = new Map<string, PendingCall[]>();
+  for (const pending of calls) {
+    const { logUid, generation, parts } = pending.call;
+    const partition = parts[0]!.partition;
+    if (parts.some((part) => part.partition !== partition)) return [calls];
+    const subject = `${logUid}.${generation}.${partition}`;
+    const group = groups.get(subject);
+    if (group) group.push(pending);
+    else groups.set(subject, [pending]);
+    if (groups.size > MAX_SINGLE_MESSAGES) return [calls];
+  }
+  return [...groups.values()];
+}
+
+/**
  * Group commit of one shard: one publish is in flight; calls that arrive meanwhile gather, and its
- * answer releases them as the next one. No timer, so a lone call waits for nobody.
+ * answer releases them as the next one. A publish is an atomic batch, or a few single messages of
+ * different subjects where that is faster. No timer, so a lone call waits for nobody.
  */
 export class ShardWriter {
   readonly #options: ShardWriterOptions;
@@ -71,7 +98,8 @@ export class ShardWriter {
           maxBytes: MAX_BATCH_BYTES,
           maxShare: MAX_SHARE,
         });
-        await this.#commitSafely(calls);
+        const groups = this.#serverId() ? splitBySubject(calls) : [calls];
+        await Promise.all(groups.map((group) => this.#commitSafely(group)));
       }
     } finally {
       this.#running = undefined;
@@ -104,6 +132,7 @@ export class ShardWriter {
         { names: this.#options.names, writeId: nuid.next() },
       );
       const server = this.#serverId();
+      const afterSequence = this.#lastSequence;
       const answer = await this.#options.publisher.publish(plan.messages, {
         timeoutMs: ANSWER_TIMEOUT_MS,
       });
@@ -111,7 +140,7 @@ export class ShardWriter {
         return this.#settle(calls, plan, answer.lastSequence);
       }
       if (answer.kind === "unknown") {
-        if (await this.#isSettledByReadBack(calls, plan, answer.text)) return;
+        if (await this.#isSettledByReadBack(calls, plan, afterSequence)) return;
         // Whatever a process had taken ended with it, so a lone server that was started anew cannot
         // store the publish any more. In all other cases it might still arrive, and is not repeated.
         if (server && this.#serverId() && server !== this.#serverId()) continue;
@@ -135,13 +164,13 @@ export class ShardWriter {
   async #isSettledByReadBack(
     calls: readonly PendingCall[],
     plan: CommitPlan,
-    text: string,
+    afterSequence: number,
   ): Promise<boolean> {
-    this.#options.logger.warn("a publish has an unknown fate", { stream: this.#stream, text });
+    this.#options.logger.warn("a publish has an unknown fate", { stream: this.#stream });
     const lastSequence = await readBack(plan, {
       ...this.#options,
       stream: this.#stream,
-      afterSequence: this.#lastSequence,
+      afterSequence,
       signal: this.#closing.signal,
     });
     if (lastSequence !== undefined) this.#settle(calls, plan, lastSequence);

@@ -18,6 +18,18 @@ afterEach(async () => {
   await nats.close();
 });
 
+/** Stops nats-server where it stands; a stop takes effect a little after its signal was sent. */
+async function freeze() {
+  process.kill(nats.pid, "SIGSTOP");
+  const health = `${nats.monitorUrl}/healthz`;
+  await waitFor(() =>
+    fetch(health, { signal: AbortSignal.timeout(200) }).then(
+      () => false,
+      () => true,
+    ),
+  );
+}
+
 /** Pushes numbered records to one partition, each after the answer to the one before it. */
 async function pushInTurn(writer: number, acknowledged: string[], isOver: () => boolean) {
   const reasons = new Set<unknown>();
@@ -118,7 +130,7 @@ test("a push that comes during a short restart waits for it and is stored", asyn
 
 test("an answer that comes late counts: the publish is read back, never sent again", async () => {
   await bus.writer.append(call([part(0, "before")]));
-  process.kill(nats.pid, "SIGSTOP");
+  await freeze();
   const pushed = bus.writer.append(call([part(0, "frozen"), part(1, "frozen")]));
   await delay(3_500);
   process.kill(nats.pid, "SIGCONT");
@@ -134,7 +146,7 @@ test("an answer that comes late counts: the publish is read back, never sent aga
 
 test("a frozen server: callers hear LOG_UNAVAILABLE in 5 s, at most one copy of each call is stored", async () => {
   await bus.writer.append(call([part(0, "before")]));
-  process.kill(nats.pid, "SIGSTOP");
+  await freeze();
   const startMs = performance.now();
   const errors = await Promise.all([
     errorOf(bus.writer.append(call([part(0, "frozen")]))),
