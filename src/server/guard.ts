@@ -89,15 +89,16 @@ function limitBodyTime(
 function cutUnreadBody(request: HttpRequest, response: HttpResponse): void {
   // Node takes the socket off a request that it is done with.
   const { socket } = request;
-  response.once("finish", () => {
+  // The HTTP/2 response tells of its end only when the stream closes, the stream itself at once.
+  const answer = isHttp2(request) ? request.stream : response;
+  answer.once("finish", () => {
     if (request.complete) return;
-    if (isHttp2(request)) {
-      request.stream.close(constants.NGHTTP2_NO_ERROR);
-      return;
-    }
-    const timer = setTimeout(() => socket.destroy(), DISCARD_MS);
-    request.once("end", () => clearTimeout(timer));
-    request.once("close", () => clearTimeout(timer));
+    const timer = setTimeout(() => {
+      if (request.complete) return;
+      if (isHttp2(request)) request.stream.close(constants.NGHTTP2_NO_ERROR);
+      else socket.destroy();
+    }, DISCARD_MS);
+    timer.unref();
     request.resume();
   });
 }

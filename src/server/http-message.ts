@@ -1,6 +1,7 @@
 /** The Node requests and responses that the port serves: HTTP/1.1 and HTTP/2 alike. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Readable } from "node:stream";
 import type { Call } from "../core/call.ts";
 
 /** A request of either protocol. */
@@ -33,4 +34,15 @@ export function queryOf(request: HttpRequest): URLSearchParams {
 /** Whether the request came over HTTP/2. */
 export function isHttp2(request: HttpRequest): request is Http2ServerRequest {
   return request.httpVersionMajor === 2;
+}
+
+/**
+ * The body in chunks. Unlike iterating over the request itself, stopping early does not destroy it:
+ * that would leave the connection stuck before the answer is through. The guard drops the rest.
+ */
+export function bodyOf(request: HttpRequest): AsyncIterable<Uint8Array<ArrayBuffer>> {
+  const body: Readable = request;
+  return body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<
+    Uint8Array<ArrayBuffer>
+  >;
 }

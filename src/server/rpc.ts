@@ -1,5 +1,5 @@
 /** gRPC, gRPC-Web and Connect: generated services with one chain of interceptors around them. */
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { createRegistry, type DescMethod, type DescService } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
   createConnectRouter,
@@ -21,7 +21,7 @@ import { pushTextDecoder } from "../ingest/push-text-decoder.ts";
 import { contentTypeUnsupported, methodNotAllowed } from "./answer.ts";
 import { COMPRESSIONS } from "./compression.ts";
 import { admit, authorizeCalls, type Gate, rulesOf } from "./gate.ts";
-import { type HttpHandler, pathOf } from "./http-message.ts";
+import { bodyOf, type HttpHandler, pathOf } from "./http-message.ts";
 import { limitTime } from "./interceptors/limit-time.ts";
 import { logCalls } from "./interceptors/log-calls.ts";
 import { validateRequests } from "./interceptors/validate.ts";
@@ -132,6 +132,8 @@ const pushJsonDecoder = pushTextDecoder(jsonTextDecoder);
 
 function optionsOf(method: DescMethod, drainSignal: AbortSignal): Partial<UniversalHandlerOptions> {
   const jsonOptions = {
+    // For google.protobuf.Any.
+    registry: createRegistry(method.parent.file),
     ignoreUnknownFields: false,
     textDecoder: method.parent === PushService ? pushJsonDecoder : jsonTextDecoder,
     ...(carriesRecords(method) && { textEncoder: storedValueEncoder }),
@@ -165,9 +167,8 @@ async function serve(
   }
   if (methodKind === "client_streaming" || methodKind === "bidi_streaming") call.receiveSlowly();
   const contextValues = createContextValues().set(callKey, call);
-  const answer = await handler(
-    universalRequestFromNodeRequest(request, response, undefined, contextValues),
-  );
+  const message = universalRequestFromNodeRequest(request, response, undefined, contextValues);
+  const answer = await handler({ ...message, body: bodyOf(request) });
   if (answer.status === 415) throw contentTypeUnsupported(contentType, wanted);
   await universalResponseToNodeResponse(answer, response);
 }

@@ -15,7 +15,7 @@ export function logCalls(logger: Logger, nowMs: () => number): Interceptor {
     const startMs = nowMs();
     const call = request.contextValues.get(callKey);
     const report = (reason?: unknown) => {
-      const error = reason === undefined ? undefined : publicError(reason);
+      const error = reason === undefined ? undefined : publicError(reason, request.signal);
       const fields = {
         rpc: `${request.service.typeName}/${request.method.name}`,
         code: error ? codeToString(error.code as Code) : "ok",
@@ -44,10 +44,11 @@ export function logCalls(logger: Logger, nowMs: () => number): Interceptor {
   };
 }
 
-function publicError(reason: unknown): ConnectError {
-  // An aborted call: Connect tells the cause by the name of the error.
+/** An AbortError only says that the signal fired; the signal knows why. */
+function publicError(reason: unknown, signal: AbortSignal): ConnectError {
   const isAbort = reason instanceof Error && reason.name === "AbortError";
-  return isAbort ? ConnectError.from(reason) : asPublicError(reason);
+  if (!isAbort || !signal.aborted) return asPublicError(reason);
+  return ConnectError.from(signal.reason);
 }
 
 async function* mendEach<M>(messages: AsyncIterable<M>, isOurs: boolean): AsyncIterable<M> {

@@ -14,7 +14,14 @@ import { callKey } from "../../core/call.ts";
 import { fail } from "../../core/errors.ts";
 import { contentTypeUnsupported, statusOf } from "../answer.ts";
 import { compressionOf } from "../compression.ts";
-import { type HttpRequest, type HttpResponse, isHttp2, pathOf, queryOf } from "../http-message.ts";
+import {
+  bodyOf,
+  type HttpRequest,
+  type HttpResponse,
+  isHttp2,
+  pathOf,
+  queryOf,
+} from "../http-message.ts";
 import type { RpcLimits } from "../limits.ts";
 import type { Found } from "../route.ts";
 import type { RpcHandlers } from "../rpc.ts";
@@ -134,9 +141,9 @@ async function readBody(
 ): Promise<Uint8Array> {
   if (!binding.body) return new Uint8Array(0);
   const compression = compressionOf(request.headers["content-encoding"]);
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyOf(request)) {
     length += chunk.length;
     if (length > maxBytes) throw fail("TOO_LARGE", `a body takes at most ${maxBytes} bytes`);
     chunks.push(chunk);
