@@ -8,7 +8,7 @@ import type { BenchOptions } from "./rig.ts";
 const USAGE = `npm run bench -- <push | delivery> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
-  --only text     only measurements whose name holds the text
+  --only regexp   only measurements whose name matches
   --profile dir   keep a CPU profile of the server
   --json file     keep every measurement as JSON
   --write         put the table into bench/README.md

@@ -21,6 +21,8 @@ interface Work {
   readonly name: string;
   readonly count: number;
   readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies"> & { readonly port?: number };
+  /** Watched instead of the server. */
+  readonly pid?: number;
 }
 
 /** Runs all forms in turn, several times. */
@@ -32,15 +34,13 @@ export async function benchPush(options: BenchOptions): Promise<Report> {
     const spread = await Promise.all(
       Array.from({ length: SPREAD_STREAMS }, (_, i) => openStream(rig, `spread-${i}`, "HIGH")),
     );
-    const works = [...listWorks(stream, spread), ...bareWorks(bare.port)].filter(({ name }) =>
-      name.includes(options.only),
+    const works = [...listWorks(stream, spread), ...bareWorks(bare)].filter(({ name }) =>
+      new RegExp(options.only).test(name),
     );
     const measurements: Measurement[] = [];
     for (let run = 0; run < options.runs; run++) {
       for (const work of works) measurements.push(await measure(rig, work, options));
-      if ("bare JetStream".includes(options.only) || options.only === "") {
-        measurements.push(...(await measureJetStream(options)));
-      }
+      measurements.push(...(await measureJetStream(options)));
     }
     return { title: "Push", notes: describeRun(rig, measurements), measurements };
   } finally {
@@ -83,15 +83,16 @@ function listWorks(stream: string, spread: readonly string[]): Work[] {
   });
 }
 
-function bareWorks(port: number): Work[] {
-  return [1, 100, 1_000].map((count) =>
-    work("limit: bare node:http and JSON.parse, no log", count, {
+function bareWorks({ port, pid }: { port: number; pid: number }): Work[] {
+  return [1, 100, 1_000].map((count) => ({
+    pid,
+    ...work("limit: bare node:http and JSON.parse, no log", count, {
       protocol: "http1",
       path: "/",
       port,
       bodies: [{ body: encode(restBody(count)) }],
     }),
-  );
+  }));
 }
 
 function work(name: string, count: number, plan: Work["plan"]): Work {
@@ -108,7 +109,7 @@ function encode(body: string | Uint8Array): string {
 
 async function measure(
   rig: Rig,
-  { name, count, plan }: Work,
+  { name, count, plan, pid }: Work,
   options: BenchOptions,
 ): Promise<Measurement> {
   const { hostname, port } = new URL(rig.server.url);
@@ -123,20 +124,20 @@ async function measure(
       ...plan,
       port: plan.port ?? Number(port),
     },
-    plan.port ? [] : rig.processes,
+    pid ? [{ name: "node", pid }] : rig.processes,
   );
   if (result.errors > 0) process.stderr.write(`${name}: ${result.firstError}\n`);
   const callsPerSecond = result.calls / result.seconds;
   return { ...result, name, callsPerSecond, recordsPerSecond: callsPerSecond * count };
 }
 
-async function startBareHttp(): Promise<{ port: number; close: () => void }> {
+async function startBareHttp(): Promise<{ port: number; pid: number; close: () => void }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "limits/bare-http.ts")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   pin(child.pid!, SERVER_CPU);
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
-  return { port: Number(line), close: () => void child.kill() };
+  return { port: Number(line), pid: child.pid!, close: () => void child.kill() };
 }
 
 /** Bare publishes of one record, and of a batch of 100, with as many under way as there are callers. */
@@ -146,8 +147,9 @@ async function measureJetStream(options: BenchOptions): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   try {
     for (const count of [1, 100]) {
-      const rate = await publishBare(nats.url, count * restBody(1).length, options);
       const name = `limit: bare JetStream publish, messages of ${count}`;
+      if (!new RegExp(options.only).test(name)) continue;
+      const rate = await publishBare(nats.url, count * restBody(1).length, options);
       measurements.push({ name, callsPerSecond: rate, recordsPerSecond: rate * count });
     }
   } finally {

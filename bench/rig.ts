@@ -9,7 +9,7 @@ export interface BenchOptions {
   readonly seconds: number;
   /** Rounds over all measurements; the tables show medians. */
   readonly runs: number;
-  /** Only measurements whose name holds this. */
+  /** A regular expression: only measurements whose name matches. Empty for all. */
   readonly only: string;
   /** Folder for a CPU profile of the server; empty for none. */
   readonly profile: string;
