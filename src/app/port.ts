@@ -112,6 +112,7 @@ function openPush(
   });
   const service = createPushService({
     ingest,
+    admission,
     authorizePush,
     recheck: auth.authenticator.recheck,
   });

@@ -4,6 +4,7 @@ import type { PushRequest, PushService } from "#gen/tributary/push/v1/push_servi
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
+import type { Admission } from "./admission.ts";
 import type { Ingest, PushCall, PushCaller } from "./ingest.ts";
 import { fromPushRequest } from "./push-message.ts";
 import { createPushStream } from "./push-stream.ts";
@@ -11,6 +12,8 @@ import { createPushStream } from "./push-stream.ts";
 /** What the service needs. */
 export interface PushServiceOptions {
   readonly ingest: Ingest;
+  /** The bound on bytes in memory, shared with the lane: here messages are read already. */
+  readonly admission: Admission;
   /**
    * Whether the caller may push to the stream: throws to refuse. Asked for every request of a
    * PushStream; for Push the interceptors have asked.
@@ -25,20 +28,41 @@ export interface PushServiceOptions {
 /** Makes the implementation. */
 export function createPushService(options: PushServiceOptions): ServiceImpl<typeof PushService> {
   return {
-    push: (request, context) => {
-      const { caller } = callerOf(context);
-      return options.ingest.push({ ...toCall(request, caller), ...keyOf(request, context) });
+    async push(request, context) {
+      const { principal, caller } = callerOf(context);
+      const call = { ...toCall(request, caller), ...keyOf(request, context) };
+      const start = admittedStart(options, principal, context.signal);
+      return (await start(call)).answer;
     },
     pushStream: (requests, context) => {
       context.values.get(callKey)?.receiveSlowly();
       const { principal, caller } = callerOf(context);
       return createPushStream(requests, {
         ...options,
+        start: admittedStart(options, principal, context.signal),
         principal,
         signal: context.signal,
         toCall: (request) => toCall(request, caller),
       });
     },
+  };
+}
+
+/** Starts calls when there is room for their bytes, which they hold until their answers. */
+function admittedStart(
+  { ingest, admission }: PushServiceOptions,
+  principal: Principal,
+  signal: AbortSignal,
+): Ingest["start"] {
+  return async (call) => {
+    const held = await admission.admit(principal.projectUid, call.records.bytes.length, signal);
+    try {
+      const { answer } = await ingest.start(call);
+      return { answer: answer.finally(held.release) };
+    } catch (error) {
+      held.release();
+      throw error;
+    }
   };
 }
 

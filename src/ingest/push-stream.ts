@@ -25,7 +25,8 @@ type Answer = MessageInitShape<typeof PushStreamResponseSchema>;
 
 /** What a stream of calls needs. */
 export interface PushStreamOptions {
-  readonly ingest: Ingest;
+  /** Hands a call to the log, see `Ingest.start`. */
+  readonly start: Ingest["start"];
   readonly principal: Principal;
   readonly signal: AbortSignal;
   readonly authorizePush: (principal: Principal, stream: string) => void;
@@ -104,7 +105,7 @@ async function startCall(
     if (!push) throw failFields([{ field: "push", description: "is missing" }]);
     options.authorizePush(options.principal, push.stream);
     const call = options.toCall(push);
-    const { answer } = await options.ingest.start(call);
+    const { answer } = await options.start(call);
     return { bytes: call.records.bytes.length, answer };
   } catch (error) {
     const answer = Promise.reject<PushResult>(error);

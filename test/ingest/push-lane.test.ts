@@ -62,7 +62,7 @@ const lane = createPushLane({
     ),
   sendError,
 });
-const service = createPushService({ ingest, authorizePush, recheck: () => {} });
+const service = createPushService({ ingest, admission, authorizePush, recheck: () => {} });
 
 /** The lane in front of the generated handlers, and the generated handlers alone. */
 let fast: TestServer;
@@ -549,6 +549,7 @@ describe("other protocols", () => {
     let nowMs = 0;
     const strict = createPushService({
       ingest,
+      admission,
       authorizePush,
       now: () => nowMs,
       recheck: () => {

@@ -31,7 +31,7 @@ function rig(bytes: number) {
   }
   const aborting = new AbortController();
   const answers = createPushStream(requests(), {
-    ingest,
+    start: ingest.start,
     principal: PRINCIPAL,
     signal: aborting.signal,
     authorizePush: () => {},
