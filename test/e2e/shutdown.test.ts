@@ -32,4 +32,4 @@ test("SIGTERM under load: calls in flight are answered, exit 0 inside 10 s, and 
   } finally {
     await second.close();
   }
-});
+}, 90_000);

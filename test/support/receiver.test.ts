@@ -37,8 +37,10 @@ test("the receiver takes a request with a good signature and names one with a ba
 
 test("the receiver hangs, cuts, drips and refuses as told", async () => {
   expect((await send({ kind: "hang" })).response).toBe("TimeoutError");
-  expect((await send({ kind: "reset" })).response).toMatchObject({ text: "cut" });
-  expect((await send({ kind: "drip" })).response).toMatchObject({ text: "cut" });
+  expect((await send({ kind: "reset", at: "head" })).response).toBe("TypeError");
+  expect((await send({ kind: "reset", at: "body" })).response).toMatchObject({ text: "cut" });
+  expect((await send({ kind: "drip", at: "head" })).response).toBe("TimeoutError");
+  expect((await send({ kind: "drip", at: "body" })).response).toMatchObject({ text: "cut" });
   const limited = await send({ kind: "status", status: 429, retryAfter: 3 });
   expect(limited.response).toMatchObject({ answer: { status: 429 } });
   const refused = await send({ kind: "refuse", isBad: (record) => record.a === 1 });

@@ -1,4 +1,5 @@
 /** A real HTTP endpoint for webhook sinks that checks signatures and behaves as badly as told. */
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -18,10 +19,10 @@ export type ReceiverMode =
   | { readonly kind: "hang" }
   /** 422 for a request that holds a record for which `isBad` says so, else 200. */
   | { readonly kind: "refuse"; readonly isBad: (record: Record<string, unknown>) => boolean }
-  /** Cuts the connection in the middle of the answer. */
-  | { readonly kind: "reset" }
-  /** Sends a byte of the answer each second, without end. */
-  | { readonly kind: "drip" };
+  /** Cuts the connection: without an answer, or after its head (200) in the middle of its body. */
+  | { readonly kind: "reset"; readonly at: "head" | "body" }
+  /** Sends a byte each half second, without end: of the head, or of the body after a head (200). */
+  | { readonly kind: "drip"; readonly at: "head" | "body" };
 
 /** A request that came. */
 export interface ReceivedRequest {
@@ -48,16 +49,19 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
-/** Starts the endpoint on a free port of loopback; every path is taken. */
+/** Starts the endpoint on a free port of loopback; its path is random. */
 export async function startReceiver(mode: ReceiverMode = { kind: "ok" }): Promise<Receiver> {
   const requests: ReceivedRequest[] = [];
   const faults: string[] = [];
+  // A port may have been another receiver's, to which a sink still sends.
+  const path = `/${randomBytes(6).toString("hex")}`;
   const server = createServer((request, response) => {
+    if (request.url !== path) return void response.writeHead(404).end();
     void take(request, response).catch((error) => faults.push(String(error)));
   });
   const receiver: Receiver = {
     get url() {
-      return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
     },
     mode,
     secret: undefined,
@@ -121,18 +125,26 @@ async function answer(
     case "refuse":
       return send(received.records.some(mode.isBad) ? 422 : 200);
     case "reset":
-      response.writeHead(200, { "content-length": "1000" });
+      if (mode.at === "head") return void response.destroy();
+      beginAnswer(received, response);
       response.write("half an ans");
       setTimeout(() => response.destroy(), 20);
       return;
     case "drip": {
-      response.writeHead(200, { "content-length": "100000" });
-      response.flushHeaders();
-      const timer = setInterval(() => response.write("."), 1_000);
+      const { socket } = response;
+      if (mode.at === "body") beginAnswer(received, response);
+      else socket?.write("HTTP/1.1 200 OK\r\nx-slow: ");
+      const timer = setInterval(() => socket?.write("."), 500);
       response.on("close", () => clearInterval(timer));
       return;
     }
   }
+}
+
+function beginAnswer(received: ReceivedRequest, response: ServerResponse): void {
+  received.status = 200;
+  response.writeHead(200, { "content-length": "100000" });
+  response.flushHeaders();
 }
 
 async function readText(request: IncomingMessage): Promise<string> {
