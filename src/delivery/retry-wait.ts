@@ -9,26 +9,26 @@ export type Retry = Extract<RequestOutcome, { kind: "retry" }>;
 /** Failures that say nothing of the request: probed at least this often, so recovery is noticed soon. */
 const CONNECTION_REASONS: ReadonlySet<string> = new Set([
   "CONNECTION_FAILED",
-  "CONNECTION_REFUSED",
-  "CONNECTION_LOST",
   "DATABASE_UNAVAILABLE",
-  "UNREACHABLE",
-  "RESOLVE_FAILED",
+  "NAME_UNKNOWN",
   "TIMEOUT",
 ]);
 const CONNECTION_PROBE_MS = 30_000;
 
 /** Failures that the owner must mend: an ERROR at the first attempt. */
 const OWNER_REASONS: ReadonlySet<string> = new Set([
-  "AUTHENTICATION_FAILED",
-  "PERMISSION_DENIED",
-  "DATABASE_MISSING",
-  "TABLE_MISMATCH",
-  "URL_INVALID",
   "ADDRESS_REFUSED",
-  "EGRESS_REFUSED",
-  "UNAUTHORIZED",
-  "FORBIDDEN",
+  "AUTHENTICATION_FAILED",
+  "DATABASE_MISSING",
+  "DIRECTORY_REFUSED",
+  "HTTP_401",
+  "HTTP_403",
+  "HTTP_404",
+  "PERMISSION_DENIED",
+  "READ_ONLY",
+  "TABLE_MISMATCH",
+  "TLS_FAILED",
+  "URL_INVALID",
 ]);
 const JITTER = 0.2;
 const WAIT_WITHOUT_ATTEMPT_MS = 5_000;

@@ -106,6 +106,8 @@ export class SinkWorker implements CursorClient, FeedTarget {
     const lastSequence = Math.max(info.lastSequence, this.#offered);
     if (!isLooked || lastSequence >= below || (state && hasWork(state))) return this.#activate();
     this.note.enter(Sink_State.RUNNING);
+    // Once in the life of a sink, so that every node sees that it runs.
+    if (!state) await this.#claim();
   }
 
   /** What the last owner left. */

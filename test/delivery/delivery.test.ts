@@ -184,7 +184,7 @@ test("B10, E20, E21: pause stops, resume and restart go on, and nothing is lost 
   world.target.answer = () => ({
     kind: "retry",
     scope: "sink",
-    reason: "FORBIDDEN",
+    reason: "HTTP_403",
     why: "no",
     burnsAttempt: true,
   });
@@ -212,7 +212,7 @@ test("a node that stops and another that starts deliver everything once", async 
   expect(world.target.values("a")).toEqual(range(0, 80));
 });
 
-test("1,000 idle sinks open nothing, write nothing and read once", async () => {
+test("1,000 idle sinks open nothing, and write nothing but their first cursor", async () => {
   const world = createWorld(new TestTarget());
   world.shard.append("other", [{ value: 1 }]);
   world.definitions.set(
@@ -224,7 +224,14 @@ test("1,000 idle sinks open nothing, write nothing and read once", async () => {
     [...(await engine.statuses(all)).values()].every((s) => s.state === Sink_State.RUNNING),
   );
   expect(world.target.opened).toBe(0);
-  expect(world.cursors.writes).toBe(0);
+  expect(world.cursors.writes).toBe(1000);
+  await engine.close();
+  const heir = started(world.engine());
+  await waitFor(async () =>
+    [...(await heir.statuses(all)).values()].every((s) => s.state === Sink_State.RUNNING),
+  );
+  expect(world.target.opened).toBe(0);
+  expect(world.cursors.writes).toBe(1000);
   world.shard.append("l500", [{ value: "now" }]);
   await waitFor(() => world.target.values("s500").length === 1);
   expect(world.target.opened).toBe(1);
@@ -285,4 +292,74 @@ test("a generation begins when the one before is settled", async () => {
   await waitFor(() => world.target.values("a").length === 2);
   expect(world.target.values("a")).toEqual(["g1", "g2"]);
   expect((await ledger(engine, world.definitions.sinkByUid("a")!)).counts.expired).toBe(0);
+});
+
+test("held records are commanded from a node that does not own the shard, and paged", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l") });
+  world.definitions.set(a);
+  world.target.answer = (request) => ({
+    kind: "rows",
+    outcomes: request.rows.map(() => ({ kind: "reject", reason: "BAD", why: "bad" })),
+  });
+  const owner = started(world.engine());
+  await waitFor(() => owner.isOwner(0));
+  const other = started(world.engine());
+  for (const i of range(0, 5)) world.shard.append("l", [{ value: i }]);
+  await waitFor(async () => (await ledger(other, a)).counts.held === 5);
+  const first = await other.held.list(a, { size: 3 });
+  const second = await other.held.list(a, { size: 3, before: first.next });
+  expect([...first.entries, ...second.entries].map((e) => e.place.sequence)).toEqual([
+    5, 4, 3, 2, 1,
+  ]);
+  expect(second.next).toBeUndefined();
+  world.target.answer = () => undefined;
+  expect(await other.held.replay(a, [{ sequence: 2, index: 0 }])).toBe(1);
+  expect(await other.held.discard(a, [])).toBe(4);
+  await waitFor(async () => (await ledger(other, a)).counts.discarded === 4);
+  expect((await ledger(other, a)).counts).toMatchObject({ delivered: 1, held: 0, pending: 0 });
+});
+
+test("B01: a wish of the destination is honoured and burns no attempt", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l"), versions: [version({ scheduleMs: [1] })] });
+  world.definitions.set(a);
+  const times: number[] = [];
+  world.target.answer = () => {
+    times.push(performance.now());
+    if (times.length > 1) return undefined;
+    return {
+      kind: "retry",
+      scope: "sink",
+      reason: "HTTP_429",
+      why: "slow",
+      burnsAttempt: false,
+      afterMs: 150,
+    };
+  };
+  const engine = started(world.engine());
+  world.shard.append("l", [{ value: 1 }]);
+  await waitFor(() => times.length === 1);
+  await waitFor(async () => (await ledger(engine, a)).status.reason === "HTTP_429");
+  expect((await ledger(engine, a)).status.state).toBe(Sink_State.RUNNING);
+  await waitFor(() => world.target.values("a").length === 1);
+  expect(times[1]! - times[0]!).toBeGreaterThan(145);
+});
+
+test("a new version takes over what waits behind a version that cannot deliver", async () => {
+  const world = createWorld(new TestTarget());
+  const broken = version({ version: 1, url: "broken", scheduleMs: [3_600_000] });
+  const a = sink({ uid: "a", log: log("l"), versions: [broken] });
+  world.definitions.set(a);
+  world.target.answer = () =>
+    world.target.opened === 1
+      ? { kind: "retry", scope: "sink", reason: "HTTP_500", why: "no", burnsAttempt: true }
+      : undefined;
+  const engine = started(world.engine());
+  world.shard.append("l", [{ value: 1 }]);
+  await waitFor(async () => (await ledger(engine, a)).status.nextAttemptTime !== undefined);
+  const mended = version({ version: 2, url: "mended", fromSequence: 1 });
+  world.definitions.change("a", { versions: [broken, mended] });
+  await waitFor(() => world.target.values("a").length === 1);
+  expect(world.target.received.at(-1)?.version).toBe("mended");
 });
