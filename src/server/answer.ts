@@ -13,6 +13,12 @@ const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
   METHOD_NOT_ALLOWED: 405,
 };
 
+const UNROUTED: ReadonlySet<Reason> = new Set([
+  "ROUTE_NOT_FOUND",
+  "METHOD_NOT_ALLOWED",
+  "CONTENT_TYPE_UNSUPPORTED",
+]);
+
 /** Set on every answer of ours: JSON is never sniffed, framed or cached by accident. */
 const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
@@ -28,8 +34,13 @@ export function statusOf(error: ConnectError): number {
   return (reason && STATUS_OF_REASON[reason]) ?? codeToHttpStatus(error.code);
 }
 
-/** Connect's JSON form of an error, with the request id in its ErrorInfo. */
+/**
+ * Connect's JSON form of an error, with the request id in its ErrorInfo. What no rpc answered carries
+ * no details, as clients of any schema may get it.
+ */
 export function errorBody(error: ConnectError, requestId: string): JsonValue {
+  const reason = reasonOf(error);
+  if (reason && UNROUTED.has(reason)) error.details.length = 0;
   stampRequestId(error, requestId);
   return errorToJson(error, undefined);
 }
@@ -104,8 +115,13 @@ export function sendError(
     headers[name] = value;
   });
   if (retryAfterMs !== undefined) headers["retry-after"] = String(Math.ceil(retryAfterMs / 1000));
+  const status = options.status ?? statusOf(error);
+  const reason = reasonOf(error);
+  // Not `application/json`: a Connect client would take the code of the body, where its protocol
+  // infers one from the status of an answer that no rpc gave.
+  if (reason && UNROUTED.has(reason)) headers["content-type"] = "application/problem+json";
   const body = errorBody(error, options.requestId);
-  sendJson(response, { status: options.status ?? statusOf(error), body, headers });
+  sendJson(response, { status, body, headers });
 }
 
 /** 404 for a path that nothing serves. */

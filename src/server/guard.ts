@@ -10,6 +10,7 @@ import type { Call } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { asPublicError, isServerFault, sendError } from "./answer.ts";
+import type { ClientAddresses } from "./client-address.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, isHttp2 } from "./http-message.ts";
 import type { PortLimits } from "./limits.ts";
 
@@ -25,6 +26,7 @@ export interface GuardOptions {
   readonly handler: HttpHandler;
   readonly limits: PortLimits;
   readonly logger: Logger;
+  readonly addresses: ClientAddresses;
   /** Whether connections should end after their answer. */
   readonly isDraining: () => boolean;
 }
@@ -33,16 +35,16 @@ export interface GuardOptions {
 export function createGuard(
   options: GuardOptions,
 ): (request: HttpRequest, response: HttpResponse) => void {
-  const { handler, limits } = options;
+  const { handler } = options;
   return (request, response) => {
-    const call = createCall(request, response, limits);
+    const call = createCall(request, response, options);
     try {
       response.setHeader("x-request-id", call.requestId);
       if (!isHttp2(request) && options.isDraining()) response.setHeader("connection", "close");
       response.on("error", () => response.destroy());
       cutUnreadBody(request, response);
-      if (headerBytes(request.rawHeaders) > limits.headerBytes) {
-        refuseHeaders(response, call, limits.headerBytes);
+      if (headerBytes(request.rawHeaders) > options.limits.headerBytes) {
+        refuseHeaders(response, call, options.limits.headerBytes);
         return;
       }
       checkTarget(request);
@@ -55,12 +57,19 @@ export function createGuard(
   };
 }
 
-function createCall(request: HttpRequest, response: HttpResponse, limits: PortLimits): Call {
+function createCall(
+  request: HttpRequest,
+  response: HttpResponse,
+  { limits, addresses }: GuardOptions,
+): Call {
   const given = request.headers["x-request-id"];
   const isSane = typeof given === "string" && REQUEST_ID.test(given);
   return {
     requestId: isSane ? given : randomUUID(),
-    remoteAddress: (request.socket?.remoteAddress ?? "").replace(/^::ffff:/, ""),
+    remoteAddress: addresses.find({
+      peer: request.socket?.remoteAddress,
+      headers: request.headers,
+    }),
     receiveSlowly: limitBodyTime(request, response, limits),
   };
 }

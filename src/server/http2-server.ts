@@ -1,6 +1,7 @@
 /** The HTTP/2 half of the port: sessions with a limit on everything. */
 import { constants, createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { Logger } from "../core/logger.ts";
+import type { ClientAddresses } from "./client-address.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 import type { PortLimits } from "./limits.ts";
 
@@ -13,10 +14,14 @@ export interface Http2Half {
 
 /** An HTTP/2 server that never listens: the port hands it connections. */
 export function createHttp2Server(
-  options: { readonly limits: PortLimits; readonly logger: Logger },
+  options: {
+    readonly limits: PortLimits;
+    readonly addresses: ClientAddresses;
+    readonly logger: Logger;
+  },
   listener: (request: HttpRequest, response: HttpResponse) => void,
 ): Http2Half {
-  const { limits, logger } = options;
+  const { limits, addresses, logger } = options;
   const sessions = new Set<ServerHttp2Session>();
   const perAddress = new Map<string, number>();
   const server = createServer(
@@ -43,7 +48,8 @@ export function createHttp2Server(
       if (left > 0) perAddress.set(address, left);
       else perAddress.delete(address);
     });
-    if (count > limits.sessionsPerAddress) {
+    // A proxy speaks for many callers.
+    if (count > limits.sessionsPerAddress && !addresses.isTrusted(address)) {
       logger.warn("too many HTTP/2 sessions from one address", { address, count });
       // Node reads what the socket holds after this event, and fails when the session is gone.
       setImmediate(() => session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM));

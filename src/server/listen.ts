@@ -5,6 +5,7 @@
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Logger } from "../core/logger.ts";
+import { createClientAddresses } from "./client-address.ts";
 import { createGuard } from "./guard.ts";
 import type { HttpHandler } from "./http-message.ts";
 import { createHttp1Server } from "./http1-server.ts";
@@ -12,6 +13,12 @@ import { createHttp2Server } from "./http2-server.ts";
 import { PORT_LIMITS, type PortLimits } from "./limits.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
 import { readTlsFiles, type TlsFiles, watchTlsFiles } from "./tls-files.ts";
+
+/**
+ * A connection that looks idle may have a request on its way, which closing would cut: for so long
+ * requests are still taken, and answered with `Connection: close`.
+ */
+const DRAIN_GRACE_MS = 300;
 
 /** What the port needs. */
 export interface PortOptions {
@@ -22,6 +29,8 @@ export interface PortOptions {
   readonly tls?: TlsFiles;
   /** Limits that differ from PORT_LIMITS. */
   readonly limits?: Partial<PortLimits>;
+  /** Addresses and CIDRs of proxies whose word for the caller's address is believed; none by default. */
+  readonly trustedProxies?: readonly string[];
   readonly handler: HttpHandler;
   readonly logger: Logger;
   /** Called once when draining begins, to end calls that would stay open for ever. */
@@ -46,9 +55,10 @@ export interface Port {
 export async function createPort(options: PortOptions): Promise<Port> {
   const limits: PortLimits = { ...PORT_LIMITS, ...options.limits };
   let isDraining = false;
-  const guard = createGuard({ ...options, limits, isDraining: () => isDraining });
+  const addresses = createClientAddresses(options.trustedProxies ?? []);
+  const guard = createGuard({ ...options, limits, addresses, isDraining: () => isDraining });
   const http1 = createHttp1Server(limits, guard);
-  const http2 = createHttp2Server({ limits, logger: options.logger }, guard);
+  const http2 = createHttp2Server({ limits, addresses, logger: options.logger }, guard);
   const sockets = new Set<Socket>();
 
   const assign = (socket: Socket, isHttp2: boolean) => {
@@ -92,10 +102,14 @@ export async function createPort(options: PortOptions): Promise<Port> {
     isDraining = true;
     const closed = closeServer(server);
     http2.closeSessions();
-    const idle = setInterval(() => http1.closeIdleConnections(), 50);
-    http1.closeIdleConnections();
+    let idle: NodeJS.Timeout;
+    const sweep = () => {
+      http1.closeIdleConnections();
+      idle = setTimeout(sweep, 50);
+    };
+    idle = setTimeout(sweep, Math.min(DRAIN_GRACE_MS, deadlineMs));
     await Promise.race([closed, elapse(deadlineMs)]);
-    clearInterval(idle);
+    clearTimeout(idle);
     await close();
   };
   const bound = server.address();

@@ -47,13 +47,16 @@ export function mendParseFaults(context: HandlerContext, isOurs: boolean): void 
 /** Turns a fault of decoding into INVALID_ARGUMENT with our ErrorInfo; leaves other values alone. */
 export function mendParseFault(error: unknown, isOurs: boolean): void {
   if (!(error instanceof ConnectError)) return;
+  if (!isOurs) {
+    if (reasonOf(error)) error.details.length = 0;
+    return;
+  }
   const reason = reasonOf(error) ?? REASON_OF_CODE.get(error.code);
   if (!reason || reason === "INTERNAL") return;
   const mutable = error as { code: Code; rawMessage: string };
   if (error.code === Code.Internal) mutable.code = Code.InvalidArgument;
   mutable.rawMessage = shorten(error.rawMessage, TEXT_MAX);
-  if (!isOurs) error.details.length = 0;
-  else if (error.details.length === 0) {
+  if (error.details.length === 0) {
     const value = create(ErrorInfoSchema, { reason, domain: "tributary" });
     error.details.push({ desc: ErrorInfoSchema, value });
   }

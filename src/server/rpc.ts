@@ -91,7 +91,7 @@ export function createRpcHandlers(options: RpcOptions): RpcHandlers {
     ],
     requestGate: (context: HandlerContext) => {
       const rule = rules.get(context.method);
-      mendParseFaults(context, rule !== undefined);
+      mendParseFaults(context, !options.exemptServices?.includes(context.service.typeName));
       return admit(options, rule, context);
     },
   });

@@ -2,6 +2,7 @@
 import { type Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { callKey } from "../../core/call.ts";
+import { reasonOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import { principalKey } from "../../core/principal.ts";
 import { asPublicError, isServerFault, stampRequestId } from "../answer.ts";
@@ -27,6 +28,8 @@ export function logCalls(logger: Logger, nowMs: () => number): Interceptor {
         logger.error("call failed", { ...fields, error: error.cause ?? error });
       } else logger.debug("call", fields);
       if (error && call) stampRequestId(error, call.requestId);
+      // Other projects' services have error contracts of their own, where our ErrorInfo is a surprise.
+      if (error && !progress.isOurs && reasonOf(error)) error.details.length = 0;
       return error;
     };
     try {
