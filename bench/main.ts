@@ -1,6 +1,7 @@
 /** The command line of the benchmarks: `npm run bench -- push`. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { benchDelivery } from "./delivery.ts";
 import { benchPush } from "./push.ts";
 import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
@@ -16,6 +17,7 @@ const USAGE = `npm run bench -- <push | delivery> [options]
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report>>> = {
   push: benchPush,
+  delivery: benchDelivery,
 };
 
 const { values, positionals } = parseArgs({
