@@ -11,7 +11,7 @@ import type { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
 import { resumeLane } from "./resume-lanes.ts";
 import { isError, retryWaitMs } from "./retry-wait.ts";
-import type { RunOwner } from "./sink-run.ts";
+import type { RunOwner } from "./run-owner.ts";
 import type { FlushReason } from "./staged-rows.ts";
 import type { VersionPlan, VersionTable } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";

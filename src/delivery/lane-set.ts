@@ -114,6 +114,14 @@ export class LaneSet {
     return true;
   }
 
+  /** Whether a request is planned or under way. */
+  get isAnyOpen(): boolean {
+    for (const { lane } of this.all()) {
+      if (lane.requests.some((request) => request.state !== "staged")) return true;
+    }
+    return false;
+  }
+
   get isSending(): boolean {
     for (const run of this.all()) if (isSending(run) || run.isReserved) return true;
     return false;

@@ -1,6 +1,5 @@
 /** A sink at work: plans requests, sends them, lets failing lanes wait, flushes what is staged. */
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
-import type { SinkDefinition } from "../core/definitions.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
@@ -8,16 +7,15 @@ import type { Place } from "../sinks/sink.ts";
 import { DestinationGate } from "./destination-gate.ts";
 import type { Feed } from "./feed.ts";
 import type { HeldStore } from "./held-store.ts";
+import { planLanes } from "./lane-planning.ts";
 import type { LaneRequest } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
 import { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
 import { PARKED_KEYS_MAX } from "./parked-keys.ts";
-import type { PushCount } from "./push-count.ts";
 import { type RequestHost, runRequest } from "./request-runner.ts";
-import type { SinkNote } from "./sink-note.ts";
-import type { SinkState } from "./sink-state.ts";
+import type { RunInput, RunOwner } from "./run-owner.ts";
 import { type FlushReason, StagedRows } from "./staged-rows.ts";
 import {
   createVersionTable,
@@ -29,8 +27,6 @@ import type { WorkerOptions } from "./worker-options.ts";
 
 /** Records that wait in memory, for one sink, beside two batches. */
 const QUEUE_BYTES = 4 * 1024 * 1024;
-/** Requests planned for each that may be in flight, so that one cursor write carries several. */
-const PLANNED_AHEAD = 4;
 /** Ownership older than this is confirmed before a request is sent; another takes over after 5 s. */
 const LEASE_MS = 2_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -39,29 +35,6 @@ const RELEASE_FROM_MS = 1_000;
 const FLUSH_RETRY_MS = 5_000;
 /** A destination that nothing was sent to for so long is closed. */
 const IDLE_CLOSE_MS = 60_000;
-
-/** What a run asks of its worker. */
-export interface RunOwner {
-  readonly definition: SinkDefinition;
-  readonly note: SinkNote;
-  readonly signal: AbortSignal;
-  readonly epoch: number;
-  readonly confirmedAtMs: number;
-  changed(isUrgent: boolean): void;
-  confirm(): Promise<void>;
-  claimAbove(epoch: number): Promise<void>;
-  /** Counts what the run does not read. */
-  count(): Promise<void>;
-  fenced(): void;
-}
-
-/** What a run is made from. */
-export interface RunInput {
-  readonly options: WorkerOptions;
-  readonly rowsOf: (message: LogMessage) => readonly LaneRow[];
-  readonly state: SinkState;
-  readonly count: PushCount;
-}
 
 /** The work of one sink, from its activation until it is stopped. */
 export class SinkRun implements RequestHost {
@@ -225,44 +198,23 @@ export class SinkRun implements RequestHost {
   }
 
   #plan(nowMs: number): void {
-    const isForced = !this.hasRoom() && !this.#isAnyOpen();
-    const max = this.keepsCursor ? 1 : this.#concurrency * PLANNED_AHEAD;
-    let needsWrite = false;
-    for (const { lane, waitUntilMs } of this.lanes.all()) {
-      if (waitUntilMs > nowMs) continue;
-      let open = lane.requests.filter((request) => request.state !== "staged").length;
-      const input = {
-        versionAt: (sequence: number) => this.versions.at(sequence),
-        isForced: isForced || this.lanes.isBlocked,
-        isStaging: this.gate.isStaging,
-        nowMs,
-      };
-      const isParkingFull = lane.state.parked.size >= PARKED_KEYS_MAX;
-      if (isParkingFull) this.#noteParkingFull();
-      while (open < max && !isParkingFull && lane.plan(input)) open += 1;
-      for (const request of lane.requests) {
-        if (request.state !== "planned") continue;
-        if (this.keepsCursor) request.state = "ready";
-        else needsWrite = true;
-      }
+    const { needsWrite, isParkingFull } = planLanes(this.lanes, {
+      versions: this.versions,
+      isFull: !this.hasRoom(),
+      isStaging: this.gate.isStaging,
+      keepsCursor: this.keepsCursor,
+      concurrency: this.#concurrency,
+      nowMs,
+    });
+    if (isParkingFull) {
+      this.owner.note.fail({
+        reason: "TOO_MANY_BLOCKED_KEYS",
+        why: `${PARKED_KEYS_MAX} keys wait for held records: replay or discard them`,
+        isError: true,
+        nextAttemptMs: 0,
+      });
     }
     if (needsWrite) this.owner.changed(true);
-  }
-
-  #noteParkingFull(): void {
-    this.owner.note.fail({
-      reason: "TOO_MANY_BLOCKED_KEYS",
-      why: `${PARKED_KEYS_MAX} keys wait for held records: replay or discard them`,
-      isError: true,
-      nextAttemptMs: 0,
-    });
-  }
-
-  #isAnyOpen(): boolean {
-    for (const { lane } of this.lanes.all()) {
-      if (lane.requests.some((request) => request.state !== "staged")) return true;
-    }
-    return false;
   }
 
   #send(nowMs: number): void {
@@ -459,7 +411,7 @@ export class SinkRun implements RequestHost {
 
   /** Closes the destination of a sink that has been idle for long. */
   sweep(nowMs: number): void {
-    if (nowMs - this.#lastSentMs < IDLE_CLOSE_MS || this.#isAnyOpen()) return;
+    if (nowMs - this.#lastSentMs < IDLE_CLOSE_MS || this.lanes.isAnyOpen) return;
     if (this.#staged.isEmpty && !this.lanes.isSending) void this.gate.close();
   }
 

@@ -9,11 +9,11 @@ import { claimCursor, readSinkState } from "./claim-cursor.ts";
 import type { CursorClient, CursorWriter } from "./cursor-writer.ts";
 import { Feed, type FeedTarget, type ShardEdge } from "./feed.ts";
 import type { LaneRow } from "./lane-row.ts";
-import { lowestPlace } from "./lane-state.ts";
 import { PushCount } from "./push-count.ts";
 import { SinkNote } from "./sink-note.ts";
 import { SinkRun } from "./sink-run.ts";
 import { cursorKey, encodeSinkState, type SinkState } from "./sink-state.ts";
+import { hasWork, lowestNeeded, settledBelow } from "./stored-work.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 const START_RETRY_MS = 1_000;
@@ -334,25 +334,4 @@ export class SinkWorker implements CursorClient, FeedTarget {
     this.#controller.abort(new Error("delivery of the sink was stopped"));
     this.#run?.abort();
   }
-}
-
-/** First sequence of a stored state that may not be settled, parked records aside. */
-function settledBelow(state: SinkState): number {
-  return Math.min(state.position, ...state.lanes.map((lane) => lane.next.sequence));
-}
-
-/** Whether a stored state has requests or resuming keys. */
-function hasWork(state: SinkState): boolean {
-  return state.lanes.some(
-    (lane) =>
-      lane.requests.length > 0 ||
-      lane.staged.length > 0 ||
-      lane.released.length > 0 ||
-      [...lane.parked.values()].some((key) => key.isResuming),
-  );
-}
-
-/** First sequence that a stored state needs, parked records included. */
-function lowestNeeded(state: SinkState): number {
-  return Math.min(state.position, ...state.lanes.map((lane) => lowestPlace(lane).sequence));
 }

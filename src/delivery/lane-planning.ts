@@ -1,0 +1,48 @@
+/** Planning the requests of all lanes of a sink. */
+import type { LaneSet } from "./lane-set.ts";
+import { PARKED_KEYS_MAX } from "./parked-keys.ts";
+import type { VersionTable } from "./version-table.ts";
+
+/** Requests planned for each that may be in flight, so that one cursor write carries several. */
+const PLANNED_AHEAD = 4;
+
+/** What planning needs to know of the sink. */
+export interface PlanningInput {
+  readonly versions: VersionTable;
+  /** Whether no more records are read until some are sent. */
+  readonly isFull: boolean;
+  readonly isStaging: boolean;
+  readonly keepsCursor: boolean;
+  readonly concurrency: number;
+  readonly nowMs: number;
+}
+
+/** Plans what can be planned; says whether the cursor must be written before requests may be sent. */
+export function planLanes(
+  lanes: LaneSet,
+  input: PlanningInput,
+): { readonly needsWrite: boolean; readonly isParkingFull: boolean } {
+  // A full queue of incomplete batches would wait for itself, and so would a generation.
+  const isForced = (input.isFull && !lanes.isAnyOpen) || lanes.isBlocked;
+  const openMax = input.keepsCursor ? 1 : input.concurrency * PLANNED_AHEAD;
+  const versionAt = (sequence: number) => input.versions.at(sequence);
+  const { isStaging, nowMs } = input;
+  let needsWrite = false;
+  let isParkingFull = false;
+  for (const { lane, waitUntilMs } of lanes.all()) {
+    if (waitUntilMs > nowMs) continue;
+    const isBlocked = lane.state.parked.size >= PARKED_KEYS_MAX;
+    if (isBlocked) isParkingFull = true;
+    let open = lane.requests.filter((request) => request.state !== "staged").length;
+    while (open < openMax && !isBlocked && lane.plan({ versionAt, isForced, isStaging, nowMs })) {
+      open += 1;
+    }
+    for (const request of lane.requests) {
+      if (request.state !== "planned") continue;
+      // The rows and the cursor of such a sink are committed together: there is nothing to repeat.
+      if (input.keepsCursor) request.state = "ready";
+      else needsWrite = true;
+    }
+  }
+  return { needsWrite, isParkingFull };
+}
