@@ -1,5 +1,6 @@
 /** The table of all variables of the environment: how each is read, its fallback, its words. */
 import { resolve } from "node:path";
+import { parseAddressRange } from "./core/address-range.ts";
 import { LOG_LEVELS, type LogLevel } from "./core/logger.ts";
 
 /** Parts of the server that a node may run. */
@@ -46,6 +47,25 @@ function list(value: string): readonly string[] {
     .split(",")
     .map((item) => item.trim())
     .filter((item) => item !== "");
+}
+
+function addressRanges(value: string): readonly string[] {
+  const ranges = list(value);
+  for (const range of ranges) {
+    try {
+      parseAddressRange(range);
+    } catch (error) {
+      throw new Error(`must list addresses and CIDRs: ${(error as Error).message}`);
+    }
+  }
+  return ranges;
+}
+
+function cidrs(value: string): readonly string[] {
+  const ranges = addressRanges(value);
+  const bare = ranges.find((range) => !range.includes("/"));
+  if (bare) throw new Error(`must list CIDRs: write ${bare}/${bare.includes(":") ? 128 : 32}`);
+  return ranges;
 }
 
 function webAddress(value: string): string | undefined {
@@ -131,10 +151,10 @@ export const VARIABLES = {
     doc: "Least level of log lines: debug, info, warn, error, silent.",
   },
   TRUSTED_PROXIES: {
-    parse: list,
+    parse: addressRanges,
     fallback: empty,
     shown: "none",
-    doc: "Addresses and CIDRs of proxies whose X-Forwarded-For is believed, joined by commas.",
+    doc: "Addresses and CIDRs of proxies whose X-Forwarded-For or Forwarded is believed, joined by commas.",
   },
   TRIBUTARY_DATA_DIR: {
     parse: path,
@@ -211,7 +231,7 @@ export const VARIABLES = {
     doc: "1 says that a proxy in front ends TLS, so HOST may be any address.",
   },
   TRIBUTARY_EGRESS_ALLOW: {
-    parse: list,
+    parse: cidrs,
     fallback: empty,
     shown: "none",
     doc: "Private CIDRs that sinks may reach, joined by commas.",

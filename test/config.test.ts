@@ -48,3 +48,14 @@ test("HOST beyond loopback needs TLS, and then has no demo and no egress to loop
   ).toThrow(/TRIBUTARY_DEMO/);
   expect(() => loadConfig({ TRIBUTARY_TLS_CERT: "/a" })).toThrow(/go together/);
 });
+
+test("names every entry of TRUSTED_PROXIES and TRIBUTARY_EGRESS_ALLOW that is no address", () => {
+  const proxies = "10.0.0.0/8, ::1,192.0.2.7";
+  expect(loadConfig({ TRUSTED_PROXIES: proxies }).TRUSTED_PROXIES).toHaveLength(3);
+  expect(() => loadConfig({ TRUSTED_PROXIES: "10.0.0.0/8,proxy.example.com" })).toThrow(
+    /^TRUSTED_PROXIES must list addresses and CIDRs: proxy\.example\.com is no/,
+  );
+  expect(() => loadConfig({ TRIBUTARY_EGRESS_ALLOW: "10.1.2.3" })).toThrow(
+    "TRIBUTARY_EGRESS_ALLOW must list CIDRs: write 10.1.2.3/32",
+  );
+});

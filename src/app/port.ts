@@ -61,6 +61,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
   return createPort({
     host: config.HOST,
     port: config.PORT,
+    trustedProxies: config.TRUSTED_PROXIES,
     handler: handler.handle,
     onDrain: handler.drain,
     logger,

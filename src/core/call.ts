@@ -5,7 +5,7 @@ import { createContextKey } from "@connectrpc/connect";
 export interface Call {
   /** Names the request in logs and answers; the caller's own `x-request-id` when it is sane. */
   readonly requestId: string;
-  /** Network address of the peer, as text without a port. */
+  /** Network address of the caller, as text without a port: the peer, or whom trusted proxies name. */
   readonly remoteAddress: string;
   /**
    * Lets the request body take longer than the time limit for whole requests (30 s), for calls that

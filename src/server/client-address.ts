@@ -66,7 +66,8 @@ function joined(value: string | string[] | undefined): string {
   return Array.isArray(value) ? value.join(",") : (value ?? "");
 }
 
-const PAIR = /[ \t]*([\w!#$%&'*+.^`|~-]+)=("(?:[^"\\]|\\.)*"|[\w!#$%&'*+.^`|~:[\]-]*)[ \t]*([;,]|$)/y;
+const PAIR =
+  /[ \t]*([\w!#$%&'*+.^`|~-]+)=("(?:[^"\\]|\\.)*"|[\w!#$%&'*+.^`|~:[\]-]*)[ \t]*([;,]|$)/y;
 
 /**
  * The `for` of each element, empty where an element has none. One fault of syntax and the header
