@@ -99,9 +99,9 @@ test("Postgres of the definitions killed with -9 for 4 s under load: pushes and 
   await rig.close();
   await receiver.close();
   for (const answer of managed) expect(answer.status).toBe(503);
-  expect(during.length).toBeGreaterThan(100);
+  expect(during.length).toBeGreaterThan(20);
   expect(during.filter((a) => a.status !== 200)).toEqual([]);
-  expect(duringHook).toBeGreaterThan(100);
+  expect(duringHook).toBeGreaterThan(20);
   expect(recoveryMs).toBeLessThan(5_000);
   expect(faultsOf(verdict)).toEqual({});
   expect(faultsOf(checkHistory(load.history, acceptedRows(receiver)), { dup: true })).toEqual({});
