@@ -1,6 +1,6 @@
 /**
  * Pushes a record with the generated client, in TypeScript on Node. Needs the variables of demo.env:
- *   set -a; . .tributary/demo.env; set +a; npx --no node examples/typescript/push.ts
+ *   set -a; . .tributary/demo.env; set +a; npx --no -- node examples/typescript/push.ts
  */
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";

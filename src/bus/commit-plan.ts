@@ -1,6 +1,6 @@
 import type { LogAppended, LogCall, LogPart, PartPlace } from "../core/log.ts";
+import { BATCH_OVERHEAD, callEntrySize, encodeRecordBatch } from "../core/record-batch.ts";
 import type { OutgoingMessage } from "./publisher.ts";
-import { BATCH_OVERHEAD, callEntrySize, encodeRecordBatch } from "./record-batch-wire.ts";
 import type { SubjectNames } from "./subjects.ts";
 
 /** Most bytes of a message that holds more than one block. */

@@ -9,6 +9,5 @@ export {
   type KeyedWrite,
   StaleKeysError,
 } from "./keyed-store.ts";
-export { encodeRecordBatch } from "./record-batch-wire.ts";
 export type { LogAccount, LogLimits, Retention, RetentionOptions } from "./retention.ts";
 export type { Ownership, ShardFollower, ShardListener } from "./shard-owner.ts";

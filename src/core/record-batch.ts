@@ -89,10 +89,18 @@ export function encodeRecordBatch(
   return message;
 }
 
+/** Bytes of a message before its first call. */
+export const BATCH_OVERHEAD = 4;
+
+/** Bytes that an encoded CallBlock takes within a message. */
+export function callEntrySize(blockBytes: number): number {
+  return 1 + varintSize(blockBytes) + blockBytes;
+}
+
 function joinBlocks(blocks: readonly Uint8Array[], head: readonly number[]): Uint8Array {
   let size = head.length;
-  for (const block of blocks) size += 1 + varintSize(block.length) + block.length;
-  const message = new Uint8Array(size);
+  for (const block of blocks) size += callEntrySize(block.length);
+  const message = Buffer.allocUnsafe(size);
   message.set(head);
   let at = head.length;
   for (const value of blocks) at = writeBytes(message, at, { tag: 0x1a, value });

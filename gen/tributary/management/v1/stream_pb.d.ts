@@ -400,7 +400,7 @@ export declare type Branch = Message<"tributary.management.v1.Branch"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * Records stored now. Output only.
+   * Sequence of the oldest message that is stored; 0 when there is none. Output only.
    *
    * @generated from field: int64 first_sequence = 4;
    */

@@ -5,7 +5,7 @@ import {
   RecordBatch_Compression,
   RecordBatchSchema,
 } from "#gen/tributary/records/v1/record_batch_pb.js";
-import { callEntrySize, encodeRecordBatch } from "../../src/bus/record-batch-wire.ts";
+import { callEntrySize, encodeRecordBatch } from "../../src/core/record-batch.ts";
 import { part } from "./support.ts";
 
 test("fixed vectors: the stored form never changes", () => {
