@@ -11,6 +11,7 @@ import { registerReflection } from "./reflection.ts";
 import { findRoute, type Lane, type Route } from "./route.ts";
 import { createRpcHandlers, type RpcHandlers, type RpcOptions } from "./rpc.ts";
 import { createTranscoder } from "./transcoder/transcoder.ts";
+import { welcomeRoute } from "./welcome.ts";
 
 /** What the server handler is made of. */
 export interface ServerHandlerOptions extends Omit<RpcOptions, "drainSignal"> {
@@ -50,6 +51,7 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
     ],
   });
   const routes = [
+    welcomeRoute,
     ...probeRoutes(checks, isDraining),
     openApiRoute(() => ({
       services: rpc.services,
