@@ -108,6 +108,8 @@ export class SinkWorker implements CursorClient, FeedTarget {
     this.note.enter(Sink_State.RUNNING);
     // Once in the life of a sink, so that every node sees that it runs.
     if (!state) await this.#claim();
+    // A message that was offered meanwhile found us starting, and nobody else will bring it.
+    if (this.#offered > lastSequence) return this.#activate();
   }
 
   /** What the last owner left. */

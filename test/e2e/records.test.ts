@@ -4,6 +4,7 @@ import { call, createSink, createStream, listAll, push } from "../support/api.ts
 import { clientOf } from "../support/clients.ts";
 import { faultsOf } from "../support/history.ts";
 import { startLoad } from "../support/load.ts";
+import { startReceiver } from "../support/receiver.ts";
 import { openRig } from "../support/rig.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 import { connect, countRows } from "../support/table.ts";
@@ -121,6 +122,25 @@ test("F02: branches keep separate records, and a sink delivers its own branch", 
     { value: recordOf(3) },
   ]);
   expect(missing.status).toBe(404);
+});
+
+test("D1: a record that is pushed the moment its sink was made is delivered without waiting for another", async () => {
+  const receiver = await startReceiver();
+  try {
+    const stream = await createStream(server, "fresh", { fields });
+    for (let n = 0; n < 20; n++) {
+      await createSink(server, stream, { id: `hook${n}`, webhook: { url: receiver.url } });
+      await push(server, stream, [recordOf(n)]);
+      await waitFor(() => receiver.requests.some((r) => r.records.some((row) => row.n === n)), {
+        timeoutMs: 5_000,
+        what: `record ${n}`,
+      });
+      const name = `${stream}/sinks/hook${n}`;
+      await call(server, "management.v1.SinkService/DeleteSink", { name });
+    }
+  } finally {
+    await receiver.close();
+  }
 });
 
 test.each([
