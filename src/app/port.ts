@@ -21,6 +21,7 @@ import { createPushLane } from "../ingest/push-lane.ts";
 import { createPushService } from "../ingest/push-service.ts";
 import { createRecordService } from "../records/record-service.ts";
 import { sendError } from "../server/answer.ts";
+import { sendGrpcError } from "../server/grpc-answer.ts";
 import { createPort, type Port } from "../server/listen.ts";
 import type { ReadinessCheck } from "../server/probes.ts";
 import type { Lane } from "../server/route.ts";
@@ -110,6 +111,7 @@ function openPush(
     authenticate: (request) => authenticateHead(auth, request.headers.authorization),
     authorizePush,
     sendError,
+    sendGrpcError,
   });
   const service = createPushService({
     ingest,

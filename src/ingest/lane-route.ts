@@ -1,12 +1,13 @@
 /** Which requests are pushes of the fast lane, told by their heads. */
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import { grpcHeadOf } from "./grpc-form.ts";
 
 /** A push, by its form. */
-export type LaneRoute = LaneHead & (JsonRoute | ProtoRoute | RestRoute);
+export type LaneRoute = LaneHead & (JsonRoute | ProtoRoute | GrpcRoute | RestRoute);
 
 interface LaneHead {
-  /** Time that the caller gives, from `connect-timeout-ms`. */
+  /** Time that the caller gives, from `connect-timeout-ms` or `grpc-timeout`. */
   readonly timeoutMs: number | undefined;
   readonly isTimeoutWrong: boolean;
   readonly isTypeWrong: boolean;
@@ -20,6 +21,11 @@ interface JsonRoute {
 /** Connect's unary form in binary. */
 interface ProtoRoute {
   readonly kind: "proto";
+}
+
+/** gRPC's unary form in binary. */
+interface GrpcRoute {
+  readonly kind: "grpc";
 }
 
 /** `POST /v1/{stream}/records?branch=…&return_record_ids=true`. */
@@ -44,6 +50,10 @@ export function routeOf(request: IncomingMessage | Http2ServerRequest): LaneRout
   const path = query < 0 ? target : target.slice(0, query);
   const type = parseType(request.headers["content-type"]);
   if (path === RPC_PATH) {
+    if (type.name === "application/grpc" || type.name === "application/grpc+proto") {
+      const head = grpcHeadOf(request);
+      return head && { kind: "grpc", ...head, isTimeoutWrong: false, isTypeWrong: false };
+    }
     if (type.name !== "application/json" && type.name !== "application/proto") return undefined;
     const kind = type.name === "application/json" ? "json" : "proto";
     return { kind, ...timeoutOf(request), isTypeWrong: kind === "json" && !type.isUtf8 };

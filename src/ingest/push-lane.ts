@@ -1,7 +1,7 @@
 /**
  * The fast lane: pushes over plain HTTP, without generated code and without objects for records.
- * It serves the unary Connect forms of PushService.Push and the REST face, with one meaning; all
- * else (gRPC, streams) is left to the generated handlers.
+ * It serves the unary Connect and gRPC forms of PushService.Push and the REST face, with one meaning;
+ * all else (streams, gRPC-Web, compressed gRPC) is left to the generated handlers.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
@@ -13,6 +13,7 @@ import type { Call } from "../core/call.ts";
 import { fail, failFields, reasonOf } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Admission, AdmittedBytes } from "./admission.ts";
+import { readFrame, sendGrpcMessage } from "./grpc-form.ts";
 import type { Ingest, PushResult } from "./ingest.ts";
 import { type LaneRoute, routeOf } from "./lane-route.ts";
 import { type PushBody, readPushRequest, readRestRecords } from "./push-body.ts";
@@ -37,6 +38,12 @@ export interface PushLaneOptions {
     response: LaneResponse,
     error: ConnectError,
     options: { readonly requestId: string; readonly status?: number },
+  ) => void;
+  /** The same as a status of gRPC. */
+  readonly sendGrpcError: (
+    response: Http2ServerResponse,
+    error: ConnectError,
+    requestId: string,
   ) => void;
 }
 
@@ -132,8 +139,9 @@ async function readPush(
     return ingest.streamOf(stream);
   };
   if (route.kind === "json") return readPushRequest(input.bytes, lookup);
-  if (route.kind === "proto") {
-    const body = readPushMessage(input.bytes);
+  if (route.kind === "proto" || route.kind === "grpc") {
+    const isFramed = route.kind === "grpc";
+    const body = readPushMessage(isFramed ? readFrame(input.bytes) : input.bytes);
     lookup(body.stream);
     return body;
   }
@@ -172,11 +180,16 @@ async function withDeadline<T>(timeoutMs: number | undefined, answer: Promise<T>
 }
 
 function sendResult(response: LaneResponse, route: LaneRoute, result: PushResult): void {
-  const isProto = route.kind === "proto";
+  const isProto = route.kind !== "json" && route.kind !== "rest";
   // Text goes out with the head in one write.
   const body = isProto
     ? Buffer.from(toBinary(PushResponseSchema, create(PushResponseSchema, result)))
     : resultJson(result);
+  if (route.kind === "grpc") {
+    // The route says that the request came over HTTP/2.
+    sendGrpcMessage(response as Http2ServerResponse, body as Buffer);
+    return;
+  }
   response.statusCode = 200;
   response.setHeader("content-type", isProto ? "application/proto" : "application/json");
   response.setHeader("content-length", String(Buffer.byteLength(body)));
@@ -201,6 +214,10 @@ function refuse(
   route: LaneRoute,
   { response, call, error }: Exchange & { readonly error: ConnectError },
 ): void {
+  if (route.kind === "grpc") {
+    options.sendGrpcError(response as Http2ServerResponse, error, call.requestId);
+    return;
+  }
   const isConnect = route.kind !== "rest" && reasonOf(error) !== "CONTENT_TYPE_UNSUPPORTED";
   options.sendError(response, error, {
     requestId: call.requestId,

@@ -16,6 +16,7 @@ import { createIngest } from "../../src/ingest/ingest.ts";
 import { createPushLane } from "../../src/ingest/push-lane.ts";
 import { createPushService } from "../../src/ingest/push-service.ts";
 import { sendError } from "../../src/server/answer.ts";
+import { sendGrpcError } from "../../src/server/grpc-answer.ts";
 import type { Registration } from "../../src/server/rpc.ts";
 import {
   AUTHORIZATION,
@@ -61,6 +62,7 @@ const lane = createPushLane({
       ),
     ),
   sendError,
+  sendGrpcError,
 });
 const service = createPushService({ ingest, admission, authorizePush, recheck: () => {} });
 
