@@ -5,6 +5,7 @@ import { formatBanner } from "./banner.ts";
 import { parseCommand, USAGE } from "./command.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { createLogger } from "./core/logger.ts";
+import { StartError } from "./core/start-error.ts";
 import { releaseStartMemory } from "./start-memory.ts";
 
 /** A server that has not drained by then is ended all the same. */
@@ -55,8 +56,15 @@ function stopOnSignal(close: () => Promise<void>): void {
   process.on("SIGINT", stop);
 }
 
+/** One line for what a person can mend, a stack for what only a programmer can. */
+function describeFailure(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof StartError) return error.message;
+  const { code, syscall, message, stack } = error as NodeJS.ErrnoException;
+  const isOfSystem = typeof code === "string" && typeof syscall === "string";
+  return (isOfSystem ? message : stack) ?? String(error);
+}
+
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const isExpected = error instanceof ConfigError || (error as { isExpected?: boolean }).isExpected;
-  printError(`${isExpected ? (error as Error).message : (error as Error).stack}\n`);
+  printError(`${describeFailure(error)}\n`);
   process.exit(error instanceof ConfigError ? 2 : 1);
 });

@@ -2,12 +2,15 @@
 import { type Bus, createBus } from "../bus/index.ts";
 import { openSnapshot, type Snapshot } from "../catalog/snapshot.ts";
 import type { Config } from "../config.ts";
+import { reasonOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import { type Database, openDatabase } from "../db/client.ts";
+import { checkDatabase, type Database, openDatabase } from "../db/client.ts";
 import { migrate } from "../db/migrate.ts";
+import { readMasterKeyIds } from "../db/sealed-keys.ts";
 import { type Embedded, startEmbedded } from "../embedded/index.ts";
 import { openMasterKey } from "../master-key.ts";
 import type { Closers } from "./closers.ts";
+import { reach } from "./reach.ts";
 
 /** The foundations. */
 export interface Foundations {
@@ -30,9 +33,10 @@ export interface StartOptions {
 
 /** Starts or reaches Postgres and NATS, migrates, and loads the definitions. */
 export async function openFoundations(
-  { config, logger, onProgress }: StartOptions,
+  options: StartOptions,
   closers: Closers,
 ): Promise<Foundations> {
+  const { config, logger, onProgress } = options;
   const want = { nats: config.NATS_URL === undefined, postgres: config.DATABASE_URL === undefined };
   const embedded =
     want.nats || want.postgres
@@ -46,12 +50,11 @@ export async function openFoundations(
         })
       : undefined;
   if (embedded) closers.add("embedded servers", embedded.close);
-  const masterKey = openMasterKey({ given: config.TRIBUTARY_MASTER_KEY, dataDir: config.dataDir });
-  const [{ database, snapshot }, bus] = await Promise.all([
-    openDefinitions({ url: databaseUrl(config, embedded), masterKey, logger }, closers),
-    openBus({ config, logger, embedded }, closers),
+  const [definitions, bus] = await Promise.all([
+    openDefinitions(options, embedded, closers),
+    openBus(options, embedded, closers),
   ]);
-  return { config, logger, embedded, database, bus, snapshot, masterKey };
+  return { config, logger, embedded, bus, ...definitions };
 }
 
 function databaseUrl(config: Config, embedded: Embedded | undefined): string {
@@ -61,36 +64,55 @@ function databaseUrl(config: Config, embedded: Embedded | undefined): string {
 }
 
 async function openDefinitions(
-  {
-    url,
-    masterKey,
-    logger,
-  }: { readonly url: string; readonly masterKey: Buffer; readonly logger: Logger },
+  { config, logger, onProgress }: StartOptions,
+  embedded: Embedded | undefined,
   closers: Closers,
 ) {
+  const url = databaseUrl(config, embedded);
   const database = openDatabase({ url, logger });
   closers.add("database", database.close);
+  await reach({
+    what: "Postgres",
+    variable: "DATABASE_URL",
+    url,
+    attempt: () => checkDatabase(database),
+    isPassing: (error) => reasonOf(error) === "DATABASE_UNAVAILABLE",
+    discard: () => undefined,
+    onProgress,
+  });
   await migrate(database, logger);
+  const masterKey = openMasterKey({
+    given: config.TRIBUTARY_MASTER_KEY,
+    dataDir: config.dataDir,
+    usedIds: await readMasterKeyIds(database),
+  });
   const snapshot = await openSnapshot({ database, masterKey, logger });
   closers.add("snapshot", snapshot.close);
-  return { database, snapshot };
+  return { database, masterKey, snapshot };
 }
 
 async function openBus(
-  {
-    config,
-    logger,
-    embedded,
-  }: { readonly config: Config; readonly logger: Logger; readonly embedded: Embedded | undefined },
+  { config, logger, onProgress }: StartOptions,
+  embedded: Embedded | undefined,
   closers: Closers,
 ): Promise<Bus> {
   const nats = embedded?.nats;
-  const bus = await createBus({
-    url: config.NATS_URL ?? nats?.url ?? "",
-    shards: config.TRIBUTARY_SHARDS,
-    replicas: config.TRIBUTARY_NATS_REPLICAS,
-    logger,
-    ...(nats && { user: nats.user, password: nats.password, monitorUrl: nats.monitorUrl }),
+  const url = config.NATS_URL ?? nats?.url ?? "";
+  const bus = await reach({
+    what: "nats-server",
+    variable: "NATS_URL",
+    url,
+    attempt: () =>
+      createBus({
+        url,
+        shards: config.TRIBUTARY_SHARDS,
+        replicas: config.TRIBUTARY_NATS_REPLICAS,
+        logger,
+        ...(nats && { user: nats.user, password: nats.password, monitorUrl: nats.monitorUrl }),
+      }),
+    isPassing: (error) => reasonOf(error) === "LOG_UNAVAILABLE",
+    discard: (late) => void late.close(),
+    onProgress,
   });
   closers.add("bus", bus.close);
   return bus;

@@ -1,7 +1,8 @@
 import { jetstreamManager } from "@nats-io/jetstream";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { AuthorizationError, connect, type NatsConnection } from "@nats-io/transport-node";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
+import { StartError } from "../core/start-error.ts";
 
 /** The oldest nats-server that has all we need. */
 const LEAST_VERSION = [2, 14] as const;
@@ -31,10 +32,13 @@ export interface BusConnection {
 /**
  * Connects and checks that the server will do: version, payload, JetStream. A server that answers
  * no ping for 3 s counts as dead; reconnects are tried forever, every 200 to 300 ms.
- * Fails with LOG_UNAVAILABLE when there is no server, and with a plain Error when it does not do.
+ * Fails with LOG_UNAVAILABLE when there is no server, and with a StartError when it does not do.
  */
 export async function openBusConnection(options: BusConnectionOptions): Promise<BusConnection> {
   const nc = await connect({ ...readUrl(options), ...reconnectOptions }).catch((cause) => {
+    if (cause instanceof AuthorizationError) {
+      throw new StartError("nats-server refuses the user and password of NATS_URL", { cause });
+    }
     throw fail("LOG_UNAVAILABLE", "nats-server cannot be reached", { cause });
   });
   try {
@@ -72,17 +76,17 @@ async function checkServer(nc: NatsConnection): Promise<void> {
   const info = nc.info!;
   const [major = 0, minor = 0] = info.version.split(".").map(Number);
   if (major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])) {
-    throw new Error(
+    throw new StartError(
       `nats-server ${info.version} is too old: ${LEAST_VERSION.join(".")} is the least`,
     );
   }
   if (info.max_payload < LEAST_PAYLOAD) {
-    throw new Error(
+    throw new StartError(
       `nats-server takes ${info.max_payload} bytes a message: set max_payload: 1MB or more`,
     );
   }
   await jetstreamManager(nc).catch((cause) => {
-    throw new Error("JetStream is off at nats-server, or refused to this user", { cause });
+    throw new StartError("JetStream is off at nats-server, or refused to this user", { cause });
   });
 }
 

@@ -1,5 +1,7 @@
 import { JetStreamApiError, type JetStreamManager, type StreamConfig } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
+import { fail } from "../core/errors.ts";
+import { StartError } from "../core/start-error.ts";
 import type { SubjectNames } from "./subjects.ts";
 
 /** Most bytes of a stored message with its headers; every server takes as much. */
@@ -23,15 +25,36 @@ export interface TopologyOptions {
 
 /**
  * Creates the streams of all shards, or brings existing ones to these options. Idempotent, also when
- * several nodes do it at once. Answers with the newest sequence of each shard.
+ * several nodes do it at once. Answers with the newest sequence of each shard. Fails with a StartError
+ * when JetStream refuses, such as more copies than it has nodes, and with LOG_UNAVAILABLE when it has
+ * no leader yet.
  */
-export function ensureShards(jsm: JetStreamManager, options: TopologyOptions): Promise<number[]> {
-  return Promise.all(
-    Array.from({ length: options.shards }, async (_, shard) => {
-      const state = await ensureStream(jsm, shardConfig(shard, options));
-      return state.last_seq;
-    }),
-  );
+export async function ensureShards(
+  jsm: JetStreamManager,
+  options: TopologyOptions,
+): Promise<number[]> {
+  try {
+    return await Promise.all(
+      Array.from({ length: options.shards }, async (_, shard) => {
+        const state = await ensureStream(jsm, shardConfig(shard, options));
+        return state.last_seq;
+      }),
+    );
+  } catch (cause) {
+    throw describeRefusal(cause, options);
+  }
+}
+
+/** JetStream's code for an API that has no leader at the moment. */
+const NOT_AVAILABLE = 10008;
+
+function describeRefusal(cause: unknown, { shards, replicas }: TopologyOptions): unknown {
+  if (!(cause instanceof JetStreamApiError)) return cause;
+  if (cause.code === NOT_AVAILABLE) {
+    return fail("LOG_UNAVAILABLE", "JetStream is not available yet", { cause });
+  }
+  const wanted = `${shards} streams with ${replicas} ${replicas === 1 ? "copy" : "copies"} each`;
+  return new StartError(`nats-server refuses ${wanted}: ${cause.message}`, { cause });
 }
 
 function shardConfig(shard: number, options: TopologyOptions): StreamSettings {

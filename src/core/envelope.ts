@@ -50,6 +50,7 @@ export function openSecret(masterKey: Uint8Array, sealed: Uint8Array, context: s
   }
 }
 
-function masterKeyId(masterKey: Uint8Array): Buffer {
+/** 4 bytes that tell master keys apart and give nothing of them away. */
+export function masterKeyId(masterKey: Uint8Array): Buffer {
   return createHash("sha256").update("master-key-id").update(masterKey).digest().subarray(0, 4);
 }

@@ -4,7 +4,8 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import postgres, { type Sql } from "postgres";
 import type { Logger } from "../core/logger.ts";
-import { databaseUnavailable, translateDatabaseError } from "./database-errors.ts";
+import { StartError } from "../core/start-error.ts";
+import { databaseCodeOf, databaseUnavailable, translateDatabaseError } from "./database-errors.ts";
 import * as schema from "./schema.ts";
 
 /** What stores take: the database, or a transaction on it. */
@@ -106,4 +107,23 @@ function openSocket(options: { host: string[]; port: number[]; path?: string | f
   const socket = options.path ? connect(options.path) : connect({ host, port, noDelay: true });
   // TLS takes the server's name from here.
   return Object.assign(socket, { host, port });
+}
+
+/**
+ * Asks the database for one answer. Fails with DATABASE_UNAVAILABLE when there is none, and with a
+ * StartError when it refuses us: user, password, or name of the database.
+ */
+export async function checkDatabase(database: Database): Promise<void> {
+  try {
+    await database.run((queries) => queries.execute("select 1"));
+  } catch (error) {
+    const code = databaseCodeOf(error);
+    if (code === undefined || !/^(28|3D|42501)/.test(code)) throw error;
+    const { message } = innermost(error as Error);
+    throw new StartError(`Postgres refuses DATABASE_URL: ${message}`, { cause: error });
+  }
+}
+
+function innermost(error: Error): Error {
+  return error.cause instanceof Error ? innermost(error.cause) : error;
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "../core/logger.ts";
+import { StartError } from "../core/start-error.ts";
 import type { Database } from "./client.ts";
 
 const folder = join(import.meta.dirname, "migrations");
@@ -49,8 +50,8 @@ function checkApplied(
   for (const [name, sha256] of applied) {
     const now = current.get(name);
     if (now === undefined) {
-      throw new Error(`the database has migration ${name}, which this version does not know`);
+      throw new StartError(`the database has migration ${name}, which this version does not know`);
     }
-    if (now !== sha256) throw new Error(`migration ${name} was changed after it was applied`);
+    if (now !== sha256) throw new StartError(`migration ${name} was changed after it was applied`);
   }
 }

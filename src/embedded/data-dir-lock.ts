@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { StartError } from "../core/start-error.ts";
 
 /** A data directory that no other process can use until `release`. */
 export interface DataDirLock {
@@ -16,7 +17,10 @@ const sqliteBusy = 5;
  * own, and a lock file with a process id in it outlives kill -9 and races when two processes find it stale.
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch((cause: Error) => {
+    const { message } = cause;
+    throw new StartError(`the data directory ${dataDir} cannot be used: ${message}`, { cause });
+  });
   const holderFile = join(dataDir, "lock.pid");
   let database: DatabaseSync | undefined;
   try {
@@ -26,10 +30,10 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
     database?.close();
     if ((cause as { errcode?: number }).errcode !== sqliteBusy) {
       const { message } = cause as Error;
-      throw new Error(`the data directory ${dataDir} cannot be locked: ${message}`, { cause });
+      throw new StartError(`the data directory ${dataDir} cannot be locked: ${message}`, { cause });
     }
     const holder = (await readFile(holderFile, "utf8").catch(() => "")).trim();
-    throw new Error(
+    throw new StartError(
       `the data directory ${dataDir} is in use by another Tributary process` +
         `${holder ? ` (pid ${holder})` : ""}: stop that one, or set TRIBUTARY_DATA_DIR to another folder`,
       { cause },

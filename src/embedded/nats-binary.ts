@@ -1,5 +1,6 @@
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { StartError } from "../core/start-error.ts";
 import { natsInstallers, type Progress } from "./nats-install.ts";
 import { natsRelease } from "./nats-release.ts";
 import { runCommand } from "./run-command.ts";
@@ -25,7 +26,7 @@ export async function findNatsServer(options: NatsBinaryOptions): Promise<string
   if (binary) {
     const path = resolve(binary);
     const fault = await checkBinary(path, env);
-    if (fault) throw new Error(`TRIBUTARY_NATS_SERVER=${binary} cannot be used: ${fault}`);
+    if (fault) throw new StartError(`TRIBUTARY_NATS_SERVER=${binary} cannot be used: ${fault}`);
     return path;
   }
   const tried: string[] = [];
@@ -61,7 +62,7 @@ async function installInto(
       await rm(folder, { recursive: true, force: true });
     }
   }
-  throw new Error(describeFailure(tried));
+  throw new StartError(describeFailure(tried));
 }
 
 /** A rename within one folder is atomic, so of two processes at once the last wins, with equal bytes. */

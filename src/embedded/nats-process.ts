@@ -1,6 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { StartError } from "../core/start-error.ts";
 import { type Child, startChild } from "./child.ts";
 
 /** The TCP ports of a nats-server on 127.0.0.1. In a wish, -1 lets the server pick a free one. */
@@ -55,7 +56,7 @@ export async function startNatsProcess(
     }
   } catch (error) {
     await child.stop(2_000);
-    throw new Error(`${(error as Error).message}:\n${lines.join("\n")}`, { cause: error });
+    throw new StartError(`${(error as Error).message}:\n${lines.join("\n")}`, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "../core/logger.ts";
+import { writeDurably } from "./durable-file.ts";
 import { type NatsPorts, startNatsProcess } from "./nats-process.ts";
 import { watchNatsHealth } from "./nats-watch.ts";
 import { findStoreLimit } from "./store-size.ts";
@@ -107,7 +108,7 @@ async function openCredentials(file: string): Promise<Credentials> {
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text !== undefined) return JSON.parse(text) as Credentials;
   const credentials = { user: "tributary", password: randomBytes(24).toString("hex") };
-  await writeFile(file, `${JSON.stringify(credentials)}\n`, { mode: 0o600 });
+  await writeDurably(file, `${JSON.stringify(credentials)}\n`);
   return credentials;
 }
 

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { StartError } from "../core/start-error.ts";
 
 const run = promisify(execFile);
 
@@ -46,7 +47,7 @@ export async function endOrphan(file: string, graceMs = 5_000): Promise<number |
       await delay(10);
     }
   }
-  throw new Error(`process ${record.pid}, left over from an earlier start, does not end`);
+  throw new StartError(`process ${record.pid}, left over from an earlier start, does not end`);
 }
 
 function parseRecord(text: string): ChildRecord | undefined {

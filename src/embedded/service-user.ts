@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { StartError } from "../core/start-error.ts";
 
 const run = promisify(execFile);
 
@@ -29,7 +30,7 @@ export async function findServiceUser(folder?: string): Promise<ServiceUser | un
       // The system has no such user: try the next name.
     }
   }
-  throw new Error(
+  throw new StartError(
     "Postgres does not run as root and this system has neither a user `postgres` nor `nobody`: " +
       "create one of them, start Tributary as another user, or set DATABASE_URL",
   );

@@ -5,6 +5,7 @@
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Logger } from "../core/logger.ts";
+import { StartError } from "../core/start-error.ts";
 import { createClientAddresses } from "./client-address.ts";
 import { createGuard } from "./guard.ts";
 import type { HttpHandler } from "./http-message.ts";
@@ -51,7 +52,7 @@ export interface Port {
   close(): Promise<void>;
 }
 
-/** Opens the port. Rejects when it cannot be bound or the TLS files are not usable. */
+/** Opens the port. Rejects with a StartError when it cannot be bound or the TLS files are not usable. */
 export async function createPort(options: PortOptions): Promise<Port> {
   const limits: PortLimits = { ...PORT_LIMITS, ...options.limits };
   let isDraining = false;
@@ -117,6 +118,16 @@ export async function createPort(options: PortOptions): Promise<Port> {
   return { address: bound.address, port: bound.port, drain, close };
 }
 
+function readFirstTlsFiles(files: TlsFiles) {
+  try {
+    return readTlsFiles(files);
+  } catch (cause) {
+    const { message } = cause as Error;
+    const names = `${files.certFile} and ${files.keyFile}`;
+    throw new StartError(`the TLS files ${names} cannot be used: ${message}`, { cause });
+  }
+}
+
 function createListener(
   options: PortOptions & { readonly limits: PortLimits },
   accept: (socket: Socket) => void,
@@ -128,7 +139,7 @@ function createListener(
   }
   const server = createTlsServer({
     ...tcp,
-    ...readTlsFiles(options.tls),
+    ...readFirstTlsFiles(options.tls),
     ALPNProtocols: ["h2", "http/1.1"],
     minVersion: "TLSv1.2",
     handshakeTimeout: options.limits.firstBytesMs,
@@ -149,12 +160,29 @@ function createListener(
 
 function listen(server: Server, { host, port }: PortOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    const refuse = (cause: NodeJS.ErrnoException) => {
+      reject(new StartError(describeListenFault(cause, host, port), { cause }));
+    };
+    server.once("error", refuse);
     server.listen({ host, port, backlog: 1_024 }, () => {
-      server.off("error", reject);
+      server.off("error", refuse);
       resolve();
     });
   });
+}
+
+function describeListenFault(
+  { code, message }: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+): string {
+  if (code === "EADDRINUSE") {
+    return `port ${port} on ${host} is in use: end what listens there, or set PORT to another port (0 picks a free one)`;
+  }
+  if (code === "EACCES") {
+    return `port ${port} on ${host} needs rights that this user lacks: set PORT to one above 1023`;
+  }
+  return `${host} with port ${port} cannot be listened on: ${message}`;
 }
 
 function closeServer(server: Server): Promise<void> {
