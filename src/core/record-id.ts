@@ -122,12 +122,29 @@ function roundKeys(logUid: string): Uint32Array {
   return keys;
 }
 
+/** Three hexadecimal digits for each number of 12 bits. */
+const DIGITS = Array.from({ length: 4096 }, (_, i) => i.toString(16).padStart(3, "0"));
+
+let timeMs = -1;
+let timeText = "";
+
+/**
+ * The text of an id. `toString(16)` of a number above 2^31 takes a microsecond, ten times as long as
+ * the table; the time of neighbours is mostly the same, so its text is kept.
+ */
 function format(ms: number, left: number, right: number): string {
-  const time = ms.toString(16).padStart(12, "0");
+  if (ms !== timeMs) {
+    const time = ms.toString(16).padStart(12, "0");
+    timeText = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+    timeMs = ms;
+  }
   const high = Math.floor(left / 2 ** 11);
-  const a = Math.floor(high / 2 ** 14) + 0x7000;
+  const a = Math.floor(high / 2 ** 14);
   const b = (high % 2 ** 14) + 0x8000;
-  const c = (left % 2 ** 11) * 2 ** 37 + right;
-  const tail = c.toString(16).padStart(12, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-${a.toString(16)}-${b.toString(16)}-${tail}`;
+  // The last 48 bits: 11 of left, 37 of right.
+  const upper = (left % 2 ** 11) * 2 ** 13 + Math.floor(right / 2 ** 24);
+  const lower = right % 2 ** 24;
+  const tail =
+    DIGITS[upper >> 12]! + DIGITS[upper & 4095]! + DIGITS[lower >> 12]! + DIGITS[lower & 4095]!;
+  return `${timeText}${DIGITS[a]!}-${"89ab"[(b >> 12) - 8]}${DIGITS[b & 4095]!}-${tail}`;
 }
