@@ -32,7 +32,7 @@ export function writeDemoEnv(dataDir: string, env: DemoEnv): void {
   // Without embedded servers nothing else has made the folder.
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`);
-  writeFileSync(`${file}.new`, lines.join(""), { mode: 0o600 });
+  writeFileSync(`${file}.new`, lines.join(""), { mode: 0o600, flush: true });
   chmodSync(`${file}.new`, 0o600);
   renameSync(`${file}.new`, file);
 }

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { access, chown, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder, writeDurably } from "./durable-file.ts";
 import type { PostgresBinaries } from "./postgres-binaries.ts";
 import type { ServiceUser } from "./service-user.ts";
 
@@ -61,12 +62,11 @@ export async function openCluster({
   await mkdir(staged, { mode: 0o700 });
   if (user) await chown(staged, user.uid, user.gid);
   const passwords = makePasswords();
-  await writeFile(passwordsFile(folder), `${JSON.stringify(passwords, null, 2)}\n`, {
-    mode: 0o600,
-  });
+  await writeDurably(passwordsFile(folder), `${JSON.stringify(passwords, null, 2)}\n`);
   await initialise(describe(passwords, staged), binaries, user);
   // The cluster appears whole or not at all, so a start that was killed halfway just begins again.
   await rename(staged, path);
+  await syncFolder(folder);
   return describe(passwords);
 }
 
@@ -80,7 +80,7 @@ async function initialise(
   args.push("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions");
   // Nothing listens yet; the rules and passwords below are in place before anything does.
   await run(initdb, [...args, "--auth=trust"], "", options);
-  await writeFile(join(path, "pg_hba.conf"), hostRules);
+  await writeFile(join(path, "pg_hba.conf"), hostRules, { flush: true });
   // Single-user mode needs no port and no password, one statement a line.
   const sql = [
     `ALTER ROLE postgres PASSWORD '${passwords.postgres}';`,

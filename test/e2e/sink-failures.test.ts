@@ -145,12 +145,12 @@ test("D3, N07: records that the webhook refuses with 422 are held, the others de
   const records = Array.from({ length: 40 }, (_, n) => ({ key: `k${n % 4}`, writer: 0, n }));
   await push(server, rig.stream, records);
   const held = async () => {
-    const answer = await call<{ records?: { recordId: string; value: { n: number } }[] }>(
+    const answer = await call<{ heldRecords?: { place: string; value: { n: number } }[] }>(
       server,
       "management.v1.SinkService/ListHeldRecords",
       { parent: hookName() },
     );
-    return answer.records ?? [];
+    return answer.heldRecords ?? [];
   };
   await waitFor(async () => (await held()).length === 4, { what: "four held records" });
   await waitFor(() => receiver.accepted().length === 36, {
@@ -161,11 +161,11 @@ test("D3, N07: records that the webhook refuses with 422 are held, the others de
   const [first, second] = await held();
   await call(server, "management.v1.SinkService/ReplayHeldRecords", {
     name: hookName(),
-    recordIds: [first?.recordId],
+    places: [first?.place],
   });
   await call(server, "management.v1.SinkService/DiscardHeldRecords", {
     name: hookName(),
-    recordIds: [second?.recordId],
+    places: [second?.place],
   });
   await waitFor(async () => (await countsOf(server, hookName())).delivered === 37, {
     what: "the replayed record to be counted",
