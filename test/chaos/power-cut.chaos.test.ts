@@ -20,5 +20,5 @@ describe.skipIf(process.platform !== "linux" || userInfo().uid !== 0)("power cut
     const verdict = await cutPowerWithoutSync(3_000);
     report("power cut without fsync", { acked: verdict.acked, lost: verdict.lost.length });
     expect(verdict.lost.length).toBeGreaterThan(0);
-  }, 120_000);
+  }, 240_000);
 });
