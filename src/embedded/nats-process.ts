@@ -18,6 +18,8 @@ export interface NatsProcessOptions {
   /** See ChildOptions. */
   recordFile?: string;
   onLine?: ((line: string) => void) | undefined;
+  /** How long the server may take to be ready; 10 minutes by default. */
+  startTimeoutMs?: number | undefined;
 }
 
 /** After a crash the server reads through its store, which takes minutes for very large ones. */
@@ -46,7 +48,7 @@ export async function startNatsProcess(
   // The server removes it itself unless it was killed.
   void child.exited.then(() => rm(portsFile, { force: true }).catch(() => undefined));
   try {
-    const end = performance.now() + startTimeoutMs;
+    const end = performance.now() + (options.startTimeoutMs ?? startTimeoutMs);
     for (;;) {
       if (!child.isRunning()) throw new Error("nats-server ended while it started");
       const ports = await readPorts(portsFile);

@@ -17,6 +17,8 @@ export interface TestNatsOptions {
   config?: string;
   /** A fixed port; left out, the server picks a free one. */
   port?: number;
+  /** How long it may take to be ready. */
+  startTimeoutMs?: number;
   /** Data to start on; it stays when the server closes. */
   storeDir?: string;
 }
@@ -50,7 +52,12 @@ export async function startTestNats(options: TestNatsOptions = {}): Promise<Test
   const start = async () => {
     const file = join(folder, "nats.conf");
     await writeFile(file, configText({ ...options, storeDir, folder, ports }));
-    const started = await startNatsProcess({ binary, configFile: file, portsFolder: folder });
+    const started = await startNatsProcess({
+      binary,
+      configFile: file,
+      portsFolder: folder,
+      startTimeoutMs: options.startTimeoutMs,
+    });
     child = started.child;
     ports = started.ports;
   };
