@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** The command line: reads the configuration, starts, waits for a signal, stops. */
-import { startApp } from "./app.ts";
+import { join } from "node:path";
 import { formatBanner } from "./banner.ts";
 import { parseCommand, USAGE } from "./command.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { createLogger } from "./core/logger.ts";
 import { StartError } from "./core/start-error.ts";
+import { speedUpLoading } from "./module-loading.ts";
 import { releaseStartMemory } from "./start-memory.ts";
 
 /** A server that has not drained by then is ended all the same. */
@@ -31,6 +32,8 @@ async function main(words: readonly string[]): Promise<void> {
     level: config.LOG_LEVEL,
     write: (line) => printError(`${line}\n`),
   });
+  speedUpLoading(join(config.cacheDir, "modules"));
+  const { startApp } = await import("./app.ts");
   const app = await startApp({ config, logger, onProgress: (text) => print(`  ${text}\n`) });
   stopOnSignal(app.close);
   releaseStartMemory();
