@@ -3,6 +3,7 @@ import { type Closers, createClosers } from "./app/closers.ts";
 import { openAccess, openCatalog } from "./app/control-plane.ts";
 import { openDelivery } from "./app/data-plane.ts";
 import { type Foundations, openFoundations, type StartOptions } from "./app/foundations.ts";
+import { createPhases } from "./app/phases.ts";
 import { openPort } from "./app/port.ts";
 import { packageVersion } from "./app/version.ts";
 import type { BannerFacts } from "./banner.ts";
@@ -36,15 +37,16 @@ export async function startApp(options: StartOptions): Promise<App> {
 
 async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const { config } = options;
-  const foundations = await openFoundations(options, closers);
-  const delivery = await openDelivery(foundations, closers);
+  const time = createPhases(options.logger);
+  const foundations = await time("foundations", () => openFoundations(options, closers));
+  const delivery = await time("delivery", () => openDelivery(foundations, closers));
   const catalog = openCatalog(foundations, delivery, closers);
   let url = config.PUBLIC_URL ?? "";
-  const auth = await openAccess(foundations, () => url, closers);
-  const port = await openPort({ foundations, catalog, auth }, closers);
+  const auth = await time("access", () => openAccess(foundations, () => url, closers));
+  const port = await time("port", () => openPort({ foundations, catalog, auth }, closers));
   closers.add("port", () => port.drain(DRAIN_MS));
   url ||= localUrl(foundations, port.port);
-  const demo = await openDemo(foundations, catalog, url);
+  const demo = await time("demo", () => openDemo(foundations, catalog, url));
   return { url, facts: describeNode(foundations, url, demo), close: closers.close };
 }
 

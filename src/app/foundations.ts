@@ -10,6 +10,7 @@ import { readMasterKeyIds } from "../db/sealed-keys.ts";
 import { type Embedded, startEmbedded } from "../embedded/index.ts";
 import { openMasterKey } from "../master-key.ts";
 import type { Closers } from "./closers.ts";
+import { createPhases } from "./phases.ts";
 import { reach } from "./reach.ts";
 
 /** The foundations. */
@@ -37,22 +38,25 @@ export async function openFoundations(
   closers: Closers,
 ): Promise<Foundations> {
   const { config, logger, onProgress } = options;
+  const time = createPhases(logger);
   const want = { nats: config.NATS_URL === undefined, postgres: config.DATABASE_URL === undefined };
   const embedded =
     want.nats || want.postgres
-      ? await startEmbedded({
-          dataDir: config.dataDir,
-          cacheDir: config.cacheDir,
-          natsBinary: config.TRIBUTARY_NATS_SERVER,
-          logger,
-          onProgress,
-          want,
-        })
+      ? await time("embedded servers", () =>
+          startEmbedded({
+            dataDir: config.dataDir,
+            cacheDir: config.cacheDir,
+            natsBinary: config.TRIBUTARY_NATS_SERVER,
+            logger,
+            onProgress,
+            want,
+          }),
+        )
       : undefined;
   if (embedded) closers.add("embedded servers", embedded.close);
   const [definitions, bus] = await Promise.all([
-    openDefinitions(options, embedded, closers),
-    openBus(options, embedded, closers),
+    time("definitions", () => openDefinitions(options, embedded, closers)),
+    time("bus", () => openBus(options, embedded, closers)),
   ]);
   return { config, logger, embedded, bus, ...definitions };
 }
