@@ -34,13 +34,16 @@ export function watchNatsHealth(options: NatsWatchOptions): NatsWatch {
   const { folder, monitorPort, logger, restart } = options;
   const closing = new AbortController();
   let fault: string | undefined;
+  let saidFault: string | undefined;
   let answeredAt = performance.now();
   let restartedAt = Number.NEGATIVE_INFINITY;
   const check = async () => {
     const found = await checkNatsHealth(monitorPort);
-    if (found !== fault && found !== undefined) {
+    // While a stream is being made the server says for a moment that it could not be recovered.
+    if (found !== undefined && found === fault && found !== saidFault) {
       logger.warn("nats-server is not well", { health: found });
     }
+    if (found === undefined || found === fault) saidFault = found;
     fault = found;
     if (!fault?.startsWith(noAnswer)) answeredAt = performance.now();
     const isStuck = performance.now() - answeredAt > stuckMs;
