@@ -77,7 +77,7 @@ test("the installed client loads in Node", async () => {
   expect(stdout.trim()).toBe("tributary.push.v1.PushService");
 });
 
-test("N04: `npx tributary serve` starts the installed package and takes a push", async () => {
+test("N01: `npx tributary serve` starts the installed package and takes a push", async () => {
   const app = join(folder, "app");
   const dataDir = join(app, ".tributary");
   // A group of its own, so that the end reaches the server below npx.
