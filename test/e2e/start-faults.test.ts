@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
 import { startCluster } from "../support/cluster.ts";
+import { startTestNats } from "../support/nats.ts";
 import {
   launchServer,
   makeDataDir,
@@ -98,6 +99,16 @@ test("a wrong password or database is said at once, without the password", async
   const env = { NATS_URL: cluster.nats.url, DATABASE_URL: url.href };
   const { code, words } = await refusedStart({ env });
   expect(words).toEqual([expect.stringMatching(/^Postgres refuses DATABASE_URL: .*nowhere/)]);
+  expect(code).toBe(1);
+});
+
+test("a wrong password of nats-server is said at once, without it", async () => {
+  const nats = await startTestNats({ config: "authorization { user: someone, password: right }" });
+  onTestFinished(() => nats.close());
+  const NATS_URL = nats.url.replace("//", "//someone:s3cret@");
+  const { code, words, output } = await refusedStart({ env: { NATS_URL } });
+  expect(words).toEqual(["nats-server refuses the user and password of NATS_URL"]);
+  expect(output).not.toContain("s3cret");
   expect(code).toBe(1);
 });
 
