@@ -80,7 +80,7 @@ async function measureIdle(label: string) {
 }
 
 /** Pushes to a stream that has a sink and to one that has none. */
-async function expectPrompt(n: number): Promise<void> {
+async function expectPrompt(n: number, withinMs = 1_000): Promise<void> {
   const accepted = receiver.accepted().length;
   let startedAt = performance.now();
   await pushTo(n * 10);
@@ -94,8 +94,8 @@ async function expectPrompt(n: number): Promise<void> {
   const { records } = (await answer.json()) as { records: { value: { id: string } }[] };
   expect(records.at(-1)?.value.id).toBe(`r${n * 10 + 1}`);
   say(`delivered after ${deliveredMs.toFixed(0)} ms, read after ${readMs.toFixed(0)} ms`);
-  expect(deliveredMs).toBeLessThan(1_000);
-  expect(readMs).toBeLessThan(1_000);
+  expect(deliveredMs).toBeLessThan(withinMs);
+  expect(readMs).toBeLessThan(withinMs);
 }
 
 test("10,000 streams and 1,000 sinks at rest: less than 400 MiB and 5 % of a core", async () => {
@@ -115,9 +115,11 @@ test("they start again within 10 s, at rest soon, and deliver", async () => {
   server = await startServer({ dataDir });
   say(`started again in ${(server.startMs / 1000).toFixed(1)} s`);
   expect(server.startMs).toBeLessThan(10_000);
-  await expectPrompt(123);
+  // The thousand sinks are still being opened.
+  await expectPrompt(123, 5_000);
   await sleep(5_000);
   const { percent, bytes } = await measureIdle("after the restart");
   expect(bytes).toBeLessThan(400 * 2 ** 20);
   expect(percent).toBeLessThan(5);
+  await expectPrompt(321);
 }, 90_000);
