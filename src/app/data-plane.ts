@@ -34,7 +34,9 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     logger,
     onOwner: (shard) => {
       const limitsOf = (logUid: string) => limitsOfLog(foundations, delivery, logUid);
-      keepers.set(shard, bus.startRetention({ shard, limitsOf }));
+      const onBeforeTrim = (uid: string, sequence: number) =>
+        delivery.beforeTrim({ shard, uid }, sequence);
+      keepers.set(shard, bus.startRetention({ shard, limitsOf, onBeforeTrim }));
     },
     onLost: (shard) => {
       endKeeper(shard).catch((error: unknown) => {

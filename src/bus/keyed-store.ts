@@ -44,8 +44,17 @@ export interface KeyedStore {
   get(key: string): Promise<KeyedEntry | undefined>;
   /** Values whose keys begin with these tokens (`a.b` finds `a.b.c`); all when it is empty. */
   list(prefix: string): Promise<KeyedEntry[]>;
+  /** Keys that begin with these tokens, in no order, without their values. Fails with LOG_UNAVAILABLE. */
+  keys(prefix: string): Promise<string[]>;
   /** Removes a key; with an expectation, as `writeMany`. */
   delete(key: string, expectedSequence?: number): Promise<void>;
+  /**
+   * Removes keys whatever they hold, for callers that no other writer can be in conflict with. Cheaper
+   * than `delete`, which leaves a trace for writers that expect a sequence. Fails with LOG_UNAVAILABLE.
+   */
+  deleteMany(keys: readonly string[]): Promise<void>;
+  /** Removes, likewise, the keys that begin with these tokens; `prefix` may not be empty. */
+  deleteAll(prefix: string): Promise<void>;
 }
 
 /** Writes refused because keys changed since they were read: somebody else owns them now. */
@@ -70,6 +79,8 @@ interface StoreInput extends KeyedStoreOptions {
 
 const WRITE_TIMEOUT_MS = 4_700;
 const WRONG_SEQUENCE_PAUSE_MS = 10;
+/** Removals that are asked for at once. */
+const PURGES_AT_ONCE = 16;
 /** On the value that ends a key. */
 const TOMBSTONE = "Tributary-Deleted";
 
@@ -102,6 +113,12 @@ export async function openKeyedStore(name: string, input: StoreInput): Promise<K
     },
     get: (key) => get(key, store),
     list: (keys) => list(keys, store),
+    keys: (keys) => listKeys(keys, store),
+    deleteMany: (keys) => purgeKeys(keys, store),
+    async deleteAll(keys) {
+      if (keys === "") throw new Error("a prefix is needed");
+      await purge(`${keys}.>`, store);
+    },
     async delete(key, expectedSequence) {
       const tombstone = {
         key,
@@ -244,4 +261,26 @@ async function list(keys: string, store: Store): Promise<KeyedEntry[]> {
     if (!last) return [...entries.values()];
     from = last.sequence + 1;
   }
+}
+
+async function listKeys(keys: string, { jsm, stream, prefix }: Store): Promise<string[]> {
+  const filter = keys === "" ? `${prefix}>` : `${prefix}${keys}.>`;
+  const { state } = await jsm.streams.info(stream, { subjects_filter: filter }).catch((cause) => {
+    throw logUnavailable(cause);
+  });
+  return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length));
+}
+
+async function purgeKeys(keys: readonly string[], store: Store): Promise<void> {
+  let at = 0;
+  const next = async () => {
+    for (let key = keys[at++]; key !== undefined; key = keys[at++]) await purge(key, store);
+  };
+  await Promise.all(Array.from({ length: PURGES_AT_ONCE }, next));
+}
+
+async function purge(keys: string, { jsm, stream, prefix }: Store): Promise<void> {
+  await jsm.streams.purge(stream, { filter: prefix + keys }).catch((cause) => {
+    throw logUnavailable(cause);
+  });
 }

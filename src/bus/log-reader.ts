@@ -64,12 +64,13 @@ async function readInfo(
     getStoredMessage(jsm, stream, { seq: 1, next_by_subj: filter }),
     getStoredMessage(jsm, stream, { last_by_subj: filter }),
   ]);
-  const { state } = await jsm.streams.info(stream, { subjects_filter: filter });
+  const { state, created } = await jsm.streams.info(stream, { subjects_filter: filter });
   const messages = Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
   return {
     firstSequence: first?.sequence ?? state.last_seq + 1,
     lastSequence: last?.sequence ?? 0,
     shardLastSequence: state.last_seq,
+    identity: String(created),
     messages,
     bytes:
       options.bytesOf?.(log.shard, log.uid) ??

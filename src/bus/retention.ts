@@ -35,6 +35,11 @@ export interface RetentionOptions {
   readonly shard: number;
   /** Limits of a log; undefined for a log that nobody knows (it is left alone). */
   readonly limitsOf: (logUid: string) => LogLimits | undefined;
+  /**
+   * Awaited before anything below a sequence of a log goes, to book what is lost by it; when it rejects
+   * nothing goes, and the next round tries again.
+   */
+  readonly onBeforeTrim?: (logUid: string, firstSequence: number) => Promise<void>;
   readonly onTrimmed?: (trimmed: LogTrimmed) => void;
   /** Injected by tests. */
   readonly now?: () => number;
@@ -94,7 +99,11 @@ class Keeper {
 
   start(): void {
     this.#walking = this.#walk();
-    this.#timer = setInterval(() => void this.enforce(), this.#input.everyMs ?? 1_000);
+    this.#timer = setInterval(() => {
+      // Writers hear of full logs in time although a booking takes long.
+      if (this.#enforcing) this.#tellWriters();
+      else void this.enforce();
+    }, this.#input.everyMs ?? 1_000);
   }
 
   accountOf(logUid: string): LogAccount | undefined {
@@ -128,31 +137,48 @@ class Keeper {
 
   async #enforceAll(): Promise<void> {
     if (!this.#isReady || this.#isClosed) return;
+    this.#tellWriters();
+    await Promise.all([...this.#ledgers].map(([uid, ledger]) => this.#enforceOne(uid, ledger)));
+    this.#tellWriters();
+  }
+
+  async #enforceOne(logUid: string, ledger: LogLedger): Promise<void> {
+    const limits = this.#input.limitsOf(logUid);
+    if (!limits) return;
     const now = (this.#input.now ?? Date.now)();
-    for (const [logUid, ledger] of this.#ledgers) {
-      const limits = this.#input.limitsOf(logUid);
-      if (!limits) continue;
-      const point = ledger.trimPoint({
-        beforeTimeMs: now - limits.maxAgeMs,
-        maxBytes: limits.maxBytes,
-        keepFrom: limits.keepFrom,
-      });
-      if (point !== undefined) await this.#trim(logUid, ledger, point);
-      if (ledger.bytes >= limits.maxBytes) this.#full.add(logUid);
-      else this.#full.delete(logUid);
+    const point = ledger.trimPoint({
+      beforeTimeMs: now - limits.maxAgeMs,
+      maxBytes: limits.maxBytes,
+      keepFrom: limits.keepFrom,
+    });
+    if (point === undefined) return;
+    try {
+      await this.#trim(logUid, ledger, point);
+    } catch (error) {
+      this.#input.logger.warn("a log could not be trimmed", { logUid, error });
     }
-    const notice: FullLogsNotice = { logs: [...this.#full] };
-    if (this.#isClosed || this.#input.nc.isClosed()) return;
-    this.#input.nc.publish(this.#input.names.fullLogs(this.#input.shard), JSON.stringify(notice));
   }
 
   async #trim(logUid: string, ledger: LogLedger, point: number): Promise<void> {
+    await this.#input.onBeforeTrim?.(logUid, point);
+    if (this.#isClosed) return;
     await this.#input.jsm.streams.purge(this.#stream, {
       filter: this.#input.names.recordsOfLog(this.#input.shard, logUid),
       seq: point,
     });
     ledger.trimmed(point);
     this.#input.onTrimmed?.({ logUid, firstSequence: point });
+  }
+
+  #tellWriters(): void {
+    if (!this.#isReady || this.#isClosed || this.#input.nc.isClosed()) return;
+    for (const [logUid, ledger] of this.#ledgers) {
+      const limits = this.#input.limitsOf(logUid);
+      if (limits && ledger.bytes >= limits.maxBytes) this.#full.add(logUid);
+      else this.#full.delete(logUid);
+    }
+    const notice: FullLogsNotice = { logs: [...this.#full] };
+    this.#input.nc.publish(this.#input.names.fullLogs(this.#input.shard), JSON.stringify(notice));
   }
 
   async #walk(): Promise<void> {

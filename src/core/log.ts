@@ -76,6 +76,8 @@ export interface LogInfo {
   readonly shardLastSequence: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Tells this shard from one made anew in its place, whose sequences are other records: its time of making. */
+  readonly identity: string;
 }
 
 /** Reads stored messages. */

@@ -1,17 +1,20 @@
 /** The delivery engine of a node: takes part in owning every shard, and delivers what it owns. */
 import { randomBytes } from "node:crypto";
-import { Sink_State, Sink_WhenFull } from "#gen/tributary/management/v1/sink_pb.js";
 import type { KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
 import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { readSinkState } from "./claim-cursor.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
-import { answerHeldCommands, createHeldRecords, type HeldRecords } from "./held-records.ts";
+import { createHeldCommands } from "./held-commands.ts";
+import { HELD_LIMITS, type HeldLimits } from "./held-quota.ts";
+import { createHeldRecords, type HeldRecords } from "./held-records.ts";
 import { createHeldStore } from "./held-store.ts";
 import { ShardDelivery } from "./shard-delivery.ts";
 import type { SinkState } from "./sink-state.ts";
 import { type SinkStatusInit, sinkStatus } from "./sink-status.ts";
+import type { SinkWorker } from "./sink-worker.ts";
+import { isStopped } from "./stored-work.ts";
 import type { DriverTable } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -19,6 +22,7 @@ const COMMANDS_EVERY_MS = 1_000;
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
 const STATUS_READS_AT_ONCE = 16;
 const CLOSE_GRACE_MS = 5_000;
+const SWEEP_MS = 30_000;
 
 /** What delivery is made of. */
 export interface DeliveryOptions {
@@ -44,6 +48,10 @@ export interface DeliveryOptions {
   readonly random?: () => number;
   /** Bytes of records in queues, of all sinks; 128 MiB. */
   readonly queueBytesMax?: number;
+  /** How much may be held of one sink; `HELD_LIMITS`. */
+  readonly heldLimits?: HeldLimits;
+  /** How often idle destinations are closed and leftovers of deleted sinks are looked for; 30 s. */
+  readonly sweepEveryMs?: number;
 }
 
 /** The engine. */
@@ -59,6 +67,14 @@ export interface Delivery {
    * none needs it. Known on the owner of the log's shard only; 0 elsewhere and until it is known.
    */
   lowestNeeded(logUid: string): number;
+  /**
+   * To be awaited before a log is trimmed below a sequence: counts, in the cursors of stopped sinks, the
+   * records that they lose by it as expired. Rejects when nothing may be trimmed now.
+   */
+  beforeTrim(
+    log: { readonly shard: number; readonly uid: string },
+    sequence: number,
+  ): Promise<void>;
   /** Requests in flight may end (5 s), cursors are written, shards are given away. Idempotent. */
   close(): Promise<void>;
 }
@@ -86,6 +102,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return found.state;
   };
   const heldInput = {
+    logger: options.logger,
     held: workerOptions.held,
     commands: options.cursors,
     now: workerOptions.now,
@@ -93,13 +110,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     workerOf,
     sinkByUid: (uid: string) => definitions.sinkByUid(uid),
   };
+  const heldCommands = createHeldCommands(heldInput);
   let endChanges: (() => void) | undefined;
   let commandTimer: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
   const pollCommands = () => {
     commandTimer = setTimeout(() => {
       const isAnyOwned = shards.some((shard) => shard.isOwner);
-      const answering = isAnyOwned ? answerHeldCommands(heldInput) : Promise.resolve();
+      const answering = isAnyOwned ? heldCommands.poll() : Promise.resolve();
       answering
         .catch((error: unknown) => {
           options.logger.debug("commands could not be read", { error: String(error) });
@@ -121,6 +139,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     statuses: (sinks) => readStatuses(sinks, stateOf, workerOptions.now),
     held: createHeldRecords(heldInput),
     lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf),
+    async beforeTrim(log, sequence) {
+      await shards[log.shard]?.beforeTrim(log.uid, sequence);
+    },
     close() {
       closing ??= (async () => {
         endChanges?.();
@@ -144,6 +165,8 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     now: options.now ?? Date.now,
     random: options.random ?? Math.random,
     owner: randomBytes(9).toString("hex"),
+    heldLimits: options.heldLimits ?? HELD_LIMITS,
+    sweepEveryMs: options.sweepEveryMs ?? SWEEP_MS,
     budget: { used: 0, max: options.queueBytesMax ?? QUEUE_BYTES_MAX },
   };
 }
@@ -167,16 +190,13 @@ async function readStatuses(
 
 function lowestNeeded(
   sinks: readonly SinkDefinition[],
-  workerOf: (sink: SinkDefinition) => { snapshot(): SinkState; neededFrom: number } | undefined,
+  workerOf: (sink: SinkDefinition) => SinkWorker | undefined,
 ): number {
   let lowest = Number.POSITIVE_INFINITY;
   for (const sink of sinks) {
     const worker = workerOf(sink);
     if (!worker) return 0;
-    const state = worker.snapshot().note?.state;
-    const isStopped = sink.isPaused || state === Sink_State.ERROR;
-    const isBlocking = sink.versions.at(-1)?.sink.whenFull === Sink_WhenFull.BLOCK_PUSHES;
-    if (isStopped && !isBlocking) continue;
+    if (isStopped(sink, worker.note.note.state)) continue;
     lowest = Math.min(lowest, worker.neededFrom);
   }
   return lowest;

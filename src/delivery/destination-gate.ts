@@ -7,8 +7,11 @@ import {
   outcomeOfError,
   within,
 } from "./destinations.ts";
+import type { HeldQuota } from "./held-quota.ts";
+import type { HeldKey } from "./held-store.ts";
 import type { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
+import { formatPlace } from "./place.ts";
 import { resumeLane } from "./resume-lanes.ts";
 import { isError, retryWaitMs } from "./retry-wait.ts";
 import type { RunOwner } from "./run-owner.ts";
@@ -26,6 +29,7 @@ export interface GateRun {
   readonly keepsCursor: boolean;
   readonly lanes: LaneSet;
   readonly versions: VersionTable;
+  readonly held: HeldQuota;
   rewind(): void;
 }
 
@@ -98,18 +102,18 @@ export class DestinationGate {
 
   /** Finishes what a crash left of held records: copies that are to go, keys that wait for none. */
   async #tidyHeld(): Promise<void> {
-    const { owner, options, lanes } = this.#run;
-    for (const { lane } of lanes.all()) {
+    const lanes = [...this.#run.lanes.all()].map(({ lane }) => lane);
+    if (lanes.every(({ state }) => state.released.length + state.parked.size === 0)) return;
+    const { held } = this.#run;
+    const keys = await held.keys();
+    for (const lane of lanes) {
       const { state } = lane;
-      if (state.released.length > 0) {
-        await options.held.remove(owner.definition.uid, state.released);
-        state.released = [];
-      }
-      if (state.parked.size === 0) continue;
-      const copies = await options.held.list(owner.definition.uid);
-      const blocked = new Set(
-        copies.filter((entry) => entry.partition === state.partition).map((e) => e.copy.keyHash),
-      );
+      const own = keys.filter((key) => key.partition === state.partition);
+      const released = new Set(state.released.map(formatPlace));
+      const isReleased = (key: HeldKey) => released.has(formatPlace(key.place));
+      await held.remove(own.filter(isReleased));
+      state.released = [];
+      const blocked = new Set(own.filter((key) => !isReleased(key)).map((key) => key.keyHash));
       lane.unpark([...state.parked.keys()].filter((hash) => !blocked.has(hash)));
     }
   }
@@ -132,24 +136,28 @@ export class DestinationGate {
     });
     const ours = lanes.get(partition).lane.snapshot();
     const { state, committed } = await resumeLane(ours, kept, {
-      sinkUid: owner.definition.uid,
       log: owner.definition.log,
       reader: options.reader,
-      held: options.held,
+      held: this.#run.held,
       isKeyBlocked: plan.isKeyBlocked,
       nowMs: options.now(),
       committed: this.#committed.get(partition),
     });
     resumed.add(partition);
     this.#committed.set(partition, committed);
-    if (state === ours) return false;
-    lanes.put(state);
+    if (state === ours) {
+      lanes.get(partition).lane.state.targetRevision = Math.max(0, committed);
+      return false;
+    }
+    lanes.put({ ...state, targetRevision: Math.max(0, committed) });
     return true;
   }
 
   /** Says that the target holds this state of a lane. */
   committed(lane: LaneState): void {
-    if (this.#run.keepsCursor) this.#committed.set(lane.partition, lane.revision);
+    if (!this.#run.keepsCursor) return;
+    this.#committed.set(lane.partition, lane.revision);
+    lane.targetRevision = lane.revision;
   }
 
   /** Settles what is staged in all open destinations. Fails with what a driver throws. */

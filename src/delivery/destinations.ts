@@ -46,18 +46,25 @@ export function createDestinations(input: DestinationsInput): Destinations {
     const stream = input.stream();
     if (!stream) throw new Error("the stream of the sink is gone");
     const driver = driverOf(input.drivers, plan.kind);
-    const sink = await within(
-      driver.open(plan.version.sink.config.value as never, {
-        ...input.environment,
-        sinkUid: input.sink.uid,
-        sinkName: input.sink.name,
-        logName: `${stream.name}/branches/${input.branch}`,
-        logUid: input.logUid,
-        schema: stream.schema,
-      }),
-      OPEN_TIMEOUT_MS,
-    );
-    return { sink, resumed: new Set() };
+    const opening = driver.open(plan.version.sink.config.value as never, {
+      ...input.environment,
+      sinkUid: input.sink.uid,
+      sinkName: input.sink.name,
+      logName: `${stream.name}/branches/${input.branch}`,
+      logUid: input.logUid,
+      schema: stream.schema,
+    });
+    let isLate = false;
+    // What opens when nobody waits for it any more is closed at once.
+    opening
+      .then((sink) => isLate && void sink.close().catch(() => undefined))
+      .catch(() => undefined);
+    try {
+      return { sink: await within(opening, OPEN_TIMEOUT_MS), resumed: new Set() };
+    } catch (error) {
+      isLate = true;
+      throw error;
+    }
   };
   return {
     get(plan) {
@@ -78,12 +85,9 @@ export function createDestinations(input: DestinationsInput): Destinations {
     async close() {
       const all = [...opened.values()];
       opened.clear();
-      const results = await Promise.allSettled(all);
-      await Promise.allSettled(
-        results.map((r) =>
-          r.status === "fulfilled" ? within(r.value.sink.close(), GRACE_MS) : undefined,
-        ),
-      );
+      // One that is still being opened is closed when it is open, but not waited for longer than others.
+      const closings = all.map(async (opening) => (await opening).sink.close());
+      await Promise.allSettled(closings.map((closing) => within(closing, GRACE_MS)));
     },
   };
 }

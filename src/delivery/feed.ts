@@ -3,12 +3,15 @@
  * while the sink keeps up, else by reading from the sink's own position until it is at the edge again.
  * A sink at the edge costs nothing: no timer, no consumer.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { LogMessage, LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 
 const READ_MESSAGES = 256;
 const READ_BYTES = 2 * 1024 * 1024;
 const RETRY_MS = 500;
+/** How long a replica that is behind is given. */
+const BEHIND_MS = 20;
 
 /** The newest sequence that the shard's owner has dispatched, of any log; everything above will come. */
 export interface ShardEdge {
@@ -22,6 +25,8 @@ export interface FeedTarget {
   accept(message: LogMessage): void;
   /** The feed has passed messages or reached the edge. */
   advanced(): void;
+  /** Newest message of the log that is known; Infinity when nobody has looked yet. */
+  readonly newestKnown: number;
 }
 
 /** What a feed needs. */
@@ -139,6 +144,7 @@ export class Feed {
     const { reader, log, edge, target, signal } = this.#options;
     const turn = this.#turn;
     const edgeBefore = edge.sequence;
+    const newestBefore = target.newestKnown;
     const messages = await reader.read(log, {
       fromSequence: this.#position,
       maxMessages: READ_MESSAGES,
@@ -151,9 +157,25 @@ export class Feed {
       target.accept(message);
       this.#position = message.sequence + 1;
     }
-    if (messages.length === 0) this.#position = Math.max(this.#position, edgeBefore + 1);
+    if (messages.length === 0) {
+      const isEnd = this.#position > newestBefore || (await this.#isEnd());
+      if (!isEnd || turn !== this.#turn || signal.aborted) return;
+      this.#position = Math.max(this.#position, edgeBefore + 1);
+    }
     // Messages above the edge will be offered; those up to it were read.
     if (this.#position > edge.sequence) this.#isBehind = false;
     target.advanced();
+  }
+
+  /**
+   * A read may be answered by a replica that has not heard of the newest messages; what it does not
+   * give would be passed for ever. So the end is believed only when the leader knows it too.
+   */
+  async #isEnd(): Promise<boolean> {
+    const { reader, log, signal } = this.#options;
+    const { lastSequence } = await reader.info(log);
+    if (lastSequence < this.#position) return true;
+    await delay(BEHIND_MS, undefined, { signal });
+    return false;
   }
 }

@@ -1,63 +1,66 @@
 /** Replay and discard of held records, by the owner of the sink. */
 import { createHash } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { fail } from "../core/errors.ts";
 import type { Place, RequestOutcome } from "../sinks/sink.ts";
 import { attemptWrite, outcomeOfError } from "./destinations.ts";
-import { type HeldEntry, rowOfCopy } from "./held-store.ts";
+import { type HeldEntry, type HeldKey, rowOfCopy } from "./held-store.ts";
 import type { LaneRow } from "./lane-row.ts";
-import { isSending, type LaneRun } from "./lane-run.ts";
+import type { LaneRun } from "./lane-run.ts";
 import { comparePlaces, formatPlace } from "./place.ts";
+import { whileQuiet } from "./quiet-lanes.ts";
 import type { SinkRun } from "./sink-run.ts";
 
 const QUIET_TIMEOUT_MS = 10_000;
 const REPLAY_COUNT_MAX = 100;
+/** Copies given up at once: their places stand in the cursor until the copies are gone. */
+const DISCARD_COUNT_MAX = 1_000;
 
 /** Gives held records up; the number of them. */
-export async function discardHeld(run: SinkRun, entries: readonly HeldEntry[]): Promise<number> {
-  for (const [lane, some] of byLane(run, entries)) {
-    await release(run, lane, { entries: some, to: "discarded" });
+export async function discardHeld(run: SinkRun, keys: readonly HeldKey[]): Promise<number> {
+  for (const [lane, some] of byLane(run, keys)) {
+    for (let at = 0; at < some.length; at += DISCARD_COUNT_MAX) {
+      await release(run, lane, { keys: some.slice(at, at + DISCARD_COUNT_MAX), to: "discarded" });
+    }
+    await resumeKeys(run, lane);
   }
-  return entries.length;
+  run.roomMade();
+  return keys.length;
 }
 
 /**
  * Delivers held records again, in order, between the requests of their lane; those that fail are held
  * again. Gives the number delivered. Fails with DESTINATION_REFUSED when the destination takes nothing.
  */
-export async function replayHeld(run: SinkRun, entries: readonly HeldEntry[]): Promise<number> {
+export async function replayHeld(run: SinkRun, keys: readonly HeldKey[]): Promise<number> {
   let count = 0;
-  for (const [lane, some] of byLane(run, entries)) {
-    lane.isReserved = true;
-    try {
-      await becomeQuiet(run, lane);
-      const ordered = [...some].sort((a, b) => comparePlaces(a.place, b.place));
+  for (const [lane, some] of byLane(run, keys)) {
+    const ordered = [...some].sort((a, b) => comparePlaces(a.place, b.place));
+    const work = async () => {
       for (let at = 0; at < ordered.length; at += REPLAY_COUNT_MAX) {
-        count += await replaySome(run, lane, ordered.slice(at, at + REPLAY_COUNT_MAX));
+        const page = ordered.slice(at, at + REPLAY_COUNT_MAX);
+        count += await replaySome(run, lane, await run.held.read(page));
       }
+    };
+    try {
+      await whileQuiet(run, [lane], { timeoutMs: QUIET_TIMEOUT_MS, work });
     } finally {
-      lane.isReserved = false;
-      run.schedule();
+      // Also what was replayed before a failure makes room and lets keys go on.
+      if (!run.signal.aborted) await resumeKeys(run, lane);
     }
   }
+  run.roomMade();
   return count;
 }
 
-function byLane(run: SinkRun, entries: readonly HeldEntry[]): Map<LaneRun, HeldEntry[]> {
-  const lanes = new Map<LaneRun, HeldEntry[]>();
-  for (const entry of entries) {
-    const lane = run.lanes.get(entry.partition);
-    lanes.set(lane, [...(lanes.get(lane) ?? []), entry]);
+function byLane(run: SinkRun, keys: readonly HeldKey[]): Map<LaneRun, HeldKey[]> {
+  const lanes = new Map<LaneRun, HeldKey[]>();
+  for (const key of keys) {
+    const lane = run.lanes.get(key.partition);
+    const some = lanes.get(lane) ?? [];
+    lanes.set(lane, some);
+    some.push(key);
   }
   return lanes;
-}
-
-async function becomeQuiet(run: SinkRun, lane: LaneRun): Promise<void> {
-  const endMs = performance.now() + QUIET_TIMEOUT_MS;
-  while (isSending(lane)) {
-    if (performance.now() > endMs) throw fail("OVERLOADED", "the sink is busy: try again");
-    await delay(5, undefined, { signal: run.signal });
-  }
 }
 
 async function replaySome(
@@ -65,6 +68,7 @@ async function replaySome(
   lane: LaneRun,
   entries: readonly HeldEntry[],
 ): Promise<number> {
+  if (entries.length === 0) return 0;
   const rows = entries.map((entry) => rowOfCopy(lane.lane.state.logUid, entry));
   const outcome = await send(run, lane, rows);
   if (outcome.kind === "fenced") throw fail("LOG_UNAVAILABLE", "another node has taken over");
@@ -89,7 +93,7 @@ async function replaySome(
     if (result.kind === "delivered" || isDurable) done.push(entries[i]!);
     else if (result.kind === "reject") await holdAgain(run, lane, { row: rows[i]!, ...result });
   }
-  await release(run, lane, { entries: done, to: "replayed" });
+  await release(run, lane, { keys: done, to: "replayed" });
   return done.length;
 }
 
@@ -102,13 +106,13 @@ async function send(
   const hash = createHash("sha256").update(rows.map((row) => row.recordId).join());
   const { partition, generation } = lane.state;
   try {
-    await run.assertOwner();
-    const { sink } = await run.destination(plan, partition);
+    await run.sender.assertOwner();
+    const { sink } = await run.sender.destination(plan, partition);
     const request = {
       id: `${run.sinkUid}-r-${hash.digest("base64url").slice(0, 24)}`,
       partition,
       generation,
-      epoch: run.epoch(),
+      epoch: run.owner.epoch,
       rows,
       isReplay: true,
     };
@@ -121,7 +125,7 @@ async function send(
 
 async function flushNow(run: SinkRun): Promise<Set<string>> {
   const places = await run.gate.flush("close");
-  run.settleStaged(places);
+  run.flusher.settle(places);
   return new Set(places.map(formatPlace));
 }
 
@@ -133,30 +137,34 @@ function holdAgain(
   const { partition, generation } = lane.state;
   const sinkVersion = run.versions.at(Number.POSITIVE_INFINITY).version.version;
   const facts = { partition, generation, sinkVersion, holdTimeMs: run.now() };
-  return run.held.put(run.sinkUid, [{ row, reason, why }], facts);
+  return run.held.putAgain([{ row, reason, why }], facts);
 }
 
 /** Counts first, then removes the copies: a crash in between is mended when the cursor is read. */
 async function release(
   run: SinkRun,
   { lane }: LaneRun,
-  { entries, to }: { entries: readonly HeldEntry[]; to: "replayed" | "discarded" },
+  { keys, to }: { keys: readonly HeldKey[]; to: "replayed" | "discarded" },
 ): Promise<void> {
-  if (entries.length === 0) return;
-  const places: Place[] = entries.map((entry) => entry.place);
+  if (keys.length === 0) return;
+  const places: Place[] = keys.map((key) => key.place);
   lane.releaseHeld(places, to);
   await run.owner.confirm();
-  await run.held.remove(run.sinkUid, places);
-  const left = await run.held.list(run.sinkUid);
-  lane.state.released = lane.state.released.filter((place) => !places.includes(place));
-  const keys = new Set(entries.filter((e) => e.copy.hasKey).map((e) => e.copy.keyHash));
-  for (const entry of left) {
-    if (entry.partition === lane.state.partition) keys.delete(entry.copy.keyHash);
-  }
-  const parked = [...keys].filter((hash) => lane.state.parked.has(hash));
-  if (parked.length > 0) {
-    lane.unpark(parked);
-    if (!run.owner.definition.isPaused) run.rewind();
-  }
-  run.changed(false);
+  await run.held.remove(keys);
+  const gone = new Set(places.map(formatPlace));
+  lane.state.released = lane.state.released.filter((place) => !gone.has(formatPlace(place)));
+  run.owner.changed(false);
+}
+
+/** Lets parked keys go on of which nothing is held any more. */
+async function resumeKeys(run: SinkRun, { lane }: LaneRun): Promise<void> {
+  const { parked, partition } = lane.state;
+  if (parked.size === 0) return;
+  const left = (await run.held.keys()).filter((key) => key.partition === partition);
+  const held = new Set(left.map((key) => key.keyHash));
+  const resuming = [...parked.keys()].filter((hash) => !held.has(hash));
+  if (resuming.length === 0) return;
+  lane.unpark(resuming);
+  run.rewind();
+  run.owner.changed(false);
 }

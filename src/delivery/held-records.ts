@@ -8,8 +8,8 @@ import type { SinkDefinition } from "../core/definitions.ts";
 import { fail } from "../core/errors.ts";
 import type { Place } from "../sinks/sink.ts";
 import { discardHeld, replayHeld } from "./held-lane.ts";
-import type { HeldEntry, HeldStore } from "./held-store.ts";
-import { placeFromMessage, placeToMessage } from "./lane-state.ts";
+import type { HeldEntry, HeldKey, HeldStore } from "./held-store.ts";
+import { placeToMessage } from "./lane-state.ts";
 import { comparePlaces, formatPlace, isWithin } from "./place.ts";
 import type { SinkState } from "./sink-state.ts";
 import type { SinkWorker } from "./sink-worker.ts";
@@ -60,24 +60,26 @@ export function createHeldRecords(input: HeldRecordsInput): HeldRecords {
   return {
     async list(sink, { size, before }) {
       const all = await listHeld(input, sink);
-      const from = before ? all.filter((e) => comparePlaces(e.place, before) < 0) : all;
-      const entries = from.slice(0, size);
-      return { entries, next: from.length > size ? entries.at(-1)?.place : undefined };
+      const from = before ? all.filter((key) => comparePlaces(key.place, before) < 0) : all;
+      const page = from.slice(0, size);
+      const entries = await input.held.read(sink.uid, page);
+      return { entries, next: from.length > size ? page.at(-1)?.place : undefined };
     },
     replay: (sink, places) => run(sink, "replay", places),
     discard: (sink, places) => run(sink, "discard", places),
   };
 }
 
-/** Copies that the cursor has passed: the others are of records that will be attempted again. */
-async function listHeld(input: HeldRecordsInput, sink: SinkDefinition): Promise<HeldEntry[]> {
-  const [entries, state] = await Promise.all([input.held.list(sink.uid), input.stateOf(sink)]);
-  return entries.filter(({ place, partition }) => {
-    const lane = state?.lanes.find((l) => l.partition === partition);
-    if (!lane || comparePlaces(place, lane.next) >= 0) return false;
+/** Keys of the copies that the cursor has passed: the others are of records that will be attempted again. */
+async function listHeld(input: HeldRecordsInput, sink: SinkDefinition): Promise<HeldKey[]> {
+  const [keys, state] = await Promise.all([input.held.keys(sink.uid), input.stateOf(sink)]);
+  const lanes = new Map(state?.lanes.map((lane) => [lane.partition, lane]));
+  const gone = new Set(state?.lanes.flatMap((lane) => lane.released.map(formatPlace)));
+  return keys.filter(({ place, partition }) => {
+    const lane = lanes.get(partition);
+    if (!lane || comparePlaces(place, lane.next) >= 0 || gone.has(formatPlace(place))) return false;
     const isOpen = lane.requests.some(({ ranges }) => isWithin(ranges, place));
-    const isGone = lane.released.some((released) => comparePlaces(released, place) === 0);
-    return !isOpen && !isGone && !isWithin(lane.staged, place);
+    return !isOpen && !isWithin(lane.staged, place);
   });
 }
 
@@ -94,10 +96,10 @@ export async function runHeldCommand(
   return worker.exclusively(async () => {
     const all = await listHeld(input, definition);
     const wanted = new Set(places.map(formatPlace));
-    const entries = all.filter((e) => wanted.size === 0 || wanted.has(formatPlace(e.place)));
-    if (entries.length === 0) return 0;
+    const keys = all.filter((key) => wanted.size === 0 || wanted.has(formatPlace(key.place)));
+    if (keys.length === 0) return 0;
     const run = await worker.ensureRun();
-    return action === "replay" ? replayHeld(run, entries) : discardHeld(run, entries);
+    return action === "replay" ? replayHeld(run, keys) : discardHeld(run, keys);
   });
 }
 
@@ -129,30 +131,4 @@ async function forward(
     await commands.delete(key).catch(() => undefined);
   }
   throw fail("LOG_UNAVAILABLE", "no node delivers for this sink now", { retryAfterMs: 5_000 });
-}
-
-/** Carries out commands that other nodes have left for sinks of this node; call it now and then. */
-export async function answerHeldCommands(
-  input: HeldRecordsInput & { readonly sinkByUid: (uid: string) => SinkDefinition | undefined },
-): Promise<void> {
-  for (const entry of await input.commands.list("command")) {
-    const command = fromBinary(HeldCommandSchema, entry.value);
-    const sink = input.sinkByUid(entry.key.split(".")[1] ?? "");
-    const worker = sink && input.workerOf(sink);
-    if (Number(command.deadlineMs) < input.now()) {
-      await input.commands.delete(entry.key);
-      continue;
-    }
-    if (!worker || command.isDone) continue;
-    const places = command.places.map(placeFromMessage);
-    const action = command.action === HeldCommand_Action.REPLAY ? "replay" : "discard";
-    command.isDone = true;
-    try {
-      command.count = BigInt(await runHeldCommand(input, worker, { action, places }));
-    } catch (error) {
-      command.error = error instanceof Error ? error.message : String(error);
-    }
-    const value = toBinary(HeldCommandSchema, command);
-    await input.commands.writeMany([{ key: entry.key, value, expectedSequence: entry.sequence }]);
-  }
 }

@@ -1,18 +1,19 @@
 /**
  * Copies of held records (dead letters), stored before a cursor passes them (D1). A copy counts from
  * the moment the cursor has passed it; one whose record the cursor will meet again is a leftover of a
- * crash and not shown.
+ * crash and not shown. Keys say what is asked often, so that pages are chosen without reading copies.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type HeldCopy, HeldCopySchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
-import type { KeyedEntry, KeyedStore } from "../bus/index.ts";
+import type { KeyedStore } from "../bus/index.ts";
 import type { Place } from "../sinks/sink.ts";
 import { LaneRow } from "./lane-row.ts";
-import { placeFromMessage, placeToMessage } from "./lane-state.ts";
-import { comparePlaces } from "./place.ts";
+import { placeToMessage } from "./lane-state.ts";
+import { comparePlaces, formatPlace, parsePlace } from "./place.ts";
 
 const WRITE_MAX = 100;
 const WRITE_BYTES_MAX = 512 * 1024;
+const READS_AT_ONCE = 32;
 
 /** A record to hold, with why. */
 export interface HoldInput {
@@ -21,65 +22,103 @@ export interface HoldInput {
   readonly why: string;
 }
 
-/** A held record. */
-export interface HeldEntry {
+/** What the key of a copy says. */
+export interface HeldKey {
   readonly place: Place;
   readonly partition: number;
+  /** Kafka's murmur2 of the record's key; undefined on a stream without keys. */
+  readonly keyHash: number | undefined;
+}
+
+/** A held record. */
+export interface HeldEntry extends HeldKey {
   readonly copy: HeldCopy;
 }
 
-/** The copies of all sinks. */
+/** Facts of a request whose records are held. */
+export interface HoldFacts {
+  readonly partition: number;
+  readonly generation: number;
+  readonly sinkVersion: number;
+  readonly holdTimeMs: number;
+}
+
+/** The copies of all sinks. All fail with LOG_UNAVAILABLE. */
 export interface HeldStore {
   /** Stores copies; replaces those of the same places. */
-  put(
-    sinkUid: string,
-    rows: readonly HoldInput[],
-    facts: { partition: number; generation: number; sinkVersion: number; holdTimeMs: number },
-  ): Promise<void>;
-  /** All copies of a sink, newest place first. */
-  list(sinkUid: string): Promise<HeldEntry[]>;
+  put(sinkUid: string, rows: readonly HoldInput[], facts: HoldFacts): Promise<void>;
+  /** Keys of all copies of a sink, newest place first. */
+  keys(sinkUid: string): Promise<HeldKey[]>;
+  /** Copies of these keys, in their order; without those that are gone. */
+  read(sinkUid: string, keys: readonly HeldKey[]): Promise<HeldEntry[]>;
   /** Removes copies; those that are gone already are no fault. */
-  remove(sinkUid: string, places: readonly Place[]): Promise<void>;
+  remove(sinkUid: string, keys: readonly HeldKey[]): Promise<void>;
+  /** Removes everything of a sink that is deleted. */
+  removeAll(sinkUid: string): Promise<void>;
+  /** Sinks that have copies. */
+  sinkUids(): Promise<ReadonlySet<string>>;
 }
 
 /** Held records in a keyed store. */
 export function createHeldStore(store: KeyedStore): HeldStore {
-  const keyOf = (sinkUid: string, place: Place) =>
-    `held.${sinkUid}.${place.sequence}-${place.index}`;
   return {
     async put(sinkUid, rows, facts) {
       const values = rows.map((input) => ({
-        key: keyOf(sinkUid, input.row.place),
+        key: formatKey(sinkUid, { ...input.row, partition: facts.partition }),
         value: toBinary(HeldCopySchema, copyOf(input, facts)),
       }));
       await writeAll(store, values);
     },
-    async list(sinkUid) {
-      const entries = await store.list(`held.${sinkUid}`);
-      return entries.map(heldEntry).sort((a, b) => comparePlaces(b.place, a.place));
+    async keys(sinkUid) {
+      const keys = (await store.keys(`held.${sinkUid}`)).flatMap(parseKey);
+      return keys.sort((a, b) => comparePlaces(b.place, a.place));
     },
-    async remove(sinkUid, places) {
-      for (const place of places) await store.delete(keyOf(sinkUid, place));
+    async read(sinkUid, keys) {
+      const entries: HeldEntry[] = [];
+      for (let at = 0; at < keys.length; at += READS_AT_ONCE) {
+        const some = keys.slice(at, at + READS_AT_ONCE);
+        const found = await Promise.all(some.map((key) => store.get(formatKey(sinkUid, key))));
+        found.forEach((entry, i) => {
+          if (entry) entries.push({ ...some[i]!, copy: fromBinary(HeldCopySchema, entry.value) });
+        });
+      }
+      return entries;
+    },
+    remove: (sinkUid, keys) => store.deleteMany(keys.map((key) => formatKey(sinkUid, key))),
+    removeAll: (sinkUid) => store.deleteAll(`held.${sinkUid}`),
+    async sinkUids() {
+      const keys = await store.keys("held");
+      return new Set(keys.map((key) => key.split(".")[1] ?? ""));
     },
   };
 }
 
+/** `held.<sink>.<partition>.<hash of the key, or _>.<place>`. */
+function formatKey(sinkUid: string, { partition, keyHash, place }: HeldKey): string {
+  return `held.${sinkUid}.${partition}.${keyHash ?? "_"}.${formatPlace(place)}`;
+}
+
+function parseKey(key: string): HeldKey[] {
+  const [, , partition, hash, text] = key.split(".");
+  const place = parsePlace(text ?? "");
+  if (!place) return [];
+  const keyHash = hash === "_" ? undefined : Number(hash);
+  return [{ place, partition: Number(partition), keyHash }];
+}
+
 /** A row as it was when it was held, to deliver it again. */
-export function rowOfCopy(logUid: string, { copy, place }: HeldEntry): LaneRow {
+export function rowOfCopy(logUid: string, { copy, place, keyHash }: HeldEntry): LaneRow {
   return new LaneRow(logUid, {
     place,
     json: copy.json,
     arrivalTimeUs: Number(copy.arrivalTimeUs),
     producerId: copy.producerId,
     schemaVersion: Number(copy.schemaVersion),
-    keyHash: copy.hasKey ? copy.keyHash : undefined,
+    keyHash,
   });
 }
 
-function copyOf(
-  { row, reason, why }: HoldInput,
-  facts: { partition: number; generation: number; sinkVersion: number; holdTimeMs: number },
-): HeldCopy {
+function copyOf({ row, reason, why }: HoldInput, facts: HoldFacts): HeldCopy {
   return create(HeldCopySchema, {
     place: placeToMessage(row.place),
     recordId: row.recordId,
@@ -96,11 +135,6 @@ function copyOf(
     producerId: row.producerId,
     schemaVersion: BigInt(row.schemaVersion),
   });
-}
-
-function heldEntry(entry: KeyedEntry): HeldEntry {
-  const copy = fromBinary(HeldCopySchema, entry.value);
-  return { copy, place: placeFromMessage(copy.place), partition: copy.partition };
 }
 
 /** Only the owner of a sink writes its copies, and a copy of a place is always equal: no expectations. */

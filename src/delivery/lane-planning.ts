@@ -28,11 +28,9 @@ export function planLanes(
   const versionAt = (sequence: number) => input.versions.at(sequence);
   const { isStaging, nowMs } = input;
   let needsWrite = false;
-  let isParkingFull = false;
+  const isBlocked = lanes.parkedKeys >= PARKED_KEYS_MAX;
   for (const { lane, waitUntilMs } of lanes.all()) {
     if (waitUntilMs > nowMs) continue;
-    const isBlocked = lane.state.parked.size >= PARKED_KEYS_MAX;
-    if (isBlocked) isParkingFull = true;
     let open = lane.requests.filter((request) => request.state !== "staged").length;
     while (open < openMax && !isBlocked && lane.plan({ versionAt, isForced, isStaging, nowMs })) {
       open += 1;
@@ -44,5 +42,5 @@ export function planLanes(
       else needsWrite = true;
     }
   }
-  return { needsWrite, isParkingFull };
+  return { needsWrite, isParkingFull: isBlocked };
 }

@@ -88,3 +88,21 @@ export function lastPlace(request: LaneRequest) {
 function placeKey(place: { sequence: number; index: number }): string {
   return `${place.sequence}-${place.index}`;
 }
+
+/** Requests of a lane that may be sent now, in order: no key of theirs is in an earlier open one (D2). */
+export function sendableOf(requests: readonly LaneRequest[], concurrency: number): LaneRequest[] {
+  let room = concurrency - requests.filter((r) => r.state === "sending").length;
+  const result: LaneRequest[] = [];
+  const keys = new Set<number>();
+  for (const request of requests) {
+    if (room <= 0) break;
+    if (request.state === "staged") continue;
+    if (!request.rows) break;
+    if (request.state === "ready" && !sharesKey(request, keys)) {
+      result.push(request);
+      room -= 1;
+    } else if (concurrency === 1) break;
+    if (room > 0) addKeys(request, keys);
+  }
+  return result;
+}

@@ -1,6 +1,7 @@
 /** The lanes of one sink: what they hold together, and the barrier between generations. */
 import type { LogMessage } from "../core/log.ts";
 import { Lane } from "./lane.ts";
+import type { ExpiryTally } from "./lane-loss.ts";
 import type { LaneRow } from "./lane-row.ts";
 import { createLaneRun, isSending, type LaneRun } from "./lane-run.ts";
 import { type LaneState, lowestPlace, newLaneState, settledCount } from "./lane-state.ts";
@@ -42,6 +43,7 @@ export class LaneSet {
 
   /** Takes a message in the order of the log. */
   accept(message: LogMessage, rows: readonly LaneRow[], nowMs: number): void {
+    if (this.#isPast(message)) return;
     if (this.#barrier.length > 0) this.#barrier.push({ message, rows });
     else if (this.#isOther(message) && !this.isIdle) this.#barrier.push({ message, rows });
     else this.#take(message, rows, nowMs);
@@ -60,6 +62,12 @@ export class LaneSet {
     }
   }
 
+  /** Whether a message of an earlier generation is read again, only to be counted. */
+  #isPast({ generation, partition, sequence }: LogMessage): boolean {
+    if (generation >= this.#generation) return false;
+    return sequence < (this.#runs.get(partition)?.lane.state.next.sequence ?? this.#position);
+  }
+
   #isOther(message: LogMessage): boolean {
     return this.#generation !== 0 && message.generation !== this.#generation;
   }
@@ -71,20 +79,44 @@ export class LaneSet {
     lane.accept(rows, nowMs);
   }
 
-  /** Forgets what was read and is not being sent; gives where reading must begin again. */
-  release(): number {
+  /**
+   * Forgets what was read and is not being sent; gives where reading must begin again. Lanes that
+   * `isPassedBy` names keep the requests that they will repeat, and are read later.
+   */
+  release(isPassedBy: (run: LaneRun) => boolean, keep: number): number {
     this.#position = this.#barrier[0]?.message.sequence ?? this.#position;
     this.#barrier = [];
-    for (const { lane } of this.all()) lane.release();
-    this.#position = this.readFrom;
-    return this.#position;
+    let from = this.#position;
+    for (const run of this.all()) {
+      if (isPassedBy(run)) run.lane.shelve(keep);
+      else {
+        run.lane.release();
+        from = Math.min(from, run.lane.readFrom);
+      }
+    }
+    this.#position = from;
+    return from;
   }
 
-  /** Where reading must begin (again). */
-  get readFrom(): number {
-    let sequence = this.#position;
-    for (const { lane } of this.all()) sequence = Math.min(sequence, lane.readFrom);
-    return sequence;
+  /** Adds those of a message's records that are not settled to the tally of their lane. */
+  tally(message: LogMessage, rows: readonly LaneRow[], tallies: Map<number, ExpiryTally>): void {
+    const { partition, sequence } = message;
+    const run = this.#runs.get(partition);
+    if (!run && sequence < this.#position) return;
+    const tally: ExpiryTally = tallies.get(partition) ?? new Map();
+    tallies.set(partition, tally);
+    if (run) run.lane.tally(rows, tally);
+    else tally.set(undefined, (tally.get(undefined) ?? 0) + rows.length);
+  }
+
+  /** Books what was tallied below a sequence as expired; everything is to be read again from there. */
+  expireBelow(sequence: number, tallies: ReadonlyMap<number, ExpiryTally>): void {
+    for (const partition of tallies.keys()) this.get(partition);
+    for (const { lane } of this.all()) {
+      lane.expireBelow(sequence, tallies.get(lane.state.partition) ?? new Map());
+    }
+    this.#barrier = [];
+    this.#position = Math.max(this.#position, sequence);
   }
 
   /** First sequence that is not read, apart from what waits behind the barrier. */
@@ -125,6 +157,26 @@ export class LaneSet {
   get isSending(): boolean {
     for (const run of this.all()) if (isSending(run) || run.isReserved) return true;
     return false;
+  }
+
+  /** Whether a request that is open has failed. */
+  get isFailing(): boolean {
+    for (const { lane } of this.all()) if (lane.requests.some((r) => r.failures > 0)) return true;
+    return false;
+  }
+
+  /** Keys that wait for held records. */
+  get parkedKeys(): number {
+    let count = 0;
+    for (const { lane } of this.all()) count += lane.state.parked.size;
+    return count;
+  }
+
+  /** Whether nothing can be done for any of so many partitions before a time. */
+  isWaiting(partitions: number, untilMs: number): boolean {
+    if (this.#runs.size < partitions) return false;
+    for (const run of this.all()) if (run.waitUntilMs < untilMs || isSending(run)) return false;
+    return true;
   }
 
   get pendingBytes(): number {

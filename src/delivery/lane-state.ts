@@ -7,7 +7,8 @@ import {
   type RecordPlace,
 } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { Place } from "../sinks/sink.ts";
-import type { PlaceRange } from "./place.ts";
+import type { LaneRequest } from "./lane-request.ts";
+import { comparePlaces, type PlaceRange } from "./place.ts";
 
 /** The ledger of a lane, in records: all that is settled. Every number only grows. */
 export interface LaneCounts {
@@ -52,6 +53,8 @@ export interface LaneState {
   counts: LaneCounts;
   released: readonly Place[];
   lastDeliveredUs: number;
+  /** For sinks that keep the cursor: revision that the target is known to hold; 0 when not known. */
+  targetRevision: number;
 }
 
 /** The state of a lane that begins at a sequence. */
@@ -70,6 +73,7 @@ export function newLaneState(logUid: string, partition: number, startSequence: n
     counts: { delivered: 0, filtered: 0, held: 0, discarded: 0, expired: 0, replayed: 0 },
     released: [],
     lastDeliveredUs: 0,
+    targetRevision: 0,
   };
 }
 
@@ -106,6 +110,7 @@ export function laneToMessage(state: LaneState): LaneCursor {
     },
     released: state.released.map(placeToMessage),
     lastDeliveredUs: BigInt(state.lastDeliveredUs),
+    targetRevision: BigInt(state.targetRevision),
   });
 }
 
@@ -143,6 +148,7 @@ export function laneFromMessage(message: LaneCursor): LaneState {
     },
     released: message.released.map(placeFromMessage),
     lastDeliveredUs: Number(message.lastDeliveredUs),
+    targetRevision: Number(message.targetRevision),
   };
 }
 
@@ -192,4 +198,34 @@ export function lowestPlace(state: LaneState): Place {
   for (const range of state.staged) lower(range.from);
   for (const key of state.parked.values()) lower(key.first);
   return lowest;
+}
+
+/** A lane's state with its open requests; with `after`, as it will be once that request is delivered. */
+export function stateWith(
+  state: LaneState,
+  open: {
+    readonly requests: readonly LaneRequest[];
+    readonly replan: readonly PlaceRange[];
+    readonly after: LaneRequest | undefined;
+  },
+): LaneState {
+  const { after } = open;
+  const staged: PlaceRange[] = [...open.replan];
+  const requests: PlannedRange[] = [];
+  for (const request of open.requests) {
+    if (request === after) continue;
+    if (request.state === "staged") staged.push(...request.ranges);
+    else requests.push(request);
+  }
+  staged.sort((a, b) => comparePlaces(a.from, b.from));
+  const counts = { ...state.counts };
+  if (after) counts.delivered += after.count;
+  return {
+    ...state,
+    counts,
+    requests,
+    staged,
+    revision: state.revision + (after ? 1 : 0),
+    version: after?.version ?? state.version,
+  };
 }

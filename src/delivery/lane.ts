@@ -6,17 +6,12 @@
  * parked key. So the cursor needs no list of settled places (D5).
  */
 import type { Place } from "../sinks/sink.ts";
-import {
-  addKeys,
-  keepRows,
-  type LaneRequest,
-  lastPlace,
-  newRequest,
-  rangesOf,
-  sharesKey,
-} from "./lane-request.ts";
+import { type Batch, chooseBatch, type PlanInput } from "./lane-batch.ts";
+import { type ExpiryTally, rangesFrom, requestsFrom, tallyUnsettled } from "./lane-loss.ts";
+import { type LaneRequest, lastPlace, newRequest, rangesOf, sendableOf } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
-import type { LaneState, PlannedRange } from "./lane-state.ts";
+import { type LaneState, stateWith } from "./lane-state.ts";
+import { reassignRequests, replaceRequest, splitRequest } from "./open-requests.ts";
 import { advanceResuming, endResuming, isParked, isResuming, parkKeys } from "./parked-keys.ts";
 import {
   comparePlaces,
@@ -27,21 +22,6 @@ import {
   placesAfter,
 } from "./place.ts";
 import { RowQueue } from "./row-queue.ts";
-import type { VersionPlan } from "./version-table.ts";
-
-/** Rows of a request to a destination that gathers them itself. */
-const STAGING_COUNT_MAX = 1_000;
-
-/** What planning needs to know. */
-export interface PlanInput {
-  readonly versionAt: (sequence: number) => VersionPlan;
-  /** Whether an incomplete batch may go now. */
-  readonly isForced: boolean;
-  /** Whether the destination gathers rows itself: then requests are small and go at once. */
-  readonly isStaging: boolean;
-  readonly nowMs: number;
-}
-
 /** What came of a request that was sent. What is neither delivered nor held is to be sent again. */
 export interface Resolution {
   readonly delivered: readonly LaneRow[];
@@ -58,6 +38,13 @@ export class Lane {
   readonly pending = new RowQueue();
   /** When the oldest record of `pending` was read, in the time of `accept`. */
   pendingSinceMs = 0;
+  /** Whether records of an open request were not there when it was read again. */
+  isShort = false;
+  /**
+   * Whether records that are read pass by: the lane waits for long, and its sink goes on with other
+   * partitions. `release` ends it; then reading begins again at `readFrom`.
+   */
+  isShelved = false;
   #ordinal = 0;
   /** Ranges below `next` that are to be planned anew: what was staged when the owner went. */
   #replan: PlaceRange[];
@@ -78,7 +65,8 @@ export class Lane {
 
   /** Whether all that was read is settled; parked records may wait. */
   get isIdle(): boolean {
-    return this.pending.length === 0 && this.requests.length === 0 && this.#replan.length === 0;
+    if (this.pending.length > 0 || this.requests.length > 0) return false;
+    return this.#replan.length === 0 && !this.isShelved;
   }
 
   /** First sequence that must be read (again) for this lane. */
@@ -97,6 +85,7 @@ export class Lane {
 
   /** Takes the records of a message, in the order of the log. */
   accept(rows: readonly LaneRow[], nowMs: number): void {
+    if (this.isShelved) return;
     for (const row of rows) {
       this.#ordinal += 1;
       if (comparePlaces(row.place, this.state.next) < 0 && !this.#isWanted(row)) continue;
@@ -121,6 +110,7 @@ export class Lane {
 
   /** Says that every message of the log below this sequence was accepted. */
   passed(position: number): void {
+    if (this.isShelved) return;
     for (const request of [...this.requests]) this.#load(request, position);
     const { next } = this.state;
     if (this.pending.length > 0 || position < next.sequence) return;
@@ -130,80 +120,54 @@ export class Lane {
     this.state.next = laterPlace(next, { sequence: position, index: 0 });
   }
 
-  /** Makes a request whole that was read again; records that are gone by then have expired. */
+  /** Makes a request whole that was read again. */
   #load(request: LaneRequest, position: number): void {
     if (request.rows || request.state === "staged") return;
     if (lastPlace(request).sequence >= position) return;
     request.rows = this.#loading.get(request) ?? [];
     this.#loading.delete(request);
     if (request.rows.length < request.count) {
-      this.expire(request.count - request.rows.length);
+      this.isShort = true;
       request.count = request.rows.length;
     }
     if (request.rows.some((row) => isParked(this.state.parked, row))) {
-      this.#replace(request, (row) => !isParked(this.state.parked, row));
+      replaceRequest(this, request, (row) => !isParked(this.state.parked, row));
     }
   }
 
   /** Forgets what was read and is not being sent, to read it again later (D5). */
   release(): void {
+    this.shelve(0);
+    this.isShelved = false;
+  }
+
+  /** Forgets the same but for the first `keep` requests, and lets pass by what is read from now on. */
+  shelve(keep: number): void {
+    this.isShelved = true;
     this.pending.clear();
     this.#loading.clear();
+    let open = 0;
     for (const request of this.requests) {
-      if (request.state === "ready" || request.state === "planned") request.rows = undefined;
+      if (request.state === "staged") continue;
+      open += 1;
+      if (request.state !== "sending" && open > keep) request.rows = undefined;
     }
   }
 
   /** Plans one request from what waits; undefined when no batch is complete (or nothing waits). */
-  plan({ versionAt, isForced, isStaging, nowMs }: PlanInput): LaneRequest | undefined {
-    const { pending } = this;
+  plan(input: PlanInput): LaneRequest | undefined {
     this.#skipParked();
-    const first = pending.at(0);
-    if (!first) return undefined;
-    const plan = versionAt(first.place.sequence);
-    const newest = pending.at(pending.length - 1)!;
-    const isPrompt = isStaging || plan.timeMs === 0;
-    // What is there goes at once, but not in small pieces that would only wait for each other.
-    const isDue = isPrompt ? !this.#hasUnsent() : nowMs - this.pendingSinceMs >= plan.timeMs;
-    const countMax = isStaging ? Math.min(plan.countMax, STAGING_COUNT_MAX) : plan.countMax;
-    const isShort = pending.length < countMax && pending.bytes < plan.bytesMax;
-    if (!isDue && !isForced && isShort && versionAt(newest.place.sequence) === plan)
-      return undefined;
-    const rows: LaneRow[] = [];
-    const ordinals: number[] = [];
-    let bytes = 0;
-    let at = 0;
-    let isFull = false;
-    const keys = new Set<number>();
-    for (; at < pending.length && !isFull; at++) {
-      const row = pending.at(at)!;
-      if (isParked(this.state.parked, row)) continue;
-      bytes += row.json.byteLength;
-      const isOther = row !== first && versionAt(row.place.sequence) !== plan;
-      // A key that is parked when a record is held must not have a later record in the same request.
-      const isRepeated = plan.isKeyBlocked && row.keyHash !== undefined && keys.has(row.keyHash);
-      isFull = rows.length > 0 && (isOther || isRepeated || bytes > plan.bytesMax);
-      if (isFull) break;
-      if (row.keyHash !== undefined && plan.isKeyBlocked) keys.add(row.keyHash);
-      rows.push(row);
-      ordinals.push(pending.ordinalAt(at));
-      isFull = rows.length >= countMax || bytes >= plan.bytesMax;
-    }
-    if (!isDue && !isForced && !isFull) return undefined;
-    const last = pending.at(at - 1)!.place;
-    pending.drop(at);
-    this.pendingSinceMs = nowMs;
-    return this.#open(plan, { rows, ordinals, last });
+    const { pending, pendingSinceMs } = this;
+    const hasUnsent = this.requests.some((r) => r.state === "planned" || r.state === "ready");
+    const { parked } = this.state;
+    const batch = chooseBatch({ pending, parked, pendingSinceMs, hasUnsent }, input);
+    if (!batch) return undefined;
+    pending.drop(batch.length);
+    this.pendingSinceMs = input.nowMs;
+    return this.#open(batch);
   }
 
-  #hasUnsent(): boolean {
-    return this.requests.some((r) => r.state === "planned" || r.state === "ready");
-  }
-
-  #open(
-    plan: VersionPlan,
-    { rows, ordinals, last }: { rows: LaneRow[]; ordinals: number[]; last: Place },
-  ): LaneRequest {
+  #open({ plan, rows, ordinals, last }: Batch): LaneRequest {
     const request = newRequest({
       number: this.state.nextRequest++,
       version: plan.version.version,
@@ -235,20 +199,7 @@ export class Lane {
 
   /** Requests that may be sent now, in order: no key of theirs is in an earlier open request (D2). */
   sendable(concurrency: number): LaneRequest[] {
-    let room = concurrency - this.requests.filter((r) => r.state === "sending").length;
-    const result: LaneRequest[] = [];
-    const keys = new Set<number>();
-    for (const request of this.requests) {
-      if (room <= 0) break;
-      if (request.state === "staged") continue;
-      if (!request.rows) break;
-      if (request.state === "ready" && !sharesKey(request, keys)) {
-        result.push(request);
-        room -= 1;
-      } else if (concurrency === 1) break;
-      if (room > 0) addKeys(request, keys);
-    }
-    return result;
+    return sendableOf(this.requests, concurrency);
   }
 
   /** Settles records of a request; gives the request that the rest of them is now, if any. */
@@ -263,16 +214,16 @@ export class Lane {
     }
     this.state.version = request.version;
     this.state.revision += 1;
-    if (delivered.length === (request.rows?.length ?? 0)) return this.#replace(request);
+    if (delivered.length === (request.rows?.length ?? 0)) return replaceRequest(this, request);
     const done = new Set([...delivered, ...held]);
     if (isKeyBlocked && held.length > 0) {
       const waiting = this.requests.flatMap((r) => (r.rows ?? []).filter((row) => !done.has(row)));
       parkKeys(parked, { held, request, waiting });
     }
-    const rest = this.#replace(request, (row) => !done.has(row) && !isParked(parked, row));
+    const rest = replaceRequest(this, request, (row) => !done.has(row) && !isParked(parked, row));
     for (const other of [...this.requests]) {
       if (other.state === "sending" || !other.rows?.some((row) => isParked(parked, row))) continue;
-      this.#replace(other, (row) => !isParked(parked, row));
+      replaceRequest(this, other, (row) => !isParked(parked, row));
     }
     return rest;
   }
@@ -287,65 +238,27 @@ export class Lane {
   settleStaged(request: LaneRequest): void {
     this.state.counts.delivered += request.count;
     this.state.revision += 1;
-    this.#replace(request);
+    replaceRequest(this, request);
   }
 
   /** Halves a request that was refused as a whole. */
   split(request: LaneRequest): void {
-    const half = Math.ceil(request.count / 2);
-    const { version } = request;
-    const parts = [true, false].map((isFirst) =>
-      keepRows(request, (_row, i) => i < half === isFirst),
-    );
-    const halves = parts.map((part) =>
-      newRequest({ ...part, number: this.state.nextRequest++, version }),
-    );
-    this.requests.splice(this.requests.indexOf(request), 1, ...halves);
-    this.state.revision += 1;
+    splitRequest(this, request);
   }
 
-  /** Puts what `keep` leaves of a request into its place, as a new request. */
-  #replace(request: LaneRequest, keep?: (row: LaneRow) => boolean): LaneRequest | undefined {
-    const kept = keep ? keepRows(request, keep) : undefined;
-    const rest =
-      kept && kept.rows.length > 0
-        ? newRequest({ ...kept, number: this.state.nextRequest++, version: request.version })
-        : undefined;
-    this.requests.splice(this.requests.indexOf(request), 1, ...(rest ? [rest] : []));
-    return rest;
-  }
-
-  /**
-   * Moves requests that are not under way to the version that applies to them now, because a later
-   * one was saved for records that still wait; gives whether there were some.
-   */
+  /** Moves requests that are not under way to the version that applies now; gives whether some were. */
   reassign(versionAt: (sequence: number) => number): boolean {
-    let isMoved = false;
-    this.requests.forEach((request, i) => {
-      if (request.state !== "planned" && request.state !== "ready") return;
-      const version = versionAt(request.ranges[0]!.from.sequence);
-      if (version <= request.version) return;
-      const number = this.state.nextRequest++;
-      this.requests[i] = {
-        ...request,
-        version,
-        number,
-        state: "planned",
-        attempts: 0,
-        failures: 0,
-      };
-      isMoved = true;
-    });
-    return isMoved;
+    return reassignRequests(this, versionAt);
   }
 
   /** Lets parked keys go on: their records are read again from the lowest place, in one pass. */
   unpark(hashes: Iterable<number>): void {
     for (const hash of hashes) {
       const key = this.state.parked.get(hash);
-      if (key) key.isResuming = true;
+      if (!key) continue;
+      key.isResuming = true;
+      this.state.revision += 1;
     }
-    this.state.revision += 1;
   }
 
   /** Counts held records as replayed or discarded, and remembers that their copies are to go. */
@@ -354,7 +267,33 @@ export class Lane {
     this.state.released = [...this.state.released, ...places];
   }
 
-  /** Counts records that retention took before they were settled. */
+  /** Adds those of a message's records that are not settled to the tally. */
+  tally(rows: readonly LaneRow[], tally: ExpiryTally): void {
+    tallyUnsettled(
+      { state: this.state, requests: this.requests, replan: this.#replan },
+      rows,
+      tally,
+    );
+  }
+
+  /**
+   * Books what was tallied of everything below a sequence as expired, and forgets its places. Nothing
+   * may be under way. The only other booking is `expire`, by the word of the sink's owner.
+   */
+  expireBelow(sequence: number, tally: ExpiryTally): void {
+    const { state } = this;
+    const floor = { sequence, index: 0 };
+    const parts = { state, requests: this.requests, replan: this.#replan };
+    for (const count of tally.values()) state.counts.expired += count;
+    this.requests.splice(0, this.requests.length, ...requestsFrom(parts, sequence, tally));
+    this.release();
+    this.#replan = rangesFrom(this.#replan, sequence);
+    for (const key of state.parked.values()) key.first = laterPlace(key.first, floor);
+    state.next = laterPlace(state.next, floor);
+    state.revision += 1;
+  }
+
+  /** Counts records that are gone, because the owner of the sink has said so. */
   expire(count: number): void {
     this.state.counts.expired += count;
     this.state.revision += 1;
@@ -362,23 +301,6 @@ export class Lane {
 
   /** The lane as a cursor holds it; with `after`, as it will be once that request is delivered. */
   snapshot(after?: LaneRequest): LaneState {
-    const staged: PlaceRange[] = [...this.#replan];
-    const requests: PlannedRange[] = [];
-    for (const request of this.requests) {
-      if (request === after) continue;
-      if (request.state === "staged") staged.push(...request.ranges);
-      else requests.push(request);
-    }
-    staged.sort((a, b) => comparePlaces(a.from, b.from));
-    const counts = { ...this.state.counts };
-    if (after) counts.delivered += after.count;
-    return {
-      ...this.state,
-      counts,
-      requests,
-      staged,
-      revision: this.state.revision + (after ? 1 : 0),
-      version: after?.version ?? this.state.version,
-    };
+    return stateWith(this.state, { requests: this.requests, replan: this.#replan, after });
   }
 }

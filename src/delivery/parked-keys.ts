@@ -5,7 +5,7 @@ import type { LaneRow } from "./lane-row.ts";
 import type { ParkedKey } from "./lane-state.ts";
 import { comparePlaces, laterPlace, placeAfter } from "./place.ts";
 
-/** At most so many keys of a lane are parked; then the lane waits (D5). */
+/** At most so many keys of a sink are parked, for they stand in its cursor; then the sink waits (D5). */
 export const PARKED_KEYS_MAX = 10_000;
 
 /** Parked keys by hash. Two keys of one hash only wait longer than they must. */

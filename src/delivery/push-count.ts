@@ -3,16 +3,19 @@
  * come, or by reading what is stored when nothing else reads it for the sink. It does not look at what
  * the sink has settled, so the ledger (D3) is a check and not a tautology.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { LogMessage, LogReader } from "../core/log.ts";
 import { decodeRecordBatch } from "../core/record-batch.ts";
 import type { ShardEdge } from "./feed.ts";
+
+/** How long a replica that is behind is given. */
+const BEHIND_MS = 20;
 
 /** The count of one sink. */
 export class PushCount {
   /** Every message up to this sequence is counted. */
   sequence: number;
   pushed: number;
-  /** Oldest arrival since nothing was pending, for the lag; undefined when there is none. */
   #isAtEdge = false;
   readonly #edge: ShardEdge;
 
@@ -64,7 +67,15 @@ export class PushCount {
           this.add(message.sequence, decodeRecordBatch(message.data).count);
         }
       }
-      if (messages.length === 0) this.sequence = Math.max(this.sequence, edgeBefore);
+      if (messages.length === 0) {
+        // As in Feed: a replica may be behind, the leader is not.
+        const { lastSequence } = await reader.info(log);
+        if (lastSequence > this.sequence) {
+          await delay(BEHIND_MS, undefined, { signal });
+          continue;
+        }
+        this.sequence = Math.max(this.sequence, edgeBefore);
+      }
       if (this.sequence >= this.#edge.sequence) this.#isAtEdge = true;
     }
   }

@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../core/logger.ts";
 import type { RequestOutcome, RowOutcome, SinkRequest } from "../sinks/sink.ts";
 import { attemptWrite, type Destination, outcomeOfError } from "./destinations.ts";
-import type { HeldStore, HoldInput } from "./held-store.ts";
+import type { HeldQuota } from "./held-quota.ts";
+import type { HoldInput } from "./held-store.ts";
 import type { LaneRequest } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
@@ -17,7 +18,7 @@ const HOLD_RETRY_MS = 1_000;
 export interface RequestHost {
   readonly sinkUid: string;
   readonly logger: Logger;
-  readonly held: HeldStore;
+  readonly held: HeldQuota;
   readonly now: () => number;
   readonly random: () => number;
   /** Ends everything at once when ownership is lost. */
@@ -161,7 +162,9 @@ async function settle(
     if (outcome?.kind === "delivered") delivered.push(row);
     else if (outcome?.kind === "reject") held.push({ row, ...outcome });
   });
-  if (held.length > 0) await hold(host, run, { request, held });
+  if (held.length > 0 && !(await hold(host, run, { request, held }))) {
+    return waitForRoom(host, run, request);
+  }
   const isAllStaged = rows.length > 0 && delivered.length + held.length === 0;
   if (isAllStaged) host.staged(run, request, plan);
   else {
@@ -174,22 +177,37 @@ async function settle(
   host.changed(false);
 }
 
-/** Stores copies before the cursor may pass the records (D1); waits as long as the store is away. */
+/** Too much is held: the request waits as it is until some of it was replayed or discarded. */
+function waitForRoom(host: RequestHost, run: LaneRun, request: LaneRequest): void {
+  const { count, bytes } = host.held.limits;
+  request.state = "ready";
+  host.waits(run, Number.POSITIVE_INFINITY, {
+    reason: "HELD_FULL",
+    why:
+      `a record was refused and cannot be held, for this sink has ${count} held records or ` +
+      `${Math.round(bytes / 1024 / 1024)} MiB of them: replay or discard some`,
+    isError: true,
+  });
+}
+
+/**
+ * Stores copies before the cursor may pass the records (D1); waits as long as the store is away. Gives
+ * false when there is no room for them.
+ */
 async function hold(
   host: RequestHost,
   { lane }: LaneRun,
   { request, held }: { request: LaneRequest; held: readonly HoldInput[] },
-): Promise<void> {
+): Promise<boolean> {
   const { partition, generation } = lane.state;
   for (;;) {
     try {
-      await host.held.put(host.sinkUid, held, {
+      return await host.held.put(held, {
         partition,
         generation,
         sinkVersion: request.version,
         holdTimeMs: host.now(),
       });
-      return;
     } catch (error) {
       host.logger.warn("held records could not be stored", { error: String(error) });
       await delay(HOLD_RETRY_MS, undefined, { signal: host.signal });

@@ -1,7 +1,7 @@
 /** Where lanes go on: from the cursor that the target keeps, or from ours. */
 import type { LogReader } from "../core/log.ts";
 import type { KeptCursor, RejectedPlace } from "../sinks/sink.ts";
-import type { HeldStore } from "./held-store.ts";
+import type { HeldQuota } from "./held-quota.ts";
 import { decodeRows } from "./lane-row.ts";
 import type { LaneState } from "./lane-state.ts";
 import { formatPlace, placeAfter } from "./place.ts";
@@ -9,10 +9,9 @@ import { decodeLane } from "./sink-state.ts";
 
 /** What resuming a partition needs. */
 export interface ResumeInput {
-  readonly sinkUid: string;
   readonly log: { readonly shard: number; readonly uid: string };
   readonly reader: LogReader;
-  readonly held: HeldStore;
+  readonly held: HeldQuota;
   readonly isKeyBlocked: boolean;
   readonly nowMs: number;
   /** Revision that this process last saw committed in the target; undefined when it wrote none yet. */
@@ -30,10 +29,15 @@ export async function resumeLane(
 ): Promise<{ readonly state: LaneState; readonly committed: number }> {
   if (!kept) return { state: ours, committed: -1 };
   const committed = decodeLane(kept.cursor).revision;
-  if (committed === input.committed) return { state: ours, committed };
+  if (committed === input.committed || isSame(ours, committed)) return { state: ours, committed };
   const state = mergeLane(ours, kept);
   if (state !== ours) await holdRejects(state, kept.rejects, input);
   return { state, committed };
+}
+
+/** Whether our copy was written when the target held this already: then it knows all that followed. */
+function isSame(ours: LaneState, committed: number): boolean {
+  return ours.targetRevision > 0 && ours.targetRevision === committed;
 }
 
 /**
@@ -45,13 +49,13 @@ function mergeLane(ours: LaneState, kept: KeptCursor): LaneState {
   const theirs = decodeLane(kept.cursor);
   if (theirs.logUid !== ours.logUid) return ours;
   if (ours.nextRequest === theirs.nextRequest && ours.revision >= theirs.revision) return ours;
+  // A target that was restored may know less of what was held than we know of what came of it.
+  const { held } = theirs.counts;
+  const replayed = Math.min(Math.max(ours.counts.replayed, theirs.counts.replayed), held);
+  const discarded = Math.max(ours.counts.discarded, theirs.counts.discarded);
   return {
     ...theirs,
-    counts: {
-      ...theirs.counts,
-      discarded: Math.max(ours.counts.discarded, theirs.counts.discarded),
-      replayed: Math.max(ours.counts.replayed, theirs.counts.replayed),
-    },
+    counts: { ...theirs.counts, replayed, discarded: Math.min(discarded, held - replayed) },
     released: ours.released,
   };
 }
@@ -74,13 +78,11 @@ async function holdRejects(
     });
     const row = message?.sequence === place.sequence ? decodeRows(message)[place.index] : undefined;
     lane.counts.delivered -= 1;
-    if (!row) {
-      lane.counts.expired += 1;
-      continue;
-    }
+    // A record that is gone is missing in the ledger from now on, and the sink will say so.
+    if (!row) continue;
     lane.counts.held += 1;
     if (!released.has(formatPlace(place))) {
-      await input.held.put(input.sinkUid, [{ row, reason, why }], {
+      await input.held.putAgain([{ row, reason, why }], {
         partition: lane.partition,
         generation: lane.generation,
         sinkVersion: lane.version,

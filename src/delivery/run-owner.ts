@@ -1,6 +1,7 @@
 /** What the work of a sink needs from the worker that owns it. */
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { LogMessage } from "../core/log.ts";
+import type { HeldQuota } from "./held-quota.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { PushCount } from "./push-count.ts";
 import type { SinkNote } from "./sink-note.ts";
@@ -14,6 +15,10 @@ export interface RunOwner {
   readonly signal: AbortSignal;
   readonly epoch: number;
   readonly confirmedAtMs: number;
+  /** First sequence that retention has left of the log. */
+  readonly trimmedBelow: number;
+  /** Whether the sink's owner has accepted, by a restart, that records are missing. */
+  acceptsLoss: boolean;
   changed(isUrgent: boolean): void;
   confirm(): Promise<void>;
   claimAbove(epoch: number): Promise<void>;
@@ -28,4 +33,5 @@ export interface RunInput {
   readonly rowsOf: (message: LogMessage) => readonly LaneRow[];
   readonly state: SinkState;
   readonly count: PushCount;
+  readonly held: HeldQuota;
 }

@@ -3,15 +3,18 @@ import type { ShardFollower, ShardListener } from "../bus/index.ts";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { LogMessage } from "../core/log.ts";
 import { CursorWriter } from "./cursor-writer.ts";
+import { DeletedSinks } from "./deleted-sinks.ts";
 import type { ShardEdge } from "./feed.ts";
 import { createRowDecoder } from "./lane-row.ts";
 import { SinkWorker } from "./sink-worker.ts";
+import { TrimMarks } from "./trim-marks.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** Sinks that find out at once whether they have work. */
 const STARTS_AT_ONCE = 16;
 const FENCED_PAUSE_MS = 1_000;
-const SWEEP_MS = 30_000;
+/** The owner of this shard also looks for what sinks have left that were deleted while nobody looked. */
+const SCANNING_SHARD = 0;
 
 /** What a shard needs. */
 export interface ShardInput {
@@ -26,6 +29,8 @@ export interface ShardInput {
 interface Owned {
   readonly edge: ShardEdge;
   readonly writer: CursorWriter;
+  readonly trims: TrimMarks;
+  readonly deleted: DeletedSinks;
   readonly workers: Map<string, SinkWorker>;
   readonly byLog: Map<string, Set<SinkWorker>>;
   readonly rowsOf: ReturnType<typeof createRowDecoder>;
@@ -63,10 +68,12 @@ export class ShardDelivery implements ShardListener {
     this.#owned = {
       edge: { sequence: ownership.edgeSequence },
       writer: new CursorWriter(options.cursors, options.logger),
+      trims: new TrimMarks(options.cursors, this.#input.shard),
+      deleted: new DeletedSinks(options),
       workers: new Map(),
       byLog: new Map(),
       rowsOf: createRowDecoder(),
-      sweep: setInterval(() => this.#sweep(), SWEEP_MS),
+      sweep: setInterval(() => this.#sweep(), options.sweepEveryMs),
       waiting: [],
       starting: 0,
     };
@@ -110,7 +117,9 @@ export class ShardDelivery implements ShardListener {
       worker?.refresh();
     }
     for (const [uid, worker] of owned.workers) {
-      if (!seen.has(uid)) this.#remove(owned, worker);
+      if (seen.has(uid)) continue;
+      this.#remove(owned, worker);
+      owned.deleted.vanished(uid);
     }
   }
 
@@ -119,6 +128,7 @@ export class ShardDelivery implements ShardListener {
       options: this.#input.options,
       definition,
       writer: owned.writer,
+      trims: owned.trims,
       edge: owned.edge,
       rowsOf: owned.rowsOf,
       onFenced: () => this.#again(owned, worker),
@@ -161,8 +171,36 @@ export class ShardDelivery implements ShardListener {
   }
 
   #sweep(): void {
-    const nowMs = this.#input.options.now();
-    for (const worker of this.#owned?.workers.values() ?? []) worker.run?.sweep(nowMs);
+    const owned = this.#owned;
+    if (!owned) return;
+    const { now, logger } = this.#input.options;
+    for (const worker of owned.workers.values()) worker.run?.sweep(now());
+    const isScanning = this.#input.shard === SCANNING_SHARD;
+    const scanned = isScanning ? owned.deleted.scan() : Promise.resolve();
+    scanned
+      .then(() => (this.#owned === owned ? owned.deleted.tidy() : undefined))
+      .catch((error: unknown) => {
+        logger.debug("stores could not be searched for deleted sinks", { error: String(error) });
+      });
+  }
+
+  /**
+   * Must be awaited before a log is trimmed below a sequence: books in the cursors of its stopped sinks
+   * what they lose, and then marks the log. Rejects when nothing may be trimmed now.
+   */
+  async beforeTrim(logUid: string, sequence: number): Promise<void> {
+    const owned = this.#owned;
+    if (!owned) throw new Error("the shard is not owned here");
+    const sinks = this.#input.options.definitions.sinksOfLog(logUid);
+    const workers = sinks.map(({ uid }) => owned.workers.get(uid));
+    await Promise.all(
+      workers.map((worker) => {
+        if (!worker) throw new Error("a sink of the log is not known yet");
+        return worker.expireBelow(sequence);
+      }),
+    );
+    if (this.#owned !== owned) throw new Error("the shard is not owned here any more");
+    await owned.trims.raise(logUid, sequence);
   }
 
   #track(stopping: Promise<unknown>): void {

@@ -1,70 +1,61 @@
 /** A sink at work: plans requests, sends them, lets failing lanes wait, flushes what is staged. */
+import { setTimeout as delay } from "node:timers/promises";
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import { reasonOf } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Place } from "../sinks/sink.ts";
 import { DestinationGate } from "./destination-gate.ts";
 import type { Feed } from "./feed.ts";
-import type { HeldStore } from "./held-store.ts";
+import type { HeldQuota } from "./held-quota.ts";
 import { planLanes } from "./lane-planning.ts";
-import type { LaneRequest } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
 import { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
+import { LaneWaits } from "./lane-waits.ts";
 import { PARKED_KEYS_MAX } from "./parked-keys.ts";
-import { type RequestHost, runRequest } from "./request-runner.ts";
+import { QueueShare } from "./queue-share.ts";
+import { RequestSender } from "./request-sender.ts";
+import { RunFlusher } from "./run-flusher.ts";
+import { RunLosses } from "./run-losses.ts";
+import { RunOpening } from "./run-opening.ts";
 import type { RunInput, RunOwner } from "./run-owner.ts";
-import { type FlushReason, StagedRows } from "./staged-rows.ts";
-import {
-  createVersionTable,
-  driverOf,
-  type VersionPlan,
-  type VersionTable,
-} from "./version-table.ts";
+import { RunTimer } from "./run-timer.ts";
+import { createVersionTable, driverOf, type VersionTable } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
-/** Records that wait in memory, for one sink, beside two batches. */
-const QUEUE_BYTES = 4 * 1024 * 1024;
-/** Ownership older than this is confirmed before a request is sent; another takes over after 5 s. */
-const LEASE_MS = 2_000;
-const TIMER_MAX_MS = 2 ** 31 - 1;
-/** A lane that waits this long lets its records go and reads them again. */
-const RELEASE_FROM_MS = 1_000;
-const FLUSH_RETRY_MS = 5_000;
 /** A destination that nothing was sent to for so long is closed. */
 const IDLE_CLOSE_MS = 60_000;
 
 /** The work of one sink, from its activation until it is stopped. */
-export class SinkRun implements RequestHost {
+export class SinkRun {
   readonly sinkUid: string;
   readonly logger: Logger;
-  readonly held: HeldStore;
+  readonly held: HeldQuota;
   readonly now: () => number;
   readonly random: () => number;
   readonly keepsCursor: boolean;
+  readonly concurrency: number;
   readonly lanes: LaneSet;
   versions: VersionTable;
   readonly gate: DestinationGate;
   readonly owner: RunOwner;
   readonly options: WorkerOptions;
+  readonly losses: RunLosses;
+  readonly flusher: RunFlusher;
+  readonly waits: LaneWaits;
+  readonly sender: RequestSender;
   readonly #input: RunInput;
-  readonly #staged = new StagedRows();
-  readonly #concurrency: number;
+  readonly #share: QueueShare;
+  readonly #opening: RunOpening;
+  readonly #timer: RunTimer;
   #feed!: Feed;
   #isScheduled = false;
   #isDraining = false;
-  #isFlushing = false;
-  #flushAfterMs = 0;
+  /** Set while what expires is booked: nothing is read or planned. */
+  #frozen: { isReadWanted: boolean } | undefined;
   #isStandingBy = false;
-  #isBeginning = false;
-  #beginTimer: NodeJS.Timeout | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = Number.POSITIVE_INFINITY;
-  #queued = 0;
   #oldestArrivalUs = 0;
-  #lastSentMs = 0;
 
   constructor(owner: RunOwner, input: RunInput) {
     const { options, state } = input;
@@ -74,16 +65,23 @@ export class SinkRun implements RequestHost {
     this.#input = input;
     this.sinkUid = definition.uid;
     this.logger = options.logger;
-    this.held = options.held;
+    this.held = input.held;
     this.now = options.now;
     this.random = options.random;
     this.versions = createVersionTable(definition, options.drivers);
     const driver = driverOf(options.drivers, this.versions.at(state.position).kind);
     this.keepsCursor = driver.keepsCursor;
-    this.#concurrency = Math.max(1, driver.concurrency);
+    this.concurrency = Math.max(1, driver.concurrency);
     this.lanes = new LaneSet(definition.log.uid, state.position);
     for (const lane of state.lanes) this.lanes.put(lane);
     this.gate = new DestinationGate(this);
+    this.flusher = new RunFlusher(this);
+    this.losses = new RunLosses(this, input.count);
+    this.waits = new LaneWaits(this);
+    this.sender = new RequestSender(this);
+    this.#share = new QueueShare(options.budget);
+    this.#opening = new RunOpening(this);
+    this.#timer = new RunTimer(() => this.schedule());
   }
 
   get signal(): AbortSignal {
@@ -94,54 +92,54 @@ export class SinkRun implements RequestHost {
     return this.lanes.oldestArrivalUs || this.#oldestArrivalUs;
   }
 
+  get isHalted(): boolean {
+    return this.losses.isHalted;
+  }
+
+  /** Whether nothing is read for now. */
+  get isStopped(): boolean {
+    return this.#feed.isStopped;
+  }
+
+  /** Partitions of the stream now. */
+  get partitions(): number {
+    const { definitions } = this.options;
+    return definitions.streamByLog(this.owner.definition.log.uid)?.partitions ?? 1;
+  }
+
   /** Begins with what the cursor left: claims the partitions in the target, then reads. */
   begin(feed: Feed): void {
     this.#feed = feed;
-    if (this.owner.definition.isPaused) {
+    if (this.owner.definition.isPaused) this.schedule();
+    else void this.#opening.begin();
+  }
+
+  /** The target's partitions are ours: looks what is missing, and reads. */
+  opened(): void {
+    this.losses.checkMark();
+    this.rewind();
+  }
+
+  /** Reads again from the lowest place that needs it; nothing while the sink is paused. */
+  rewind(): void {
+    if (this.#frozen) this.#frozen.isReadWanted = true;
+    const isIdle = this.#frozen || this.owner.definition.isPaused || this.#isDraining;
+    if (isIdle || this.isHalted) {
       this.schedule();
       return;
     }
-    void this.#begin(0);
-  }
-
-  async #begin(failures: number): Promise<void> {
-    if (this.#isBeginning) return;
-    this.#isBeginning = true;
-    clearTimeout(this.#beginTimer);
-    try {
-      await this.gate.resumeAll();
-      if (this.signal.aborted) return;
-      this.owner.note.enter(Sink_State.RUNNING);
-      this.owner.changed(false);
-      this.rewind();
-    } catch (error) {
-      if (this.signal.aborted) return;
-      const waitMs = this.gate.beginFailed(error, failures + 1);
-      if (waitMs === undefined) return;
-      this.#beginTimer = setTimeout(() => void this.#begin(failures + 1), waitMs);
-      this.#countAhead();
-    } finally {
-      this.#isBeginning = false;
-    }
-  }
-
-  /** Reads again from the lowest place that needs it. */
-  rewind(): void {
-    const position = this.lanes.release();
+    const isPassedBy = (run: LaneRun) => this.waits.isPassedBy(run);
+    const position = this.lanes.release(isPassedBy, this.concurrency);
     const { count } = this.#input;
     this.#feed.seek(count.isAtEdge ? position : Math.min(position, count.sequence + 1));
     this.schedule();
   }
 
   hasRoom(): boolean {
-    if (this.lanes.isBlocked || this.#isDraining) return false;
-    const bytes = this.lanes.pendingBytes;
-    const { budget } = this.options;
-    budget.used += bytes - this.#queued;
-    this.#queued = bytes;
-    if (bytes === 0) return true;
-    const { bytesMax } = this.versions.at(this.#feed.position);
-    return bytes < QUEUE_BYTES + 2 * bytesMax && budget.used < budget.max;
+    if (this.signal.aborted) return false;
+    this.#share.update(this.lanes.pendingBytes);
+    if (this.lanes.isBlocked || this.#isDraining || this.#frozen || this.isHalted) return false;
+    return this.#share.hasRoom(this.versions.at(this.#feed.position).bytesMax);
   }
 
   accept(message: LogMessage): void {
@@ -170,31 +168,41 @@ export class SinkRun implements RequestHost {
   }
 
   #advance(): void {
-    if (this.signal.aborted) return;
+    if (this.signal.aborted || this.#frozen) return;
     const nowMs = this.now();
     if (!this.#feed.isStopped) {
       this.lanes.passed(this.#feed.position, nowMs);
       this.#input.count.passed(this.#feed.position, this.#feed.isAtEdge);
+      this.losses.checkRequests();
     }
+    const { flusher } = this;
     if (this.owner.definition.isPaused || this.#isDraining) {
-      this.#standBy();
+      this.#standBy(nowMs);
       return;
     }
     this.#isStandingBy = false;
-    if (this.#isFlushing) return;
-    const reason = nowMs >= this.#flushAfterMs ? this.#staged.due(nowMs) : undefined;
+    if (flusher.isFlushing || this.isHalted) return;
+    const reason = flusher.due(nowMs);
     if (reason) {
-      if (!this.lanes.isSending) void this.#flush(reason);
+      if (!this.lanes.isSending) void flusher.flush(reason);
       return;
     }
-    if (this.gate.isStale && !this.lanes.isSending && this.#staged.isEmpty) {
-      void this.gate.close();
-    }
+    if (this.gate.isStale && !this.lanes.isSending && flusher.isEmpty) void this.gate.close();
     this.#plan(nowMs);
-    this.#send(nowMs);
-    this.#settleLedger();
+    this.sender.send(nowMs);
+    if (this.#isAtRest) {
+      this.#oldestArrivalUs = 0;
+      this.losses.checkLedger();
+    }
     this.#feed.pump();
-    this.#armNext(nowMs);
+    const { lanes, versions } = this;
+    this.#timer.arm(nowMs, { lanes, versions, flushMs: flusher.dueAtMs });
+  }
+
+  /** Whether everything that is stored was read and settled. */
+  get #isAtRest(): boolean {
+    if (!this.#feed.isAtEdge || !this.#input.count.isAtEdge || this.lanes.isBlocked) return false;
+    return this.lanes.isIdle && !this.lanes.isSending && this.flusher.isEmpty;
   }
 
   #plan(nowMs: number): void {
@@ -203,216 +211,101 @@ export class SinkRun implements RequestHost {
       isFull: !this.hasRoom(),
       isStaging: this.gate.isStaging,
       keepsCursor: this.keepsCursor,
-      concurrency: this.#concurrency,
+      concurrency: this.concurrency,
       nowMs,
     });
     if (isParkingFull) {
-      this.owner.note.fail({
-        reason: "TOO_MANY_BLOCKED_KEYS",
-        why: `${PARKED_KEYS_MAX} keys wait for held records: replay or discard them`,
-        isError: true,
-        nextAttemptMs: 0,
-      });
+      const why = `${PARKED_KEYS_MAX} keys wait for held records: replay or discard them`;
+      const reason = "TOO_MANY_BLOCKED_KEYS";
+      this.owner.note.fail({ reason, why, isError: true, nextAttemptMs: 0 });
     }
     if (needsWrite) this.owner.changed(true);
-  }
-
-  #send(nowMs: number): void {
-    for (const run of this.lanes.all()) {
-      if (run.waitUntilMs > nowMs || run.isReserved) continue;
-      for (const request of run.lane.sendable(this.#concurrency)) {
-        if (request.count === 0) {
-          run.lane.resolve(request, { delivered: [], held: [], isKeyBlocked: false });
-          this.schedule();
-          continue;
-        }
-        this.#lastSentMs = nowMs;
-        runRequest(this, run, request)
-          .catch((error: unknown) => {
-            // A broken assumption: nothing of this sink is certain, so it starts again from its cursor.
-            this.logger.error("delivery of a request failed", { sink: this.sinkUid, error });
-            this.owner.fenced();
-          })
-          .finally(() => this.schedule());
-      }
-    }
-  }
-
-  /** What the cursor write carries may be sent once it is stored. */
-  planned(): () => void {
-    const planned: LaneRequest[] = [];
-    for (const { lane } of this.lanes.all()) {
-      for (const request of lane.requests) if (request.state === "planned") planned.push(request);
-    }
-    return () => {
-      for (const request of planned) if (request.state === "planned") request.state = "ready";
-      if (planned.length > 0) this.schedule();
-    };
   }
 
   snapshots(): LaneState[] {
     return [...this.lanes.all()].map(({ lane }) => lane.snapshot());
   }
 
-  // What requests ask for.
-
-  epoch(): number {
-    return this.owner.epoch;
-  }
-
-  isCurrent(run: LaneRun): boolean {
-    return this.lanes.get(run.lane.state.partition) === run;
-  }
-
-  async assertOwner(): Promise<void> {
-    if (this.keepsCursor) return;
-    if (performance.now() - this.owner.confirmedAtMs > LEASE_MS) await this.owner.confirm();
-  }
-
-  destination(plan: VersionPlan, partition: number) {
-    return this.gate.get(plan, partition);
-  }
-
-  staged(run: LaneRun, request: LaneRequest, plan: VersionPlan): void {
-    this.#staged.add(run, request, { plan, nowMs: this.now() });
-    run.lane.stage(request);
-  }
-
-  succeeded(run: LaneRun): void {
-    run.waitUntilMs = 0;
-    this.gate.committed(run.lane.state);
-    if (this.owner.definition.isPaused) return;
-    if (this.lanes.nextAttemptMs() === 0) this.owner.note.enter(Sink_State.RUNNING);
-  }
-
-  waits(
-    run: LaneRun,
-    untilMs: number,
-    fault: { readonly reason: string; readonly why: string; readonly isError: boolean },
-  ): void {
-    clearTimeout(run.timer);
-    run.waitUntilMs = untilMs;
-    const waitMs = untilMs - this.now();
-    if (Number.isFinite(untilMs)) {
-      run.timer = setTimeout(() => this.#wake(run), Math.min(Math.max(0, waitMs), TIMER_MAX_MS));
-    }
-    const nextMs = this.lanes.nextAttemptMs();
-    this.owner.note.fail({ ...fault, nextAttemptMs: Number.isFinite(nextMs) ? nextMs : 0 });
-    this.owner.changed(false);
-    if (waitMs < RELEASE_FROM_MS || this.lanes.isSending) return;
-    this.#letGo();
-    this.#countAhead();
-  }
-
-  changed(isUrgent: boolean): void {
-    this.owner.changed(isUrgent);
-  }
-
-  fenced(): void {
-    this.owner.fenced();
-  }
-
-  #wake(run: LaneRun): void {
-    clearTimeout(run.timer);
-    run.waitUntilMs = 0;
-    if (this.#feed.isStopped) this.rewind();
-    else this.schedule();
+  /** Says that the destination takes what it is sent, unless some of it still fails. */
+  recovered(): void {
+    if (this.owner.definition.isPaused || this.isHalted || this.lanes.isFailing) return;
+    if (this.lanes.nextAttemptMs() > 0 || this.lanes.parkedKeys >= PARKED_KEYS_MAX) return;
+    this.owner.note.enter(Sink_State.RUNNING);
   }
 
   /** Lets records in memory go while nothing can be sent (D5): they are read again. */
-  #letGo(): void {
+  letGo(): void {
     this.#oldestArrivalUs = this.lanes.oldestArrivalUs || this.#oldestArrivalUs;
-    this.#feed.stop(this.lanes.release());
+    this.#feed.stop(this.lanes.release(() => false, 0));
     this.hasRoom();
+    this.countAhead();
   }
 
-  #countAhead(): void {
+  /** Counts what is stored while nothing reads it. */
+  countAhead(): void {
+    if (this.#isDraining) return;
     this.owner.count().catch((error: unknown) => {
       if (!this.signal.aborted) this.logger.warn("a log could not be counted", { error });
     });
   }
 
   /** Paused or stopping: what is in flight ends, what is staged is flushed, then all is let go. */
-  #standBy(): void {
-    if (this.lanes.isSending || this.#isFlushing || this.#isStandingBy) return;
-    if (!this.#staged.isEmpty && this.now() >= this.#flushAfterMs) {
-      void this.#flush("close");
+  #standBy(nowMs: number): void {
+    if (this.lanes.isSending || this.flusher.isFlushing || this.#isStandingBy) return;
+    if (this.flusher.mayClose(nowMs)) {
+      void this.flusher.flush("close");
       return;
     }
     this.#isStandingBy = true;
-    this.#letGo();
+    this.letGo();
     void this.gate.close();
-    if (!this.#isDraining) this.#countAhead();
     this.owner.changed(false);
   }
 
-  async #flush(reason: FlushReason): Promise<void> {
-    this.#isFlushing = true;
-    try {
-      const places = await this.gate.flush(reason);
-      this.#staged.settle(places, this.now());
-      this.owner.note.enter(
-        this.owner.definition.isPaused ? Sink_State.PAUSED : Sink_State.RUNNING,
-      );
-    } catch (error) {
-      if (this.signal.aborted) return;
-      // What a failed flush leaves is not known: the rows are sent again.
-      this.#staged.unstage();
-      this.#flushAfterMs = this.now() + FLUSH_RETRY_MS;
-      await this.gate.close();
-      this.gate.flushFailed(error, this.#flushAfterMs);
-      if (!this.#isDraining && !this.owner.definition.isPaused) this.rewind();
-    } finally {
-      this.#isFlushing = false;
-      this.owner.changed(false);
-      this.schedule();
-    }
-  }
-
-  /** At rest at the edge, what was pushed and is not settled has expired: it was not there to read (D3). */
-  #settleLedger(): void {
-    const { count } = this.#input;
-    if (!this.#feed.isAtEdge || !count.isAtEdge || this.lanes.isBlocked) return;
-    if (!this.lanes.isIdle || this.lanes.isSending || !this.#staged.isEmpty) return;
-    this.#oldestArrivalUs = 0;
-    const missing = count.pushed - this.lanes.settled;
-    if (missing === 0) return;
-    this.logger.warn("records expired before they were delivered", {
-      sink: this.owner.definition.name,
-      count: missing,
-    });
-    if (missing > 0) this.lanes.get(0).lane.expire(missing);
-    else count.pushed -= missing;
-    this.owner.changed(false);
-  }
-
-  /** Settles what a flush made durable outside the run's own turn. */
-  settleStaged(places: readonly Place[]): void {
-    this.#staged.settle(places, this.now());
-  }
-
-  /** The definition was replaced. */
+  /** The definition was replaced; `isRestarted` when its owner wants another try at once. */
   updated({ isRestarted }: { readonly isRestarted: boolean }): void {
     const { definition } = this.owner;
     this.versions = createVersionTable(definition, this.options.drivers);
     this.gate.updated();
     for (const run of this.lanes.all()) {
       const isMoved = run.lane.reassign((sequence) => this.versions.at(sequence).version.version);
-      if (isRestarted || isMoved) {
-        for (const request of run.lane.requests) request.attempts = 0;
-        clearTimeout(run.timer);
-        run.waitUntilMs = 0;
-      }
+      if (isRestarted || isMoved) this.waits.end(run);
     }
-    if (isRestarted) this.#flushAfterMs = 0;
-    if (!definition.isPaused && this.#feed.isStopped) void this.#begin(0);
+    if (isRestarted) {
+      this.losses.isHalted = false;
+      this.flusher.hurry();
+    }
+    if (!definition.isPaused && (isRestarted || this.#feed.isStopped)) void this.#opening.begin();
     this.schedule();
+  }
+
+  /** Stops reading and planning until `thaw`. */
+  freeze(): void {
+    this.#frozen = { isReadWanted: !this.#feed.isStopped };
+    this.#feed.stop(this.lanes.release(() => false, 0));
+    this.#share.update(0);
+  }
+
+  /** Goes on from where the lanes are now. */
+  thaw(): void {
+    const isReadWanted = this.#frozen?.isReadWanted ?? false;
+    this.#frozen = undefined;
+    if (isReadWanted && !this.signal.aborted) this.rewind();
+    else this.schedule();
+  }
+
+  /** Tries at once what waits for room among the held records. */
+  roomMade(): void {
+    for (const run of this.lanes.all()) {
+      if (run.waitUntilMs === Number.POSITIVE_INFINITY) this.waits.end(run);
+    }
+    this.rewind();
   }
 
   /** Closes the destination of a sink that has been idle for long. */
   sweep(nowMs: number): void {
-    if (nowMs - this.#lastSentMs < IDLE_CLOSE_MS || this.lanes.isAnyOpen) return;
-    if (this.#staged.isEmpty && !this.lanes.isSending) void this.gate.close();
+    if (nowMs - this.sender.lastSentMs < IDLE_CLOSE_MS || this.lanes.isAnyOpen) return;
+    if (this.flusher.isEmpty && !this.lanes.isSending) void this.gate.close();
   }
 
   /** Lets what is in flight end, at most `graceMs`. */
@@ -421,43 +314,18 @@ export class SinkRun implements RequestHost {
     const endMs = performance.now() + graceMs;
     while (!this.#isStandingBy && !this.signal.aborted && performance.now() < endMs) {
       this.schedule();
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await delay(5);
     }
   }
 
   abort(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#beginTimer);
-    for (const run of this.lanes.all()) clearTimeout(run.timer);
-    this.options.budget.used -= this.#queued;
-    this.#queued = 0;
+    this.#timer.close();
+    this.#opening.close();
+    this.waits.close();
+    this.#share.update(0);
   }
 
   close(): Promise<void> {
     return this.gate.close();
-  }
-
-  /** Wakes the run when a batch or a flush is due for time; what is due already waits for an answer. */
-  #armNext(nowMs: number): void {
-    let dueMs = Number.POSITIVE_INFINITY;
-    const consider = (atMs: number) => {
-      if (atMs > nowMs) dueMs = Math.min(dueMs, atMs);
-    };
-    if (!this.#staged.isEmpty) consider(Math.max(this.#staged.dueAtMs, this.#flushAfterMs));
-    for (const { lane } of this.lanes.all()) {
-      const first = lane.pending.at(0);
-      if (first) consider(lane.pendingSinceMs + this.versions.at(first.place.sequence).timeMs);
-    }
-    if (dueMs === this.#timerAtMs) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = dueMs;
-    if (!Number.isFinite(dueMs)) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = Number.POSITIVE_INFINITY;
-        this.schedule();
-      },
-      Math.min(dueMs - nowMs, TIMER_MAX_MS),
-    );
   }
 }

@@ -19,6 +19,8 @@ export interface StateNote {
 /** A SinkCursor without the encoding. */
 export interface SinkState {
   readonly logUid: string;
+  /** When the shard that holds the log was made; empty when not known. */
+  readonly logIdentity: string;
   readonly epoch: number;
   readonly owner: string;
   /** First sequence that is not read: partitions without a lane are settled below it. */
@@ -43,6 +45,7 @@ export function encodeSinkState(state: SinkState): Uint8Array {
     SinkCursorSchema,
     create(SinkCursorSchema, {
       logUid: state.logUid,
+      logIdentity: state.logIdentity,
       epoch: BigInt(state.epoch),
       owner: state.owner,
       position: BigInt(state.position),
@@ -70,6 +73,7 @@ export function decodeSinkState(bytes: Uint8Array): SinkState {
   const note = cursor.state;
   return {
     logUid: cursor.logUid,
+    logIdentity: cursor.logIdentity,
     epoch: Number(cursor.epoch),
     owner: cursor.owner,
     position: Number(cursor.position),

@@ -4,16 +4,24 @@
  */
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
-import type { LogMessage } from "../core/log.ts";
-import { claimCursor, readSinkState } from "./claim-cursor.ts";
-import type { CursorClient, CursorWriter } from "./cursor-writer.ts";
+import { reasonOf } from "../core/errors.ts";
+import type { LogInfo, LogMessage } from "../core/log.ts";
+import { readSinkState } from "./claim-cursor.ts";
+import { type ClaimHost, CursorClaim } from "./cursor-claim.ts";
+import type { CursorWriter } from "./cursor-writer.ts";
+import { within } from "./destinations.ts";
+import { expireBelow } from "./expiry.ts";
 import { Feed, type FeedTarget, type ShardEdge } from "./feed.ts";
+import { createHeldQuota } from "./held-quota.ts";
+import { KnownState } from "./known-state.ts";
 import type { LaneRow } from "./lane-row.ts";
-import { PushCount } from "./push-count.ts";
+import { RetriedTask } from "./retried-task.ts";
+import type { RunOwner } from "./run-owner.ts";
 import { SinkNote } from "./sink-note.ts";
 import { SinkRun } from "./sink-run.ts";
-import { cursorKey, encodeSinkState, type SinkState } from "./sink-state.ts";
-import { hasWork, lowestNeeded, settledBelow } from "./stored-work.ts";
+import type { SinkState } from "./sink-state.ts";
+import { faultOfLog, hasWork, isStopped, lowestNeeded, settledBelow } from "./stored-work.ts";
+import type { TrimMarks } from "./trim-marks.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 const START_RETRY_MS = 1_000;
@@ -23,6 +31,7 @@ export interface WorkerInput {
   readonly options: WorkerOptions;
   readonly definition: SinkDefinition;
   readonly writer: CursorWriter;
+  readonly trims: TrimMarks;
   readonly edge: ShardEdge;
   readonly rowsOf: (message: LogMessage) => readonly LaneRow[];
   /** Another owner has taken over: the worker has stopped. */
@@ -30,36 +39,42 @@ export interface WorkerInput {
 }
 
 /** The worker of one sink. */
-export class SinkWorker implements CursorClient, FeedTarget {
-  readonly key: string;
-  readonly owner: string;
-  expectedSequence = 0;
-  confirmedAtMs = Number.NEGATIVE_INFINITY;
-  epoch = 0;
+export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
   readonly note: SinkNote;
   definition: SinkDefinition;
+  acceptsLoss = false;
   readonly #input: WorkerInput;
+  readonly #claim: CursorClaim;
   readonly #controller = new AbortController();
-  #count: PushCount;
+  readonly #known: KnownState;
+  readonly #starting: RetriedTask;
   #run: SinkRun | undefined;
   #feed: Feed | undefined;
-  #starting: Promise<void> | undefined;
   #commands: Promise<unknown> = Promise.resolve();
   #activating: Promise<void> | undefined;
-  #isClaimed = false;
-  /** What was found in the store: shown until the sink is active. */
-  #found: SinkState | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  /** Newest message of the log that came from the edge. */
-  #offered = 0;
+  /** Whether the log is not the one that the cursor means. */
+  #isRefused = false;
 
   constructor(input: WorkerInput) {
     this.#input = input;
     this.definition = input.definition;
-    this.key = cursorKey(input.definition.uid);
-    this.owner = input.options.owner;
     this.note = new SinkNote(input.options.now);
-    this.#count = new PushCount(input.edge, input.definition.startSequence - 1, 0);
+    this.#claim = new CursorClaim(this, input.writer, input.options);
+    this.#known = new KnownState(input.definition, input.edge);
+    this.#starting = new RetriedTask({
+      work: () => this.#start(),
+      onError: (error) => this.#startFailed(error),
+      retryMs: START_RETRY_MS,
+      signal: this.signal,
+    });
+  }
+
+  get sinkUid(): string {
+    return this.definition.uid;
+  }
+
+  get logUid(): string {
+    return this.definition.log.uid;
   }
 
   get signal(): AbortSignal {
@@ -70,109 +85,112 @@ export class SinkWorker implements CursorClient, FeedTarget {
     return this.#run;
   }
 
+  get epoch(): number {
+    return this.#claim.epoch;
+  }
+
+  get confirmedAtMs(): number {
+    return this.#claim.confirmedAtMs;
+  }
+
+  get trimmedBelow(): number {
+    return this.#input.trims.of(this.logUid);
+  }
+
   /** Finds out whether there is something to do. Never rejects; tries again until stopped. */
   start(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#starting ??= this.#start()
-      .catch((error: unknown) => {
-        if (this.signal.aborted) return;
-        this.#input.options.logger.warn("a sink could not be started", {
-          sink: this.definition.name,
-          error: String(error),
-        });
-        this.#timer = setTimeout(() => void this.start(), START_RETRY_MS);
-      })
-      .finally(() => {
-        this.#starting = undefined;
-      });
-    return this.#starting;
+    return this.#starting.run();
+  }
+
+  #startFailed(error: unknown): void {
+    const { logger } = this.#input.options;
+    logger.warn("a sink could not be started", {
+      sink: this.definition.name,
+      error: String(error),
+    });
+    const why = error instanceof Error ? error.message : String(error);
+    this.note.fail({
+      reason: reasonOf(error) ?? "INTERNAL",
+      why: `delivery could not start, and is tried again: ${why}`,
+      isError: false,
+      nextAttemptMs: this.#input.options.now() + START_RETRY_MS,
+    });
   }
 
   async #start(): Promise<void> {
+    if (this.#run) return;
     const { definition } = this;
-    const { options, edge } = this.#input;
-    const log = definition.log;
-    const state = this.#isClaimed ? this.snapshot() : await this.#find();
+    const known = this.#known;
+    const { options, edge, trims } = this.#input;
+    await trims.load();
+    const state = this.#claim.isClaimed ? this.snapshot() : await this.#find();
     const edgeBefore = edge.sequence;
-    const info = await options.reader.info(log);
-    if (this.signal.aborted) return;
-    const isLooked = Math.max(info.lastSequence, this.#offered) <= this.#count.sequence;
-    if (isLooked) this.#count.passed(edgeBefore + 1, true);
-    if (state && state.position > info.shardLastSequence + 1) return this.#refuseLog(state, info);
+    const info = await options.reader.info(definition.log);
+    if (this.signal.aborted || this.#refuses(state, info)) return;
+    known.looked = info.lastSequence;
+    // What came in while we looked is not in `info`.
+    const lastSequence = known.newest;
+    const isCounted = lastSequence <= known.count.sequence;
+    if (isCounted) known.count.passed(edgeBefore + 1, true);
     if (definition.isPaused) return this.#startPaused();
     const below = state ? settledBelow(state) : definition.startSequence;
-    // What came in while we looked is not in `info`.
-    const lastSequence = Math.max(info.lastSequence, this.#offered);
-    if (!isLooked || lastSequence >= below || (state && hasWork(state))) return this.#activate();
+    const isTrimmed = state !== undefined && lowestNeeded(state) < this.trimmedBelow;
+    const isAnyLeft = lastSequence >= below || (state && (hasWork(state) || isTrimmed));
+    if (!isCounted || isAnyLeft) return this.#activate();
     this.note.enter(Sink_State.RUNNING);
     // Once in the life of a sink, so that every node sees that it runs.
-    if (!state) await this.#claim();
+    if (state) this.changed(false);
+    else known.found = await this.#claim.claim();
     // A message that was offered meanwhile found us starting, and nobody else will bring it.
-    if (this.#offered > lastSequence) return this.#activate();
+    if (known.offered > lastSequence) return this.#activate();
+  }
+
+  /** Whether the log is another than the cursor means, so that its sequences are other records. */
+  #refuses(state: SinkState | undefined, info: LogInfo): boolean {
+    const why = state && faultOfLog(state, info);
+    this.#isRefused = why !== undefined;
+    if (why === undefined) this.#known.identity = info.identity;
+    else this.note.fail({ reason: "LOG_RECREATED", why, isError: true, nextAttemptMs: 0 });
+    return this.#isRefused;
   }
 
   /** What the last owner left. */
   async #find(): Promise<SinkState | undefined> {
-    const { uid, log, restarts, startSequence } = this.definition;
+    const { uid, log, restarts } = this.definition;
     const { options, edge } = this.#input;
     const { state } = await readSinkState(options.cursors, { uid, logUid: log.uid });
-    this.#found = state;
+    this.#known.recall(state, edge);
     if (state?.note) this.note.recall(state.note);
-    this.note.restart(restarts);
-    const counted = state?.countedSequence ?? startSequence - 1;
-    this.#count = new PushCount(edge, counted, state?.pushed ?? 0);
+    this.#noteRestart(restarts);
     return state;
   }
 
-  /** The shard was made anew: its sequences mean other records than the cursor's. */
-  #refuseLog(state: SinkState, info: { readonly shardLastSequence: number }): void {
-    this.note.fail({
-      reason: "LOG_RECREATED",
-      why: `the log ends at sequence ${info.shardLastSequence}, before this sink's position ${state.position}: it is not the log that was delivered`,
-      isError: true,
-      nextAttemptMs: 0,
-    });
+  /** Hears of a restart; gives whether it is a new one. */
+  #noteRestart(restarts: number): boolean {
+    const isRestarted = this.note.restart(restarts);
+    if (isRestarted && this.note.note.reason === "LOG_TRIMMED") this.acceptsLoss = true;
+    return isRestarted;
   }
 
   async #startPaused(): Promise<void> {
     this.note.enter(Sink_State.PAUSED);
-    if (this.#count.isAtEdge) return;
-    await this.#claim();
-    await this.count();
+    if (!this.#known.count.isAtEdge) {
+      this.#known.found = await this.#claim.claim();
+      await this.count();
+    }
+    this.changed(false);
   }
 
   /** Counts what is stored and not yet counted, for a sink that does not read. */
   async count(): Promise<void> {
-    if (this.#count.isAtEdge) return;
-    await this.#count.scan(this.definition.log, this.#input.options.reader, this.signal);
+    const { count } = this.#known;
+    if (count.isAtEdge) return;
+    await count.scan(this.definition.log, this.#input.options.reader, this.signal);
     this.changed(false);
   }
 
-  /** Writes our epoch; the state found becomes ours. */
-  async #claim(): Promise<SinkState> {
-    const { options } = this.#input;
-    const claimed = await claimCursor(options.cursors, this.snapshot(), {
-      sinkUid: this.definition.uid,
-      epochAbove: this.epoch,
-    });
-    this.signal.throwIfAborted();
-    this.epoch = claimed.state.epoch;
-    this.expectedSequence = claimed.sequence;
-    this.confirmedAtMs = performance.now();
-    this.#isClaimed = true;
-    this.#found = claimed.state;
-    return claimed.state;
-  }
-
-  /** The target knows a later epoch than ours: we claim above it, unless another node has taken over. */
-  async claimAbove(epoch: number): Promise<void> {
-    const { options } = this.#input;
-    const sink = { uid: this.definition.uid, logUid: this.definition.log.uid };
-    const { state } = await readSinkState(options.cursors, sink);
-    if (state?.owner !== this.owner) return this.fenced();
-    this.epoch = Math.max(this.epoch, epoch) + 1;
-    await this.confirm();
+  claimAbove(epoch: number): Promise<void> {
+    return this.#claim.claimAbove(epoch);
   }
 
   #activate(): Promise<void> {
@@ -185,46 +203,57 @@ export class SinkWorker implements CursorClient, FeedTarget {
   async #makeRun(): Promise<void> {
     if (this.#run) return;
     const { options, edge, rowsOf } = this.#input;
-    const state = await this.#claim();
-    const run = new SinkRun(this, { options, rowsOf, state, count: this.#count });
+    const state = await this.#claim.claim();
+    this.#known.found = state;
+    const held = createHeldQuota(options.held, this.sinkUid, options.heldLimits);
+    const run = new SinkRun(this, { options, rowsOf, state, count: this.#known.count, held });
+    const feed = {
+      log: this.definition.log,
+      reader: options.reader,
+      edge,
+      target: this,
+      logger: options.logger,
+      signal: this.signal,
+    };
     this.#run = run;
-    this.#feed = new Feed(
-      {
-        log: this.definition.log,
-        reader: options.reader,
-        edge,
-        target: this,
-        logger: options.logger,
-        signal: this.signal,
-      },
-      run.lanes.position,
-    );
+    this.#feed = new Feed(feed, run.lanes.position);
     run.begin(this.#feed);
   }
 
   /** A message of the log at the edge. */
   offer(message: LogMessage): void {
-    this.#offered = message.sequence;
-    this.#count.offer(message, () => this.#input.rowsOf(message).length);
+    this.#known.offered = message.sequence;
+    this.#known.count.offer(message, () => this.#input.rowsOf(message).length);
     if (this.#run) {
       this.#feed?.offer(message);
       if (this.definition.isPaused || this.#feed?.isStopped) this.changed(false);
     } else if (this.definition.isPaused) this.changed(false);
-    else void this.start();
+    else if (!this.#isRefused) void this.start();
   }
 
   /** The run, made when the sink is dormant or paused: for commands about held records. */
   async ensureRun(): Promise<SinkRun> {
-    await this.#starting;
+    await this.#starting.ended;
     if (!this.#run) await this.#activate();
     return this.#run!;
   }
 
-  /** Runs one command about held records at a time. */
+  /** Runs one command about held records, or one booking of what expires, at a time. */
   exclusively<T>(command: () => Promise<T>): Promise<T> {
     const result = this.#commands.then(command);
     this.#commands = result.catch(() => undefined);
     return result;
+  }
+
+  /** Books what retention is about to take below a sequence. Rejects while this sink still needs it. */
+  async expireBelow(sequence: number): Promise<void> {
+    if (!this.isKnown) throw new Error("it is not known what a sink needs");
+    if (this.#isRefused || this.neededFrom >= sequence) return;
+    if (!isStopped(this.definition, this.note.note.state))
+      throw new Error("a sink needs the records");
+    await this.exclusively(async () => {
+      await expireBelow(await this.ensureRun(), sequence, this.#input.rowsOf);
+    });
   }
 
   hasRoom(): boolean {
@@ -239,6 +268,10 @@ export class SinkWorker implements CursorClient, FeedTarget {
     this.#run?.schedule();
   }
 
+  get newestKnown(): number {
+    return this.#known.newest;
+  }
+
   /** The stream may have a new schema. */
   refresh(): void {
     this.#run?.gate.updated();
@@ -246,68 +279,48 @@ export class SinkWorker implements CursorClient, FeedTarget {
 
   /** Whether `snapshot` tells more than the store. */
   get isKnown(): boolean {
-    return this.#run !== undefined || (!this.#starting && !this.#timer);
+    return this.#run !== undefined || !this.#starting.isOpen;
   }
 
-  /** First sequence that this sink still needs; 0 while that is not known. */
+  /** First sequence that this sink still needs, to deliver or to count; 0 while that is not known. */
   get neededFrom(): number {
-    if (this.#run) return this.#run.lanes.settledBelow;
-    if (this.#starting || this.#timer) return 0;
-    return this.#found ? lowestNeeded(this.#found) : this.definition.startSequence;
+    return this.isKnown ? this.#known.neededFrom(this.#run) : 0;
   }
 
   /** Takes a new definition of the same sink. */
   update(definition: SinkDefinition): void {
     const before = this.definition;
     this.definition = definition;
-    const isRestarted = this.note.restart(definition.restarts);
+    const isResumed = before.isPaused && !definition.isPaused;
+    const isRestarted = this.#noteRestart(definition.restarts) || isResumed;
     if (definition.isPaused && !before.isPaused) this.note.enter(Sink_State.PAUSED);
-    if (isRestarted || (before.isPaused && !definition.isPaused)) {
-      if (!definition.isPaused) this.note.enter(Sink_State.PENDING);
-    }
+    else if (isRestarted && !definition.isPaused) this.note.enter(Sink_State.PENDING);
     if (this.#run) this.#run.updated({ isRestarted });
-    else if (!definition.isPaused) void this.start();
+    else if (isRestarted || definition.isPaused !== before.isPaused) this.#starting.renew();
     this.changed(false);
   }
 
-  /** The cursor is to be written; urgently when a request waits for it. */
   changed(isUrgent: boolean): void {
-    if (this.#isClaimed && !this.signal.aborted) this.#input.writer.write(this, isUrgent);
+    this.#claim.changed(isUrgent);
   }
 
-  /** Resolves when everything as of now is stored. */
-  async confirm(): Promise<void> {
-    if (!this.#isClaimed) await this.#claim();
-    await this.#input.writer.confirm(this);
+  confirm(): Promise<void> {
+    return this.#claim.confirm();
   }
 
-  encode() {
-    return {
-      value: encodeSinkState(this.snapshot()),
-      done: this.#run?.planned() ?? (() => undefined),
-    };
+  planned(): () => void {
+    return this.#run?.sender.planned() ?? (() => undefined);
   }
 
-  /** Everything that is known of the sink now. */
   snapshot(): SinkState {
-    const found = this.#found;
-    const run = this.#run;
-    return {
-      logUid: this.definition.log.uid,
-      epoch: this.epoch,
-      owner: this.owner,
-      position: run?.lanes.position ?? found?.position ?? this.definition.startSequence,
-      countedSequence: this.#count.sequence,
-      pushed: this.#count.pushed,
-      lanes: run?.snapshots() ?? found?.lanes ?? [],
-      note: this.note.note,
-      oldestArrivalUs: run?.oldestArrivalUs ?? found?.oldestArrivalUs ?? 0,
-    };
+    const { owner } = this.#input.options;
+    return this.#known.snapshot(this.#run, { owner, epoch: this.epoch, note: this.note.note });
   }
 
   fenced(): void {
     if (this.signal.aborted) return;
-    this.#input.options.logger.info("another node has taken over a sink", {
+    const { logger } = this.#input.options;
+    logger.info("another node has taken over a sink", {
       sink: this.definition.name,
       epoch: this.epoch,
     });
@@ -320,19 +333,19 @@ export class SinkWorker implements CursorClient, FeedTarget {
    * are flushed and the cursor is written. Idempotent.
    */
   async stop(graceMs: number): Promise<void> {
-    if (this.signal.aborted) return this.#run?.close();
-    if (graceMs > 0 && this.#run) {
+    if (graceMs > 0 && this.#run && !this.signal.aborted) {
+      const endMs = performance.now() + graceMs;
       await this.#run.drain(graceMs);
-      await this.confirm().catch(() => undefined);
+      const leftMs = Math.max(1_000, endMs - performance.now());
+      await within(this.confirm(), leftMs).catch(() => undefined);
     }
     this.#abort();
     await this.#run?.close();
   }
 
   #abort(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#input.writer.remove(this);
+    if (this.signal.aborted) return;
+    this.#claim.remove();
     this.#controller.abort(new Error("delivery of the sink was stopped"));
     this.#run?.abort();
   }

@@ -4,6 +4,9 @@ import type { LaneRequest } from "./lane-request.ts";
 import type { LaneRun } from "./lane-run.ts";
 import type { VersionPlan } from "./version-table.ts";
 
+/** Requests that are staged at once, for the cursor names their places (D5). */
+const REQUESTS_MAX = 2_000;
+
 /** Why staged rows are flushed. */
 export type FlushReason = "time" | "bytes" | "count" | "close";
 
@@ -41,7 +44,7 @@ export class StagedRows {
   /** Why a flush is due now; undefined when none is. */
   due(nowMs: number): FlushReason | undefined {
     if (this.isEmpty || !this.#plan) return undefined;
-    if (this.#count >= this.#plan.countMax) return "count";
+    if (this.#count >= this.#plan.countMax || this.#requests.length >= REQUESTS_MAX) return "count";
     if (this.#bytes >= this.#plan.bytesMax) return "bytes";
     return nowMs >= this.dueAtMs ? "time" : undefined;
   }

@@ -1,4 +1,7 @@
 /** What a stored state of a sink leaves to be done. */
+import { Sink_State, Sink_WhenFull } from "#gen/tributary/management/v1/sink_pb.js";
+import type { SinkDefinition } from "../core/definitions.ts";
+import type { LogInfo } from "../core/log.ts";
 import { lowestPlace } from "./lane-state.ts";
 import type { SinkState } from "./sink-state.ts";
 
@@ -21,4 +24,23 @@ export function hasWork(state: SinkState): boolean {
 /** First sequence that a stored state needs, parked records included. */
 export function lowestNeeded(state: SinkState): number {
   return Math.min(state.position, ...state.lanes.map((lane) => lowestPlace(lane).sequence));
+}
+
+/** Why a log is not the one that a stored state means; undefined when it is. */
+export function faultOfLog(state: SinkState, info: LogInfo): string | undefined {
+  const advice = "Delete this sink and make it again to deliver the log that is there now.";
+  if (state.logIdentity !== "" && info.identity !== "" && state.logIdentity !== info.identity) {
+    return `the log was made anew at ${info.identity}; this sink delivered that of ${state.logIdentity}. ${advice}`;
+  }
+  if (state.position <= info.shardLastSequence + 1) return undefined;
+  return (
+    `the log ends at sequence ${info.shardLastSequence}, before this sink's position ` +
+    `${state.position}: it is not the log that was delivered. ${advice}`
+  );
+}
+
+/** Whether retention may take what a sink has not delivered: it is stopped, and does not block pushes. */
+export function isStopped(sink: SinkDefinition, state: Sink_State | undefined): boolean {
+  if (sink.versions.at(-1)?.sink.whenFull === Sink_WhenFull.BLOCK_PUSHES) return false;
+  return sink.isPaused || state === Sink_State.ERROR;
 }

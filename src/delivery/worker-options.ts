@@ -4,6 +4,7 @@ import type { Definitions } from "../core/definitions.ts";
 import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
+import type { HeldLimits } from "./held-quota.ts";
 import type { HeldStore } from "./held-store.ts";
 import type { DriverTable } from "./version-table.ts";
 
@@ -19,6 +20,7 @@ export interface WorkerOptions {
   readonly reader: LogReader;
   readonly cursors: KeyedStore;
   readonly held: HeldStore;
+  readonly heldLimits: HeldLimits;
   readonly drivers: DriverTable;
   readonly environment: DestinationEnvironment;
   readonly logger: Logger;
@@ -29,4 +31,6 @@ export interface WorkerOptions {
   /** Random name of this node's engine. */
   readonly owner: string;
   readonly budget: QueueBudget;
+  /** How often idle destinations are closed, and what deleted sinks have left is removed. */
+  readonly sweepEveryMs: number;
 }

@@ -238,7 +238,8 @@ test("each change is a version that applies from the next sequence on; kind, bra
   const opened = await useStream();
   const { create, ops, snapshot } = opened;
   await create(file());
-  const info = { firstSequence: 1, lastSequence: 7, shardLastSequence: 9, messages: 7, bytes: 70 };
+  const stored = { firstSequence: 1, lastSequence: 7, messages: 7, bytes: 70 };
+  const info = { ...stored, shardLastSequence: 9, identity: "" };
   opened.logInfo = info;
   Object.assign(opened.catalog.logs, { info: async () => info });
   const { sink } = await ops.sinks.updateSink({

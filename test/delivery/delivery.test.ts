@@ -247,19 +247,6 @@ test("staged rows are settled by a flush", async () => {
   expect(world.target.values("a")).toEqual(range(0, 250));
 });
 
-test("D3: what retention takes before it is delivered is counted as expired", async () => {
-  const world = createWorld(new TestTarget());
-  const a = sink({ uid: "a", log: log("l"), isPaused: true });
-  world.definitions.set(a);
-  const engine = started(world.engine());
-  for (const i of range(0, 10)) world.shard.append("l", [{ value: i }]);
-  await waitFor(async () => (await ledger(engine, a)).counts.pushed === 10);
-  world.shard.trim("l", 4);
-  world.definitions.change("a", { isPaused: false });
-  await waitFor(async () => (await ledger(engine, a)).counts.expired === 4);
-  expect((await ledger(engine, a)).counts).toMatchObject({ delivered: 6, pushed: 10, pending: 0 });
-});
-
 test("requests with disjoint keys run side by side, those that share a key do not", async () => {
   const world = createWorld(new TestTarget({ concurrency: 4, count: 1 }));
   world.definitions.set(sink({ uid: "a", log: log("l") }));

@@ -14,6 +14,7 @@ export class MemoryShard {
   readonly reads: number[] = [];
   #followers: { listener: ShardListener; isOwner: boolean }[] = [];
   #sequence = 0;
+  identity = "2026-01-01T00:00:00Z";
 
   append(
     logUid: string,
@@ -112,6 +113,7 @@ export class MemoryShard {
           firstSequence: own[0]?.sequence ?? this.#sequence + 1,
           lastSequence: own.at(-1)?.sequence ?? 0,
           shardLastSequence: this.#sequence,
+          identity: this.identity,
           messages: own.length,
           bytes: own.reduce((sum, m) => sum + m.data.length, 0),
         };

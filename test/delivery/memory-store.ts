@@ -34,8 +34,19 @@ export function createMemoryStore(): KeyedStore & { writes: number; fault: Error
         .filter(([key]) => prefix === "" || key.startsWith(`${prefix}.`))
         .map(([key, entry]) => ({ key, ...entry }));
     },
+    async keys(prefix) {
+      await new Promise(setImmediate);
+      return [...entries.keys()].filter((key) => prefix === "" || key.startsWith(`${prefix}.`));
+    },
     async delete(key) {
       entries.delete(key);
+    },
+    async deleteMany(keys) {
+      await new Promise(setImmediate);
+      for (const key of keys) entries.delete(key);
+    },
+    async deleteAll(prefix) {
+      for (const key of entries.keys()) if (key.startsWith(`${prefix}.`)) entries.delete(key);
     },
   };
   return store;

@@ -39,6 +39,9 @@ export function createMortalEngine(
     writeMany: (writes) => step(() => store.writeMany(writes)),
     get: (key) => step(() => store.get(key)),
     list: (prefix) => step(() => store.list(prefix)),
+    keys: (prefix) => step(() => store.keys(prefix)),
+    deleteMany: (keys) => step(() => store.deleteMany(keys)),
+    deleteAll: (prefix) => step(() => store.deleteAll(prefix)),
     delete: (key, expected) => step(() => store.delete(key, expected)),
   });
   const { reader } = world.shard;

@@ -78,7 +78,14 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
     database,
     snapshot,
     logCalls,
-    logInfo: { firstSequence: 1, lastSequence: 0, shardLastSequence: 0, messages: 0, bytes: 0 },
+    logInfo: {
+      firstSequence: 1,
+      lastSequence: 0,
+      shardLastSequence: 0,
+      messages: 0,
+      bytes: 0,
+      identity: "",
+    },
     catalog: {
       database,
       masterKey,

@@ -81,6 +81,13 @@ export declare type SinkCursor = Message<"tributary.delivery.v1.SinkCursor"> & {
    * @generated from field: int64 oldest_arrival_us = 9;
    */
   oldestArrivalUs: bigint;
+
+  /**
+   * When the shard that holds the log was made: a cursor of an earlier one means other records.
+   *
+   * @generated from field: string log_identity = 10;
+   */
+  logIdentity: string;
 };
 
 /**
@@ -88,6 +95,26 @@ export declare type SinkCursor = Message<"tributary.delivery.v1.SinkCursor"> & {
  * Use `create(SinkCursorSchema)` to create a new message.
  */
 export declare const SinkCursorSchema: GenMessage<SinkCursor>;
+
+/**
+ * Until where retention has trimmed a log, written before records go.
+ *
+ * @generated from message tributary.delivery.v1.TrimMark
+ */
+export declare type TrimMark = Message<"tributary.delivery.v1.TrimMark"> & {
+  /**
+   * First sequence that may still be stored.
+   *
+   * @generated from field: int64 first_sequence = 1;
+   */
+  firstSequence: bigint;
+};
+
+/**
+ * Describes the message tributary.delivery.v1.TrimMark.
+ * Use `create(TrimMarkSchema)` to create a new message.
+ */
+export declare const TrimMarkSchema: GenMessage<TrimMark>;
 
 /**
  * What a sink is doing, for nodes that do not run it.
@@ -240,6 +267,13 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
    * @generated from field: string log_uid = 13;
    */
   logUid: string;
+
+  /**
+   * For sinks that keep the cursor: revision that the target is known to hold; 0 when not known.
+   *
+   * @generated from field: int64 target_revision = 14;
+   */
+  targetRevision: bigint;
 };
 
 /**

@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/code
  * Describes the file tributary/delivery/v1/cursor.proto.
  */
 export const file_tributary_delivery_v1_cursor = /*@__PURE__*/
-  fileDesc("CiJ0cmlidXRhcnkvZGVsaXZlcnkvdjEvY3Vyc29yLnByb3RvEhV0cmlidXRhcnkuZGVsaXZlcnkudjEi9wEKClNpbmtDdXJzb3ISDwoHbG9nX3VpZBgBIAEoCRINCgVlcG9jaBgCIAEoAxINCgVvd25lchgDIAEoCRIQCghwb3NpdGlvbhgEIAEoAxIYChBjb3VudGVkX3NlcXVlbmNlGAUgASgDEg4KBnB1c2hlZBgGIAEoAxIwCgVsYW5lcxgHIAMoCzIhLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5MYW5lQ3Vyc29yEjEKBXN0YXRlGAggASgLMiIudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLkN1cnNvclN0YXRlEhkKEW9sZGVzdF9hcnJpdmFsX3VzGAkgASgDIngKC0N1cnNvclN0YXRlEg0KBXN0YXRlGAEgASgFEg0KBWNhdXNlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIQCghzaW5jZV9tcxgEIAEoAxIXCg9uZXh0X2F0dGVtcHRfbXMYBSABKAMSEAoIcmVzdGFydHMYBiABKAMi0QMKCkxhbmVDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgNEhIKCmdlbmVyYXRpb24YAiABKA0SEAoIcmV2aXNpb24YAyABKAMSDwoHdmVyc2lvbhgEIAEoAxIwCgRuZXh0GAUgASgLMiIudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlJlY29yZFBsYWNlEhQKDG5leHRfcmVxdWVzdBgGIAEoAxI3CghyZXF1ZXN0cxgHIAMoCzIlLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5QbGFubmVkUmVxdWVzdBIxCgZzdGFnZWQYCCADKAsyIS50cmlidXRhcnkuZGVsaXZlcnkudjEuUGxhY2VSYW5nZRIwCgZwYXJrZWQYCSADKAsyIC50cmlidXRhcnkuZGVsaXZlcnkudjEuUGFya2VkS2V5EjEKBmNvdW50cxgKIAEoCzIhLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5MYW5lQ291bnRzEjQKCHJlbGVhc2VkGAsgAygLMiIudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlJlY29yZFBsYWNlEhkKEWxhc3RfZGVsaXZlcmVkX3VzGAwgASgDEg8KB2xvZ191aWQYDSABKAkiLgoLUmVjb3JkUGxhY2USEAoIc2VxdWVuY2UYASABKAMSDQoFaW5kZXgYAiABKA0iXgoKUGxhY2VSYW5nZRIVCg1mcm9tX3NlcXVlbmNlGAEgASgDEhIKCmZyb21faW5kZXgYAiABKA0SEwoLdG9fc2VxdWVuY2UYAyABKAMSEAoIdG9faW5kZXgYBCABKA0icwoOUGxhbm5lZFJlcXVlc3QSDgoGbnVtYmVyGAEgASgDEg8KB3ZlcnNpb24YAiABKAMSMQoGcmFuZ2VzGAMgAygLMiEudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlBsYWNlUmFuZ2USDQoFY291bnQYBCABKA0iZQoJUGFya2VkS2V5EhAKCGtleV9oYXNoGAEgASgHEjEKBWZpcnN0GAIgASgLMiIudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlJlY29yZFBsYWNlEhMKC2lzX3Jlc3VtaW5nGAMgASgIInUKCkxhbmVDb3VudHMSEQoJZGVsaXZlcmVkGAEgASgDEhAKCGZpbHRlcmVkGAIgASgDEgwKBGhlbGQYAyABKAMSEQoJZGlzY2FyZGVkGAQgASgDEg8KB2V4cGlyZWQYBSABKAMSEAoIcmVwbGF5ZWQYBiABKAMiuQIKCEhlbGRDb3B5EjEKBXBsYWNlGAEgASgLMiIudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlJlY29yZFBsYWNlEhEKCXJlY29yZF9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFZXJyb3IYBCABKAkSFAoMaG9sZF90aW1lX21zGAUgASgDEhcKD2Fycml2YWxfdGltZV91cxgGIAEoAxIUCgxzaW5rX3ZlcnNpb24YByABKAMSDAoEanNvbhgIIAEoDBIRCglwYXJ0aXRpb24YCSABKA0SEgoKZ2VuZXJhdGlvbhgKIAEoDRIPCgdoYXNfa2V5GAsgASgIEhAKCGtleV9oYXNoGAwgASgHEhMKC3Byb2R1Y2VyX2lkGA0gASgJEhYKDnNjaGVtYV92ZXJzaW9uGA4gASgDIvsBCgtIZWxkQ29tbWFuZBI5CgZhY3Rpb24YASABKA4yKS50cmlidXRhcnkuZGVsaXZlcnkudjEuSGVsZENvbW1hbmQuQWN0aW9uEjIKBnBsYWNlcxgCIAMoCzIiLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5SZWNvcmRQbGFjZRITCgtkZWFkbGluZV9tcxgDIAEoAxIPCgdpc19kb25lGAQgASgIEg0KBWNvdW50GAUgASgDEg0KBWVycm9yGAYgASgJIjkKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABIKCgZSRVBMQVkQARILCgdESVNDQVJEEAJiBnByb3RvMw");
+  fileDesc("CiJ0cmlidXRhcnkvZGVsaXZlcnkvdjEvY3Vyc29yLnByb3RvEhV0cmlidXRhcnkuZGVsaXZlcnkudjEijQIKClNpbmtDdXJzb3ISDwoHbG9nX3VpZBgBIAEoCRINCgVlcG9jaBgCIAEoAxINCgVvd25lchgDIAEoCRIQCghwb3NpdGlvbhgEIAEoAxIYChBjb3VudGVkX3NlcXVlbmNlGAUgASgDEg4KBnB1c2hlZBgGIAEoAxIwCgVsYW5lcxgHIAMoCzIhLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5MYW5lQ3Vyc29yEjEKBXN0YXRlGAggASgLMiIudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLkN1cnNvclN0YXRlEhkKEW9sZGVzdF9hcnJpdmFsX3VzGAkgASgDEhQKDGxvZ19pZGVudGl0eRgKIAEoCSIiCghUcmltTWFyaxIWCg5maXJzdF9zZXF1ZW5jZRgBIAEoAyJ4CgtDdXJzb3JTdGF0ZRINCgVzdGF0ZRgBIAEoBRINCgVjYXVzZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEAoIc2luY2VfbXMYBCABKAMSFwoPbmV4dF9hdHRlbXB0X21zGAUgASgDEhAKCHJlc3RhcnRzGAYgASgDIuoDCgpMYW5lQ3Vyc29yEhEKCXBhcnRpdGlvbhgBIAEoDRISCgpnZW5lcmF0aW9uGAIgASgNEhAKCHJldmlzaW9uGAMgASgDEg8KB3ZlcnNpb24YBCABKAMSMAoEbmV4dBgFIAEoCzIiLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5SZWNvcmRQbGFjZRIUCgxuZXh0X3JlcXVlc3QYBiABKAMSNwoIcmVxdWVzdHMYByADKAsyJS50cmlidXRhcnkuZGVsaXZlcnkudjEuUGxhbm5lZFJlcXVlc3QSMQoGc3RhZ2VkGAggAygLMiEudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlBsYWNlUmFuZ2USMAoGcGFya2VkGAkgAygLMiAudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlBhcmtlZEtleRIxCgZjb3VudHMYCiABKAsyIS50cmlidXRhcnkuZGVsaXZlcnkudjEuTGFuZUNvdW50cxI0CghyZWxlYXNlZBgLIAMoCzIiLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5SZWNvcmRQbGFjZRIZChFsYXN0X2RlbGl2ZXJlZF91cxgMIAEoAxIPCgdsb2dfdWlkGA0gASgJEhcKD3RhcmdldF9yZXZpc2lvbhgOIAEoAyIuCgtSZWNvcmRQbGFjZRIQCghzZXF1ZW5jZRgBIAEoAxINCgVpbmRleBgCIAEoDSJeCgpQbGFjZVJhbmdlEhUKDWZyb21fc2VxdWVuY2UYASABKAMSEgoKZnJvbV9pbmRleBgCIAEoDRITCgt0b19zZXF1ZW5jZRgDIAEoAxIQCgh0b19pbmRleBgEIAEoDSJzCg5QbGFubmVkUmVxdWVzdBIOCgZudW1iZXIYASABKAMSDwoHdmVyc2lvbhgCIAEoAxIxCgZyYW5nZXMYAyADKAsyIS50cmlidXRhcnkuZGVsaXZlcnkudjEuUGxhY2VSYW5nZRINCgVjb3VudBgEIAEoDSJlCglQYXJrZWRLZXkSEAoIa2V5X2hhc2gYASABKAcSMQoFZmlyc3QYAiABKAsyIi50cmlidXRhcnkuZGVsaXZlcnkudjEuUmVjb3JkUGxhY2USEwoLaXNfcmVzdW1pbmcYAyABKAgidQoKTGFuZUNvdW50cxIRCglkZWxpdmVyZWQYASABKAMSEAoIZmlsdGVyZWQYAiABKAMSDAoEaGVsZBgDIAEoAxIRCglkaXNjYXJkZWQYBCABKAMSDwoHZXhwaXJlZBgFIAEoAxIQCghyZXBsYXllZBgGIAEoAyK5AgoISGVsZENvcHkSMQoFcGxhY2UYASABKAsyIi50cmlidXRhcnkuZGVsaXZlcnkudjEuUmVjb3JkUGxhY2USEQoJcmVjb3JkX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRINCgVlcnJvchgEIAEoCRIUCgxob2xkX3RpbWVfbXMYBSABKAMSFwoPYXJyaXZhbF90aW1lX3VzGAYgASgDEhQKDHNpbmtfdmVyc2lvbhgHIAEoAxIMCgRqc29uGAggASgMEhEKCXBhcnRpdGlvbhgJIAEoDRISCgpnZW5lcmF0aW9uGAogASgNEg8KB2hhc19rZXkYCyABKAgSEAoIa2V5X2hhc2gYDCABKAcSEwoLcHJvZHVjZXJfaWQYDSABKAkSFgoOc2NoZW1hX3ZlcnNpb24YDiABKAMi+wEKC0hlbGRDb21tYW5kEjkKBmFjdGlvbhgBIAEoDjIpLnRyaWJ1dGFyeS5kZWxpdmVyeS52MS5IZWxkQ29tbWFuZC5BY3Rpb24SMgoGcGxhY2VzGAIgAygLMiIudHJpYnV0YXJ5LmRlbGl2ZXJ5LnYxLlJlY29yZFBsYWNlEhMKC2RlYWRsaW5lX21zGAMgASgDEg8KB2lzX2RvbmUYBCABKAgSDQoFY291bnQYBSABKAMSDQoFZXJyb3IYBiABKAkiOQoGQWN0aW9uEhYKEkFDVElPTl9VTlNQRUNJRklFRBAAEgoKBlJFUExBWRABEgsKB0RJU0NBUkQQAmIGcHJvdG8z");
 
 /**
  * Describes the message tributary.delivery.v1.SinkCursor.
@@ -20,73 +20,80 @@ export const SinkCursorSchema = /*@__PURE__*/
   messageDesc(file_tributary_delivery_v1_cursor, 0);
 
 /**
+ * Describes the message tributary.delivery.v1.TrimMark.
+ * Use `create(TrimMarkSchema)` to create a new message.
+ */
+export const TrimMarkSchema = /*@__PURE__*/
+  messageDesc(file_tributary_delivery_v1_cursor, 1);
+
+/**
  * Describes the message tributary.delivery.v1.CursorState.
  * Use `create(CursorStateSchema)` to create a new message.
  */
 export const CursorStateSchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 1);
+  messageDesc(file_tributary_delivery_v1_cursor, 2);
 
 /**
  * Describes the message tributary.delivery.v1.LaneCursor.
  * Use `create(LaneCursorSchema)` to create a new message.
  */
 export const LaneCursorSchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 2);
+  messageDesc(file_tributary_delivery_v1_cursor, 3);
 
 /**
  * Describes the message tributary.delivery.v1.RecordPlace.
  * Use `create(RecordPlaceSchema)` to create a new message.
  */
 export const RecordPlaceSchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 3);
+  messageDesc(file_tributary_delivery_v1_cursor, 4);
 
 /**
  * Describes the message tributary.delivery.v1.PlaceRange.
  * Use `create(PlaceRangeSchema)` to create a new message.
  */
 export const PlaceRangeSchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 4);
+  messageDesc(file_tributary_delivery_v1_cursor, 5);
 
 /**
  * Describes the message tributary.delivery.v1.PlannedRequest.
  * Use `create(PlannedRequestSchema)` to create a new message.
  */
 export const PlannedRequestSchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 5);
+  messageDesc(file_tributary_delivery_v1_cursor, 6);
 
 /**
  * Describes the message tributary.delivery.v1.ParkedKey.
  * Use `create(ParkedKeySchema)` to create a new message.
  */
 export const ParkedKeySchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 6);
+  messageDesc(file_tributary_delivery_v1_cursor, 7);
 
 /**
  * Describes the message tributary.delivery.v1.LaneCounts.
  * Use `create(LaneCountsSchema)` to create a new message.
  */
 export const LaneCountsSchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 7);
+  messageDesc(file_tributary_delivery_v1_cursor, 8);
 
 /**
  * Describes the message tributary.delivery.v1.HeldCopy.
  * Use `create(HeldCopySchema)` to create a new message.
  */
 export const HeldCopySchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 8);
+  messageDesc(file_tributary_delivery_v1_cursor, 9);
 
 /**
  * Describes the message tributary.delivery.v1.HeldCommand.
  * Use `create(HeldCommandSchema)` to create a new message.
  */
 export const HeldCommandSchema = /*@__PURE__*/
-  messageDesc(file_tributary_delivery_v1_cursor, 9);
+  messageDesc(file_tributary_delivery_v1_cursor, 10);
 
 /**
  * Describes the enum tributary.delivery.v1.HeldCommand.Action.
  */
 export const HeldCommand_ActionSchema = /*@__PURE__*/
-  enumDesc(file_tributary_delivery_v1_cursor, 9, 0);
+  enumDesc(file_tributary_delivery_v1_cursor, 10, 0);
 
 /**
  * What is to be done.

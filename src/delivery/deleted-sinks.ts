@@ -1,0 +1,81 @@
+/**
+ * Removes what deleted sinks leave in the stores: cursor, held records, commands. Only what is surely
+ * deleted: a snapshot of the definitions that is newer than the first doubt does not know the sink, and a
+ * sink that this process never knew keeps its things for a while (the database may be the wrong one).
+ */
+import type { KeyedStore } from "../bus/index.ts";
+import type { Definitions } from "../core/definitions.ts";
+import type { Logger } from "../core/logger.ts";
+import type { HeldStore } from "./held-store.ts";
+import { cursorKey } from "./sink-state.ts";
+
+/** A snapshot must be this much newer than the doubt. */
+const FRESH_AFTER_MS = 5_000;
+/** How long things of a sink are kept that this process never knew. */
+const UNKNOWN_KEPT_MS = 600_000;
+
+/** What tidying needs. */
+export interface DeletedSinksInput {
+  readonly definitions: Definitions;
+  readonly cursors: KeyedStore;
+  readonly held: HeldStore;
+  readonly logger: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Sinks that may be deleted, as the owner of a shard sees them. */
+export class DeletedSinks {
+  readonly #input: DeletedSinksInput;
+  /** By uid: when its things may go at the earliest. */
+  readonly #doubts = new Map<string, number>();
+  #tidying: Promise<void> | undefined;
+
+  constructor(input: DeletedSinksInput) {
+    this.#input = input;
+  }
+
+  /** A sink that was known is not among the definitions any more. */
+  vanished(sinkUid: string): void {
+    this.#doubts.set(sinkUid, this.#input.now() + FRESH_AFTER_MS);
+  }
+
+  /** Looks for things of sinks that nobody knows. Fails with LOG_UNAVAILABLE. */
+  async scan(): Promise<void> {
+    const { cursors, held, definitions, now } = this.#input;
+    const keys = [...(await cursors.keys("cursor")), ...(await cursors.keys("command"))];
+    const uids = new Set([...keys.map((key) => key.split(".")[1]!), ...(await held.sinkUids())]);
+    for (const uid of uids) {
+      if (definitions.sinkByUid(uid) || this.#doubts.has(uid)) continue;
+      this.#doubts.set(uid, now() + UNKNOWN_KEPT_MS);
+    }
+  }
+
+  /** Removes what may go by now. Never rejects. */
+  tidy(): Promise<void> {
+    this.#tidying ??= this.#tidy()
+      .catch((error: unknown) => {
+        this.#input.logger.warn("things of deleted sinks could not be removed", {
+          error: String(error),
+        });
+      })
+      .finally(() => {
+        this.#tidying = undefined;
+      });
+    return this.#tidying;
+  }
+
+  async #tidy(): Promise<void> {
+    const { definitions, cursors, held, logger } = this.#input;
+    for (const [uid, afterMs] of this.#doubts) {
+      if (definitions.freshAtMs() < afterMs) continue;
+      if (!definitions.sinkByUid(uid)) {
+        await held.removeAll(uid);
+        await cursors.deleteAll(`command.${uid}`);
+        await cursors.delete(cursorKey(uid));
+        logger.info("removed what a deleted sink had left", { sinkUid: uid });
+      }
+      this.#doubts.delete(uid);
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/** Sends the planned requests of a run, and gives the runner what it asks for. */
+import type { Logger } from "../core/logger.ts";
+import type { DestinationGate } from "./destination-gate.ts";
+import type { HeldQuota } from "./held-quota.ts";
+import type { LaneRequest } from "./lane-request.ts";
+import type { LaneRun } from "./lane-run.ts";
+import type { LaneSet } from "./lane-set.ts";
+import type { LaneWaits, WaitFault } from "./lane-waits.ts";
+import { type RequestHost, runRequest } from "./request-runner.ts";
+import type { RunFlusher } from "./run-flusher.ts";
+import type { RunOwner } from "./run-owner.ts";
+import type { VersionPlan, VersionTable } from "./version-table.ts";
+
+/** Ownership older than this is confirmed before a request is sent; another takes over after 5 s. */
+const LEASE_MS = 2_000;
+
+/** The run whose requests are sent. */
+export interface SendingRun {
+  readonly owner: RunOwner;
+  readonly sinkUid: string;
+  readonly logger: Logger;
+  readonly held: HeldQuota;
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly keepsCursor: boolean;
+  readonly concurrency: number;
+  readonly lanes: LaneSet;
+  readonly versions: VersionTable;
+  readonly gate: DestinationGate;
+  readonly flusher: RunFlusher;
+  readonly waits: LaneWaits;
+  recovered(): void;
+  schedule(): void;
+}
+
+/** The sender of one run. */
+export class RequestSender implements RequestHost {
+  readonly #run: SendingRun;
+  /** When a request was last sent, in `now` terms. */
+  lastSentMs = 0;
+
+  constructor(run: SendingRun) {
+    this.#run = run;
+  }
+
+  /** Sends what may be sent now. */
+  send(nowMs: number): void {
+    const { lanes, concurrency, schedule } = this.#run;
+    for (const run of lanes.all()) {
+      if (run.waitUntilMs > nowMs || run.isReserved) continue;
+      for (const request of run.lane.sendable(concurrency)) {
+        if (request.count === 0) {
+          run.lane.resolve(request, { delivered: [], held: [], isKeyBlocked: false });
+          schedule.call(this.#run);
+        } else this.#sendOne(run, request, nowMs);
+      }
+    }
+  }
+
+  #sendOne(run: LaneRun, request: LaneRequest, nowMs: number): void {
+    this.lastSentMs = nowMs;
+    runRequest(this, run, request)
+      .catch((error: unknown) => {
+        // A broken assumption: nothing of this sink is certain, so it starts again from its cursor.
+        this.logger.error("delivery of a request failed", { sink: this.sinkUid, error });
+        this.fenced();
+      })
+      .finally(() => this.#run.schedule());
+  }
+
+  /** What the cursor write carries may be sent once it is stored. */
+  planned(): () => void {
+    const planned: LaneRequest[] = [];
+    for (const { lane } of this.#run.lanes.all()) {
+      for (const request of lane.requests) if (request.state === "planned") planned.push(request);
+    }
+    return () => {
+      for (const request of planned) if (request.state === "planned") request.state = "ready";
+      if (planned.length > 0) this.#run.schedule();
+    };
+  }
+
+  get sinkUid(): string {
+    return this.#run.sinkUid;
+  }
+  get logger(): Logger {
+    return this.#run.logger;
+  }
+  get held(): HeldQuota {
+    return this.#run.held;
+  }
+  get now(): () => number {
+    return this.#run.now;
+  }
+  get random(): () => number {
+    return this.#run.random;
+  }
+  get signal(): AbortSignal {
+    return this.#run.owner.signal;
+  }
+  get versions(): VersionTable {
+    return this.#run.versions;
+  }
+  get keepsCursor(): boolean {
+    return this.#run.keepsCursor;
+  }
+
+  epoch(): number {
+    return this.#run.owner.epoch;
+  }
+
+  isCurrent(run: LaneRun): boolean {
+    return this.#run.lanes.get(run.lane.state.partition) === run;
+  }
+
+  async assertOwner(): Promise<void> {
+    const { owner, keepsCursor } = this.#run;
+    if (keepsCursor) return;
+    if (performance.now() - owner.confirmedAtMs > LEASE_MS) await owner.confirm();
+  }
+
+  destination(plan: VersionPlan, partition: number) {
+    return this.#run.gate.get(plan, partition);
+  }
+
+  staged(run: LaneRun, request: LaneRequest, plan: VersionPlan): void {
+    this.#run.flusher.add(run, request, plan);
+  }
+
+  succeeded(run: LaneRun): void {
+    this.#run.gate.committed(run.lane.state);
+    this.#run.waits.succeeded(run);
+    this.#run.recovered();
+  }
+
+  waits(run: LaneRun, untilMs: number, fault: WaitFault): void {
+    this.#run.waits.wait(run, untilMs, fault);
+    this.changed(false);
+    this.#run.schedule();
+  }
+
+  changed(isUrgent: boolean): void {
+    this.#run.owner.changed(isUrgent);
+  }
+
+  fenced(): void {
+    this.#run.owner.fenced();
+  }
+}
