@@ -68,7 +68,8 @@ async function openDemo(
     await ensureOperator(catalog, { clientId: "operator", clientSecret });
   }
   if (!config.hasDemo) return undefined;
-  const demo = await ensureDemo(catalog);
+  const sinkDatabaseUrl = embedded?.postgres?.sinkDatabaseUrl;
+  const demo = await ensureDemo(catalog, { hasSinkDatabase: sinkDatabaseUrl !== undefined });
   const known = demo.clientSecret ?? readDemoSecret(config.dataDir);
   const name = `${demo.project}/applications/demo`;
   const secret = known ?? (await rotateSecret(catalog, { name })).clientSecret;
@@ -78,7 +79,7 @@ async function openDemo(
     STREAM: demo.stream,
     CLIENT_ID: demo.clientId,
     CLIENT_SECRET: secret,
-    SINK_DATABASE_URL: embedded?.postgres?.sinkDatabaseUrl ?? "",
+    ...(sinkDatabaseUrl !== undefined && { SINK_DATABASE_URL: sinkDatabaseUrl }),
   });
   const isShown = demo.clientSecret !== undefined || known === undefined;
   return {
@@ -87,7 +88,9 @@ async function openDemo(
     clientId: demo.clientId,
     clientSecret: isShown ? secret : undefined,
     envFile: demoEnvPath(config.dataDir),
-    sink: `${demo.sink}   to the table sensors, running`,
+    sink: demo.sink
+      ? `${demo.sink}   to the table sensors, running`
+      : "none: it needs the embedded Postgres",
   };
 }
 

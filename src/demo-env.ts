@@ -9,7 +9,8 @@ export interface DemoEnv {
   readonly STREAM: string;
   readonly CLIENT_ID: string;
   readonly CLIENT_SECRET: string;
-  readonly SINK_DATABASE_URL: string;
+  /** Where the demo sink's table is; left out without an embedded Postgres. */
+  readonly SINK_DATABASE_URL?: string;
 }
 
 /** Path of the file. */

@@ -24,7 +24,8 @@ import { createStream } from "./stream-service.ts";
 export interface Demo {
   readonly project: string;
   readonly stream: string;
-  readonly sink: string;
+  /** Undefined without an embedded database for its table. */
+  readonly sink: string | undefined;
   readonly clientId: string;
   /** Undefined when the application existed before: then nobody but its first start knows it. */
   readonly clientSecret: string | undefined;
@@ -35,21 +36,28 @@ const allOperations = ["api:use-streams-read", "api:use-streams-write", "api:use
 /**
  * Makes what is missing of the demo: project `demo`, stream `sensors`, sink `postgres` to the table
  * `sensors` of the embedded database, and the application `demo`, which may do everything. What
- * exists is left as it is. A sink whose destination does not answer is made all the same.
+ * exists is left as it is. A sink whose destination does not answer is made all the same; without an
+ * embedded database (`hasSinkDatabase`) there is no sink.
  */
 export async function ensureDemo(
   catalog: SinkCatalog,
-  signal: AbortSignal = AbortSignal.timeout(60_000),
+  { hasSinkDatabase = true }: { readonly hasSinkDatabase?: boolean } = {},
 ): Promise<Demo> {
   const project = await ensureProject(catalog, "demo", "Demo");
   const stream = `${project.name}/streams/sensors`;
-  const sink = `${stream}/sinks/postgres`;
   await unlessExists(() => createStream(catalog, { parent: project.name, ...sensors }));
   const credentials = await ensureApplication(catalog, project, {
     applicationId: "demo",
     displayName: "Demo",
   });
   await putRole(catalog, project, credentials.clientId);
+  const sink = hasSinkDatabase ? `${stream}/sinks/postgres` : undefined;
+  if (sink) await ensureSensorsTable(catalog, stream);
+  return { project: project.name, stream, sink, ...credentials };
+}
+
+async function ensureSensorsTable(catalog: SinkCatalog, stream: string): Promise<void> {
+  const signal = AbortSignal.timeout(60_000);
   await unlessExists(async () => {
     const request = { parent: stream, ...sensorsTable };
     try {
@@ -60,7 +68,6 @@ export async function ensureDemo(
       await createSink(catalog, { ...request, skipTest: true }, signal);
     }
   });
-  return { project: project.name, stream, sink, ...credentials };
 }
 
 /**

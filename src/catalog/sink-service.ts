@@ -52,8 +52,9 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
       return {};
     },
     pauseSink: ({ name }) => change(name, (row) => (row.isPaused ? undefined : { isPaused: true })),
+    // A sink that its destination stopped (410) is not paused in our terms: resuming tries it again.
     resumeSink: ({ name }) =>
-      change(name, (row) => (row.isPaused ? { isPaused: false } : undefined)),
+      change(name, (row) => (row.isPaused ? { isPaused: false } : { restarts: row.restarts + 1 })),
     restartSink: ({ name }) => change(name, (row) => ({ restarts: row.restarts + 1 })),
     testSink: (request, context) => test(catalog, request, context.signal),
     ...createHeldMethods(catalog),

@@ -76,13 +76,25 @@ export async function readRestRecords(body: Uint8Array, source: RuleSource): Pro
       await readRecords(collector);
       requireEnd(scan);
     } else if (first === 0x7b) {
-      while (peekSpaced(scan) !== -1) {
+      for (;;) {
         readPushRecord(collector);
+        const end = scan.at;
+        if (peekSpaced(scan) === -1) break;
+        requireLineBreak(body, end, scan.at);
         if (isSliceOver(collector)) await yieldTurn();
       }
     } else throw faultHere(scan, 'records: [{"value":{…}}], one such object, or one on each line');
     return finishCollector(collector, true);
   });
+}
+
+/** Two records on one line are no NDJSON: more likely, something is missing between them. */
+function requireLineBreak(body: Uint8Array, from: number, to: number): void {
+  if (body.subarray(from, to).includes(0x0a)) return;
+  throw new JsonFault(
+    to,
+    "a record follows another on the same line: give each its own line, or all in one array",
+  );
 }
 
 function startBody(body: Uint8Array): RecordCollector {

@@ -52,3 +52,10 @@ test("an operator's credentials can be given, and replaced at a later start", as
       .sort(),
   ).toEqual([3, 4]);
 });
+
+test("without a database for its table the demo has no sink, and everything else", async () => {
+  const { catalog } = await useTestCatalog();
+  const demo = await ensureDemo(catalog, { hasSinkDatabase: false });
+  expect(demo.sink).toBeUndefined();
+  expect(demo.clientSecret).toMatch(/^tribsec_/);
+});

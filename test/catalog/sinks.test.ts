@@ -284,6 +284,9 @@ test("pause, resume and restart reach the snapshot; the status is what delivery 
   expect(snapshot.sink(name)).toMatchObject({ isPaused: false, restarts: 0 });
   await ops.sinks.restartSink({ name });
   expect(snapshot.sink(name)).toMatchObject({ isPaused: false, restarts: 1 });
+  // What stopped by itself goes on by the same call as what was paused.
+  await ops.sinks.resumeSink({ name });
+  expect(snapshot.sink(name)).toMatchObject({ isPaused: false, restarts: 2 });
   await ops.sinks.deleteSink({ name });
   expect(snapshot.sink(name)).toBeUndefined();
   expect((await failureOf(ops.sinks.pauseSink({ name }))).reason).toBe("RESOURCE_NOT_FOUND");

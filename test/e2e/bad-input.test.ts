@@ -134,6 +134,7 @@ const BAD_BODIES: [id: string, sent: Sent, status: number[]][] = [
   ["4 top-level 1", { body: "1" }, [400]],
   ["4 top-level string", { body: '"x"' }, [400]],
   ["4 empty array", { body: "[]" }, [400]],
+  ["5 two documents", { body: '{"value":{"name":"bad"}} {"value":{"name":"bad"}}' }, [400]],
   ["5 trailing text", { body: '[{"value":{"name":"bad"}}] x' }, [400]],
   [
     "Push: 5 two documents",

@@ -118,7 +118,7 @@ test("B02: every attempt of a request has the same webhook-id and body, and the 
   expect(receiver.faults).toEqual([]);
 });
 
-test("B01: 410 stops the webhook until its owner restarts it, and it goes on from there", async () => {
+test("B01: 410 stops the webhook until its owner resumes it, and it goes on from there", async () => {
   receiver.mode = { kind: "status", status: 410 };
   await push(server, rig.stream, [{ key: "a", writer: 0, n: 0 }]);
   const stopped = await waitFor(
@@ -134,7 +134,7 @@ test("B01: 410 stops the webhook until its owner restarts it, and it goes on fro
   await sleep(1_500);
   expect(receiver.requests).toHaveLength(1);
   receiver.mode = { kind: "ok" };
-  await call(server, "management.v1.SinkService/RestartSink", { name: hookName() });
+  await call(server, "management.v1.SinkService/ResumeSink", { name: hookName() });
   await waitFor(() => receiver.accepted().length === 2, { what: "both records" });
   expect(receiver.accepted().map((r) => r.n)).toEqual([0, 1]);
 });

@@ -274,6 +274,14 @@ describe("bodies", () => {
     expect([other.status, other.body.code]).toEqual([400, "invalid_argument"]);
   });
 
+  test("A5 two records on one line are no NDJSON: 400, and nothing stored", async () => {
+    const before = log.messages.length;
+    const answer = await post(fast.url + REST, '{"value":{"l":1}} {"value":{"l":2}}');
+    expect(answer.status).toBe(400);
+    expect(answer.body.message).toContain("on the same line");
+    expect(log.messages.length).toBe(before);
+  });
+
   test("B11 a byte order mark is taken", async () => {
     expect((await post(fast.url + RPC, `\ufeff${wrap('[{"value":{}}]')}`)).status).toBe(200);
     expect((await post(fast.url + REST, '\ufeff[{"value":{}}]')).status).toBe(200);
