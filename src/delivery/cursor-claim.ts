@@ -2,6 +2,7 @@
 import { claimCursor, readSinkState } from "./claim-cursor.ts";
 import type { CursorClient, CursorWriter } from "./cursor-writer.ts";
 import { cursorKey, encodeSinkState, type SinkState } from "./sink-state.ts";
+import { lowestNeeded } from "./stored-work.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** The worker whose cursor it is. */
@@ -24,6 +25,8 @@ export class CursorClaim implements CursorClient {
   confirmedAtMs = Number.NEGATIVE_INFINITY;
   epoch = 0;
   isClaimed = false;
+  /** First sequence that the sink needs by what is stored of it. */
+  storedFrom = 0;
   readonly #host: ClaimHost;
   readonly #writer: CursorWriter;
   readonly #options: WorkerOptions;
@@ -72,7 +75,14 @@ export class CursorClaim implements CursorClient {
   }
 
   encode() {
-    return { value: encodeSinkState(this.#host.snapshot()), done: this.#host.planned() };
+    const state = this.#host.snapshot();
+    const from = lowestNeeded(state);
+    const planned = this.#host.planned();
+    const done = () => {
+      this.storedFrom = from;
+      planned();
+    };
+    return { value: encodeSinkState(state), done };
   }
 
   fenced(): void {

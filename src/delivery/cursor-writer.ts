@@ -116,14 +116,16 @@ export class CursorWriter {
     let bytes = 0;
     for (const client of this.#dirty) {
       if (batch.length === BATCH_MAX || bytes > BATCH_BYTES_MAX) break;
+      const job = this.#encode(client);
+      if (!job) continue;
       const waiters = this.#waiters.get(client) ?? [];
       this.#waiters.delete(client);
-      const job = client.encode();
       batch.push(client);
       jobs.push({ ...job, waiters });
       bytes += job.value.byteLength;
       this.#dirty.delete(client);
     }
+    if (batch.length === 0) return;
     const startMs = performance.now();
     const restore = (i: number) => {
       this.#dirty.add(batch[i]!);
@@ -147,6 +149,18 @@ export class CursorWriter {
       for (let i = 0; i < batch.length; i++) restore(i);
       if (!(error instanceof StaleKeysError)) throw error;
       for (const client of batch) await this.#check(client);
+    }
+  }
+
+  /** One sink whose state cannot be written stops no other (D4): it starts again from what is stored. */
+  #encode(client: CursorClient): ReturnType<CursorClient["encode"]> | undefined {
+    try {
+      return client.encode();
+    } catch (error) {
+      this.#logger.error("a cursor could not be encoded", { key: client.key, error });
+      this.remove(client);
+      client.fenced();
+      return undefined;
     }
   }
 

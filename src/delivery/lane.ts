@@ -11,7 +11,12 @@ import { type ExpiryTally, rangesFrom, requestsFrom, tallyUnsettled } from "./la
 import { type LaneRequest, lastPlace, newRequest, rangesOf, sendableOf } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import { type LaneState, stateWith } from "./lane-state.ts";
-import { reassignRequests, replaceRequest, splitRequest } from "./open-requests.ts";
+import {
+  type Resolution,
+  reassignRequests,
+  replaceRequest,
+  splitRequest,
+} from "./open-requests.ts";
 import { advanceResuming, endResuming, isParked, isResuming, parkKeys } from "./parked-keys.ts";
 import {
   comparePlaces,
@@ -22,14 +27,6 @@ import {
   placesAfter,
 } from "./place.ts";
 import { RowQueue } from "./row-queue.ts";
-/** What came of a request that was sent. What is neither delivered nor held is to be sent again. */
-export interface Resolution {
-  readonly delivered: readonly LaneRow[];
-  /** Records whose copies are stored already (D1). */
-  readonly held: readonly LaneRow[];
-  readonly isKeyBlocked: boolean;
-}
-
 /** The state machine of a lane. */
 export class Lane {
   readonly state: LaneState;
@@ -54,13 +51,8 @@ export class Lane {
   constructor(state: LaneState) {
     this.state = state;
     this.#replan = [...state.staged];
-    this.requests = state.requests.map((request) => ({
-      ...request,
-      rows: undefined,
-      state: "ready",
-      attempts: 0,
-      failures: 0,
-    }));
+    const fresh = { rows: undefined, state: "ready", attempts: 0, failures: 0 } as const;
+    this.requests = state.requests.map((request) => ({ ...request, ...fresh }));
   }
 
   /** Whether all that was read is settled; parked records may wait. */
@@ -113,8 +105,8 @@ export class Lane {
     if (this.isShelved) return;
     for (const request of [...this.requests]) this.#load(request, position);
     const { next } = this.state;
-    if (this.pending.length > 0 || position < next.sequence) return;
-    if (position === next.sequence && next.index > 0) return;
+    const isBelow = comparePlaces({ sequence: position, index: 0 }, next) < 0;
+    if (this.pending.length > 0 || isBelow) return;
     this.#replan = [];
     if (endResuming(this.state.parked)) this.state.revision += 1;
     this.state.next = laterPlace(next, { sequence: position, index: 0 });
@@ -190,7 +182,7 @@ export class Lane {
       if (!isParked(this.state.parked, row)) break;
       this.#moveNext(row.place);
     }
-    if (count > 0) this.pending.drop(count);
+    this.pending.drop(count);
   }
 
   #moveNext(place: Place): void {
@@ -207,10 +199,8 @@ export class Lane {
     const { counts, parked } = this.state;
     counts.delivered += delivered.length;
     counts.held += held.length;
-    for (const row of delivered) {
-      if (row.arrivalTimeUs > this.state.lastDeliveredUs) {
-        this.state.lastDeliveredUs = row.arrivalTimeUs;
-      }
+    for (const { arrivalTimeUs } of delivered) {
+      this.state.lastDeliveredUs = Math.max(this.state.lastDeliveredUs, arrivalTimeUs);
     }
     this.state.version = request.version;
     this.state.revision += 1;
@@ -246,7 +236,7 @@ export class Lane {
     splitRequest(this, request);
   }
 
-  /** Moves requests that are not under way to the version that applies now; gives whether some were. */
+  /** Moves requests to the version that applies to them now; gives whether there were some to move. */
   reassign(versionAt: (sequence: number) => number): boolean {
     return reassignRequests(this, versionAt);
   }

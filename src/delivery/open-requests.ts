@@ -8,6 +8,14 @@ export interface OpenRequests {
   readonly state: { nextRequest: number; revision: number };
 }
 
+/** What came of a request that was sent. What is neither delivered nor held is to be sent again. */
+export interface Resolution {
+  readonly delivered: readonly LaneRow[];
+  /** Records whose copies are stored already (D1). */
+  readonly held: readonly LaneRow[];
+  readonly isKeyBlocked: boolean;
+}
+
 /** Puts what `keep` leaves of a request into its place, as a new request; without it, takes it out. */
 export function replaceRequest(
   { requests, state }: OpenRequests,

@@ -33,6 +33,7 @@ export class RowQueue {
 
   /** Drops rows from the head. */
   drop(count: number): void {
+    if (count === 0) return;
     for (let i = 0; i < count; i++) this.bytes -= this.#rows[this.#head + i]!.bytes;
     this.#head += count;
     if (this.#head === this.#rows.length) this.clear();

@@ -174,7 +174,7 @@ export class ShardDelivery implements ShardListener {
     const owned = this.#owned;
     if (!owned) return;
     const { now, logger } = this.#input.options;
-    for (const worker of owned.workers.values()) worker.run?.sweep(now());
+    for (const worker of owned.workers.values()) worker.run?.standby.sweep(now());
     const isScanning = this.#input.shard === SCANNING_SHARD;
     const scanned = isScanning ? owned.deleted.scan() : Promise.resolve();
     scanned

@@ -1,5 +1,4 @@
 /** A sink at work: plans requests, sends them, lets failing lanes wait, flushes what is staged. */
-import { setTimeout as delay } from "node:timers/promises";
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import { reasonOf } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
@@ -20,12 +19,10 @@ import { RunFlusher } from "./run-flusher.ts";
 import { RunLosses } from "./run-losses.ts";
 import { RunOpening } from "./run-opening.ts";
 import type { RunInput, RunOwner } from "./run-owner.ts";
+import { RunStandby } from "./run-standby.ts";
 import { RunTimer } from "./run-timer.ts";
 import { createVersionTable, driverOf, type VersionTable } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
-
-/** A destination that nothing was sent to for so long is closed. */
-const IDLE_CLOSE_MS = 60_000;
 
 /** The work of one sink, from its activation until it is stopped. */
 export class SinkRun {
@@ -45,16 +42,15 @@ export class SinkRun {
   readonly flusher: RunFlusher;
   readonly waits: LaneWaits;
   readonly sender: RequestSender;
+  readonly standby: RunStandby;
   readonly #input: RunInput;
   readonly #share: QueueShare;
   readonly #opening: RunOpening;
   readonly #timer: RunTimer;
   #feed!: Feed;
   #isScheduled = false;
-  #isDraining = false;
   /** Set while what expires is booked: nothing is read or planned. */
   #frozen: { isReadWanted: boolean } | undefined;
-  #isStandingBy = false;
   #oldestArrivalUs = 0;
 
   constructor(owner: RunOwner, input: RunInput) {
@@ -79,6 +75,7 @@ export class SinkRun {
     this.losses = new RunLosses(this, input.count);
     this.waits = new LaneWaits(this);
     this.sender = new RequestSender(this);
+    this.standby = new RunStandby(this);
     this.#share = new QueueShare(options.budget);
     this.#opening = new RunOpening(this);
     this.#timer = new RunTimer(() => this.schedule());
@@ -123,8 +120,7 @@ export class SinkRun {
   /** Reads again from the lowest place that needs it; nothing while the sink is paused. */
   rewind(): void {
     if (this.#frozen) this.#frozen.isReadWanted = true;
-    const isIdle = this.#frozen || this.owner.definition.isPaused || this.#isDraining;
-    if (isIdle || this.isHalted) {
+    if (this.#frozen || this.standby.isWanted || this.isHalted) {
       this.schedule();
       return;
     }
@@ -138,7 +134,8 @@ export class SinkRun {
   hasRoom(): boolean {
     if (this.signal.aborted) return false;
     this.#share.update(this.lanes.pendingBytes);
-    if (this.lanes.isBlocked || this.#isDraining || this.#frozen || this.isHalted) return false;
+    if (this.lanes.isBlocked || this.standby.isDraining || this.#frozen || this.isHalted)
+      return false;
     return this.#share.hasRoom(this.versions.at(this.#feed.position).bytesMax);
   }
 
@@ -176,11 +173,11 @@ export class SinkRun {
       this.losses.checkRequests();
     }
     const { flusher } = this;
-    if (this.owner.definition.isPaused || this.#isDraining) {
-      this.#standBy(nowMs);
+    if (this.standby.isWanted) {
+      this.standby.advance(nowMs);
       return;
     }
-    this.#isStandingBy = false;
+    this.standby.end();
     if (flusher.isFlushing || this.isHalted) return;
     const reason = flusher.due(nowMs);
     if (reason) {
@@ -243,23 +240,10 @@ export class SinkRun {
 
   /** Counts what is stored while nothing reads it. */
   countAhead(): void {
-    if (this.#isDraining) return;
+    if (this.standby.isDraining) return;
     this.owner.count().catch((error: unknown) => {
       if (!this.signal.aborted) this.logger.warn("a log could not be counted", { error });
     });
-  }
-
-  /** Paused or stopping: what is in flight ends, what is staged is flushed, then all is let go. */
-  #standBy(nowMs: number): void {
-    if (this.lanes.isSending || this.flusher.isFlushing || this.#isStandingBy) return;
-    if (this.flusher.mayClose(nowMs)) {
-      void this.flusher.flush("close");
-      return;
-    }
-    this.#isStandingBy = true;
-    this.letGo();
-    void this.gate.close();
-    this.owner.changed(false);
   }
 
   /** The definition was replaced; `isRestarted` when its owner wants another try at once. */
@@ -300,22 +284,6 @@ export class SinkRun {
       if (run.waitUntilMs === Number.POSITIVE_INFINITY) this.waits.end(run);
     }
     this.rewind();
-  }
-
-  /** Closes the destination of a sink that has been idle for long. */
-  sweep(nowMs: number): void {
-    if (nowMs - this.sender.lastSentMs < IDLE_CLOSE_MS || this.lanes.isAnyOpen) return;
-    if (this.flusher.isEmpty && !this.lanes.isSending) void this.gate.close();
-  }
-
-  /** Lets what is in flight end, at most `graceMs`. */
-  async drain(graceMs: number): Promise<void> {
-    this.#isDraining = true;
-    const endMs = performance.now() + graceMs;
-    while (!this.#isStandingBy && !this.signal.aborted && performance.now() < endMs) {
-      this.schedule();
-      await delay(5);
-    }
   }
 
   abort(): void {

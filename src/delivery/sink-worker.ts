@@ -4,9 +4,7 @@
  */
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
-import { reasonOf } from "../core/errors.ts";
-import type { LogInfo, LogMessage } from "../core/log.ts";
-import { readSinkState } from "./claim-cursor.ts";
+import type { LogMessage } from "../core/log.ts";
 import { type ClaimHost, CursorClaim } from "./cursor-claim.ts";
 import type { CursorWriter } from "./cursor-writer.ts";
 import { within } from "./destinations.ts";
@@ -15,16 +13,14 @@ import { Feed, type FeedTarget, type ShardEdge } from "./feed.ts";
 import { createHeldQuota } from "./held-quota.ts";
 import { KnownState } from "./known-state.ts";
 import type { LaneRow } from "./lane-row.ts";
-import { RetriedTask } from "./retried-task.ts";
 import type { RunOwner } from "./run-owner.ts";
 import { SinkNote } from "./sink-note.ts";
 import { SinkRun } from "./sink-run.ts";
+import { SinkStart, type StartHost } from "./sink-start.ts";
 import type { SinkState } from "./sink-state.ts";
-import { faultOfLog, hasWork, isStopped, lowestNeeded, settledBelow } from "./stored-work.ts";
+import { isStopped } from "./stored-work.ts";
 import type { TrimMarks } from "./trim-marks.ts";
 import type { WorkerOptions } from "./worker-options.ts";
-
-const START_RETRY_MS = 1_000;
 
 /** What a worker gets from its shard. */
 export interface WorkerInput {
@@ -39,7 +35,7 @@ export interface WorkerInput {
 }
 
 /** The worker of one sink. */
-export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
+export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   readonly note: SinkNote;
   definition: SinkDefinition;
   acceptsLoss = false;
@@ -47,13 +43,11 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
   readonly #claim: CursorClaim;
   readonly #controller = new AbortController();
   readonly #known: KnownState;
-  readonly #starting: RetriedTask;
+  readonly #start: SinkStart;
   #run: SinkRun | undefined;
   #feed: Feed | undefined;
   #commands: Promise<unknown> = Promise.resolve();
   #activating: Promise<void> | undefined;
-  /** Whether the log is not the one that the cursor means. */
-  #isRefused = false;
 
   constructor(input: WorkerInput) {
     this.#input = input;
@@ -61,12 +55,9 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
     this.note = new SinkNote(input.options.now);
     this.#claim = new CursorClaim(this, input.writer, input.options);
     this.#known = new KnownState(input.definition, input.edge);
-    this.#starting = new RetriedTask({
-      work: () => this.#start(),
-      onError: (error) => this.#startFailed(error),
-      retryMs: START_RETRY_MS,
-      signal: this.signal,
-    });
+    const { options, edge, trims } = input;
+    const [claim, known] = [this.#claim, this.#known];
+    this.#start = new SinkStart(this, { options, edge, trims, claim, known });
   }
 
   get sinkUid(): string {
@@ -85,6 +76,10 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
     return this.#run;
   }
 
+  get isActive(): boolean {
+    return this.#run !== undefined;
+  }
+
   get epoch(): number {
     return this.#claim.epoch;
   }
@@ -99,86 +94,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
 
   /** Finds out whether there is something to do. Never rejects; tries again until stopped. */
   start(): Promise<void> {
-    return this.#starting.run();
-  }
-
-  #startFailed(error: unknown): void {
-    const { logger } = this.#input.options;
-    logger.warn("a sink could not be started", {
-      sink: this.definition.name,
-      error: String(error),
-    });
-    const why = error instanceof Error ? error.message : String(error);
-    this.note.fail({
-      reason: reasonOf(error) ?? "INTERNAL",
-      why: `delivery could not start, and is tried again: ${why}`,
-      isError: false,
-      nextAttemptMs: this.#input.options.now() + START_RETRY_MS,
-    });
-  }
-
-  async #start(): Promise<void> {
-    if (this.#run) return;
-    const { definition } = this;
-    const known = this.#known;
-    const { options, edge, trims } = this.#input;
-    await trims.load();
-    const state = this.#claim.isClaimed ? this.snapshot() : await this.#find();
-    const edgeBefore = edge.sequence;
-    const info = await options.reader.info(definition.log);
-    if (this.signal.aborted || this.#refuses(state, info)) return;
-    known.looked = info.lastSequence;
-    // What came in while we looked is not in `info`.
-    const lastSequence = known.newest;
-    const isCounted = lastSequence <= known.count.sequence;
-    if (isCounted) known.count.passed(edgeBefore + 1, true);
-    if (definition.isPaused) return this.#startPaused();
-    const below = state ? settledBelow(state) : definition.startSequence;
-    const isTrimmed = state !== undefined && lowestNeeded(state) < this.trimmedBelow;
-    const isAnyLeft = lastSequence >= below || (state && (hasWork(state) || isTrimmed));
-    if (!isCounted || isAnyLeft) return this.#activate();
-    this.note.enter(Sink_State.RUNNING);
-    // Once in the life of a sink, so that every node sees that it runs.
-    if (state) this.changed(false);
-    else known.found = await this.#claim.claim();
-    // A message that was offered meanwhile found us starting, and nobody else will bring it.
-    if (known.offered > lastSequence) return this.#activate();
-  }
-
-  /** Whether the log is another than the cursor means, so that its sequences are other records. */
-  #refuses(state: SinkState | undefined, info: LogInfo): boolean {
-    const why = state && faultOfLog(state, info);
-    this.#isRefused = why !== undefined;
-    if (why === undefined) this.#known.identity = info.identity;
-    else this.note.fail({ reason: "LOG_RECREATED", why, isError: true, nextAttemptMs: 0 });
-    return this.#isRefused;
-  }
-
-  /** What the last owner left. */
-  async #find(): Promise<SinkState | undefined> {
-    const { uid, log, restarts } = this.definition;
-    const { options, edge } = this.#input;
-    const { state } = await readSinkState(options.cursors, { uid, logUid: log.uid });
-    this.#known.recall(state, edge);
-    if (state?.note) this.note.recall(state.note);
-    this.#noteRestart(restarts);
-    return state;
-  }
-
-  /** Hears of a restart; gives whether it is a new one. */
-  #noteRestart(restarts: number): boolean {
-    const isRestarted = this.note.restart(restarts);
-    if (isRestarted && this.note.note.reason === "LOG_TRIMMED") this.acceptsLoss = true;
-    return isRestarted;
-  }
-
-  async #startPaused(): Promise<void> {
-    this.note.enter(Sink_State.PAUSED);
-    if (!this.#known.count.isAtEdge) {
-      this.#known.found = await this.#claim.claim();
-      await this.count();
-    }
-    this.changed(false);
+    return this.#start.task.run();
   }
 
   /** Counts what is stored and not yet counted, for a sink that does not read. */
@@ -193,7 +109,8 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
     return this.#claim.claimAbove(epoch);
   }
 
-  #activate(): Promise<void> {
+  /** Makes the run, once. */
+  activate(): Promise<void> {
     this.#activating ??= this.#makeRun().finally(() => {
       this.#activating = undefined;
     });
@@ -228,13 +145,13 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
       this.#feed?.offer(message);
       if (this.definition.isPaused || this.#feed?.isStopped) this.changed(false);
     } else if (this.definition.isPaused) this.changed(false);
-    else if (!this.#isRefused) void this.start();
+    else if (!this.#start.isRefused) void this.start();
   }
 
   /** The run, made when the sink is dormant or paused: for commands about held records. */
   async ensureRun(): Promise<SinkRun> {
-    await this.#starting.ended;
-    if (!this.#run) await this.#activate();
+    await this.#start.task.ended;
+    if (!this.#run) await this.activate();
     return this.#run!;
   }
 
@@ -248,7 +165,12 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
   /** Books what retention is about to take below a sequence. Rejects while this sink still needs it. */
   async expireBelow(sequence: number): Promise<void> {
     if (!this.isKnown) throw new Error("it is not known what a sink needs");
-    if (this.#isRefused || this.neededFrom >= sequence) return;
+    if (this.#start.isRefused) return;
+    if (this.neededFrom >= sequence) {
+      // The next owner must know it as well, or it would miss what is gone.
+      if (this.#run && this.#claim.storedFrom < sequence) await this.confirm();
+      return;
+    }
     if (!isStopped(this.definition, this.note.note.state))
       throw new Error("a sink needs the records");
     await this.exclusively(async () => {
@@ -279,7 +201,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
 
   /** Whether `snapshot` tells more than the store. */
   get isKnown(): boolean {
-    return this.#run !== undefined || !this.#starting.isOpen;
+    return this.#run !== undefined || !this.#start.task.isOpen;
   }
 
   /** First sequence that this sink still needs, to deliver or to count; 0 while that is not known. */
@@ -292,11 +214,11 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
     const before = this.definition;
     this.definition = definition;
     const isResumed = before.isPaused && !definition.isPaused;
-    const isRestarted = this.#noteRestart(definition.restarts) || isResumed;
+    const isRestarted = this.#start.noteRestart(definition.restarts) || isResumed;
     if (definition.isPaused && !before.isPaused) this.note.enter(Sink_State.PAUSED);
     else if (isRestarted && !definition.isPaused) this.note.enter(Sink_State.PENDING);
     if (this.#run) this.#run.updated({ isRestarted });
-    else if (isRestarted || definition.isPaused !== before.isPaused) this.#starting.renew();
+    else if (isRestarted || definition.isPaused !== before.isPaused) this.#start.task.renew();
     this.changed(false);
   }
 
@@ -335,7 +257,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner {
   async stop(graceMs: number): Promise<void> {
     if (graceMs > 0 && this.#run && !this.signal.aborted) {
       const endMs = performance.now() + graceMs;
-      await this.#run.drain(graceMs);
+      await this.#run.standby.drain(graceMs);
       const leftMs = Math.max(1_000, endMs - performance.now());
       await within(this.confirm(), leftMs).catch(() => undefined);
     }

@@ -62,6 +62,21 @@ test("an old owner is fenced: one stale key refuses the batch, and is named", as
   expect(await errorOf(store.delete("c.2", two))).toBeInstanceOf(StaleKeysError);
 });
 
+test("keys are listed without values, and removed many at a time or by prefix", async () => {
+  const names = Array.from({ length: 40 }, (_, i) => `many.s${i % 2}.${i}`);
+  await store.writeMany(names.map((key) => ({ key, value: bytes("v") })));
+  expect((await store.keys("many")).sort()).toEqual([...names].sort());
+  await store.deleteMany(names.slice(0, 10));
+  expect((await store.keys("many.s0")).length).toBe(15);
+  await store.deleteAll("many.s0");
+  expect((await store.keys("many")).length).toBe(15);
+  expect(await store.get("many.s0.20")).toBeUndefined();
+  await store.writeMany([{ key: "many.s0.20", value: bytes("w"), expectedSequence: 0 }]);
+  await store.deleteAll("many");
+  expect(await store.keys("many")).toEqual([]);
+  await expect(store.deleteAll("")).rejects.toThrow("prefix");
+});
+
 test("a thousand keys go in one batch", async () => {
   const writes = Array.from({ length: 1000 }, (_, i) => ({ key: `d.${i}`, value: bytes(`${i}`) }));
   const sequences = await store.writeMany(writes);

@@ -86,6 +86,35 @@ test("records beyond the age of their log go", async () => {
   await keeper.close();
 });
 
+test("D3: nothing goes before what is lost by it was booked", async () => {
+  for (let i = 0; i < 20; i++) await push(2, "e");
+  const stored = await readAll(bus.reader, { shard: 2, uid: logUid("e") });
+  const asked: [string, number, number][] = [];
+  let isRefused = true;
+  const limits: LogLimits = { maxAgeMs: DAY, maxBytes: 10_000, keepFrom: Number.POSITIVE_INFINITY };
+  const keeper = bus.startRetention({
+    shard: 2,
+    limitsOf: (uid) => (uid === logUid("e") ? limits : undefined),
+    onBeforeTrim: async (uid, firstSequence) => {
+      const left = await readAll(bus.reader, { shard: 2, uid });
+      asked.push([uid, firstSequence, left.length]);
+      if (isRefused) throw new Error("a sink needs the records");
+    },
+    everyMs: 3_600_000,
+  });
+  await waitFor(() => keeper.accountOf(logUid("e"))?.messages === 20);
+  await keeper.enforce();
+  expect((await readAll(bus.reader, { shard: 2, uid: logUid("e") })).length).toBe(20);
+  isRefused = false;
+  await keeper.enforce();
+  const left = await readAll(bus.reader, { shard: 2, uid: logUid("e") });
+  expect(left.length).toBeLessThan(20);
+  expect(asked).toHaveLength(2);
+  expect(asked[1]).toEqual([logUid("e"), left[0]!.sequence, 20]);
+  expect(stored.at(-left.length)!.sequence).toBe(left[0]!.sequence);
+  await keeper.close();
+});
+
 test("property: a ledger's sums are those of the messages above its trim points", () => {
   const steps = fc.array(
     fc.oneof(

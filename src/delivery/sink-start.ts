@@ -1,0 +1,139 @@
+/** How a worker begins: reads what the last owner left, looks at the log, and finds out whether there is work. */
+import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
+import type { SinkDefinition } from "../core/definitions.ts";
+import { reasonOf } from "../core/errors.ts";
+import type { LogInfo } from "../core/log.ts";
+import { readSinkState } from "./claim-cursor.ts";
+import type { CursorClaim } from "./cursor-claim.ts";
+import type { ShardEdge } from "./feed.ts";
+import type { KnownState } from "./known-state.ts";
+import { RetriedTask } from "./retried-task.ts";
+import type { SinkNote } from "./sink-note.ts";
+import type { SinkState } from "./sink-state.ts";
+import { faultOfLog, hasWork, lowestNeeded, settledBelow } from "./stored-work.ts";
+import type { TrimMarks } from "./trim-marks.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+const RETRY_MS = 1_000;
+
+/** The worker that begins. */
+export interface StartHost {
+  readonly definition: SinkDefinition;
+  readonly note: SinkNote;
+  readonly signal: AbortSignal;
+  readonly isActive: boolean;
+  acceptsLoss: boolean;
+  snapshot(): SinkState;
+  activate(): Promise<void>;
+  count(): Promise<void>;
+  changed(isUrgent: boolean): void;
+}
+
+/** What the start needs beside its worker. */
+export interface StartInput {
+  readonly options: WorkerOptions;
+  readonly edge: ShardEdge;
+  readonly trims: TrimMarks;
+  readonly claim: CursorClaim;
+  readonly known: KnownState;
+}
+
+/** The start of one worker. */
+export class SinkStart {
+  /** Whether the log is not the one that the cursor means. */
+  isRefused = false;
+  readonly task: RetriedTask;
+  readonly #host: StartHost;
+  readonly #input: StartInput;
+
+  constructor(host: StartHost, input: StartInput) {
+    this.#host = host;
+    this.#input = input;
+    this.task = new RetriedTask({
+      work: () => this.#start(),
+      onError: (error) => this.#failed(error),
+      retryMs: RETRY_MS,
+      signal: host.signal,
+    });
+  }
+
+  /** Hears of a restart by the sink's owner; gives whether it is a new one. */
+  noteRestart(restarts: number): boolean {
+    const { note } = this.#host;
+    const isRestarted = note.restart(restarts);
+    if (isRestarted && note.note.reason === "LOG_TRIMMED") this.#host.acceptsLoss = true;
+    return isRestarted;
+  }
+
+  #failed(error: unknown): void {
+    const { definition, note } = this.#host;
+    const { logger, now } = this.#input.options;
+    logger.warn("a sink could not be started", { sink: definition.name, error: String(error) });
+    const why = error instanceof Error ? error.message : String(error);
+    note.fail({
+      reason: reasonOf(error) ?? "INTERNAL",
+      why: `delivery could not start, and is tried again: ${why}`,
+      isError: false,
+      nextAttemptMs: now() + RETRY_MS,
+    });
+  }
+
+  async #start(): Promise<void> {
+    const host = this.#host;
+    if (host.isActive) return;
+    const { definition } = host;
+    const { options, edge, trims, claim, known } = this.#input;
+    await trims.load();
+    const state = claim.isClaimed ? host.snapshot() : await this.#find();
+    const edgeBefore = edge.sequence;
+    const info = await options.reader.info(definition.log);
+    if (host.signal.aborted || this.#refuses(state, info)) return;
+    known.looked = info.lastSequence;
+    // What came in while we looked is not in `info`.
+    const lastSequence = known.newest;
+    const isCounted = lastSequence <= known.count.sequence;
+    if (isCounted) known.count.passed(edgeBefore + 1, true);
+    if (definition.isPaused) return this.#startPaused();
+    const below = state ? settledBelow(state) : definition.startSequence;
+    const isTrimmed = state !== undefined && lowestNeeded(state) < trims.of(definition.log.uid);
+    const isAnyLeft = lastSequence >= below || (state && (hasWork(state) || isTrimmed));
+    if (!isCounted || isAnyLeft) return host.activate();
+    host.note.enter(Sink_State.RUNNING);
+    // Once in the life of a sink, so that every node sees that it runs.
+    if (state) host.changed(false);
+    else known.found = await claim.claim();
+    // A message that was offered meanwhile found us starting, and nobody else will bring it.
+    if (known.offered > lastSequence) return host.activate();
+  }
+
+  /** Whether the log is another than the cursor means, so that its sequences are other records. */
+  #refuses(state: SinkState | undefined, info: LogInfo): boolean {
+    const why = state && faultOfLog(state, info);
+    this.isRefused = why !== undefined;
+    if (why === undefined) this.#input.known.identity = info.identity;
+    else this.#host.note.fail({ reason: "LOG_RECREATED", why, isError: true, nextAttemptMs: 0 });
+    return this.isRefused;
+  }
+
+  /** What the last owner left. */
+  async #find(): Promise<SinkState | undefined> {
+    const { definition, note } = this.#host;
+    const { uid, log, restarts } = definition;
+    const { options, edge, known } = this.#input;
+    const { state } = await readSinkState(options.cursors, { uid, logUid: log.uid });
+    known.recall(state, edge);
+    if (state?.note) note.recall(state.note);
+    this.noteRestart(restarts);
+    return state;
+  }
+
+  async #startPaused(): Promise<void> {
+    const { known, claim } = this.#input;
+    this.#host.note.enter(Sink_State.PAUSED);
+    if (!known.count.isAtEdge) {
+      known.found = await claim.claim();
+      await this.#host.count();
+    }
+    this.#host.changed(false);
+  }
+}

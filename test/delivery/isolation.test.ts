@@ -1,0 +1,223 @@
+import { afterEach, expect, test } from "vitest";
+import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
+import type { LogReader } from "../../src/core/log.ts";
+import type { Delivery } from "../../src/delivery/delivery.ts";
+import { waitFor } from "../support/wait-for.ts";
+import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
+import { TestTarget } from "./test-target.ts";
+
+const engines: Delivery[] = [];
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()));
+});
+function started(engine: Delivery): Delivery {
+  engines.push(engine);
+  void engine.start();
+  return engine;
+}
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+const down = {
+  kind: "retry",
+  scope: "sink",
+  reason: "HTTP_500",
+  why: "down",
+  burnsAttempt: true,
+} as const;
+
+test("D4: a partition that fails for long does not stop the sink's other partitions", async () => {
+  const world = createWorld(new TestTarget());
+  world.definitions.partitions = 2;
+  const a = sink({ uid: "a", log: log("l"), versions: [version({ scheduleMs: [1_500] })] });
+  world.definitions.set(a);
+  let isStuck = true;
+  world.target.answer = ({ partition }) => (partition === 1 && isStuck ? down : undefined);
+  const engine = started(world.engine());
+  for (const i of range(0, 400)) {
+    world.shard.append("l", [{ key: i % 2, value: i }], { partition: i % 2 });
+  }
+  const even = range(0, 400).filter((i) => i % 2 === 0);
+  await waitFor(() => world.target.values("a").length === 200);
+  expect(world.target.values("a")).toEqual(even);
+  expect((await ledger(engine, a)).counts).toMatchObject({ delivered: 200, pending: 200 });
+  // Also what comes later is delivered at once, and memory does not grow with what waits.
+  for (const i of range(400, 500)) {
+    world.shard.append("l", [{ key: i % 2, value: i }], { partition: i % 2 });
+  }
+  await waitFor(() => world.target.values("a").length === 250);
+  isStuck = false;
+  await waitFor(() => world.target.values("a").length === 500);
+  const odd = world.target.values("a").filter((v) => (v as number) % 2 === 1);
+  expect(odd).toEqual(range(0, 500).filter((i) => i % 2 === 1));
+  await waitFor(async () => (await ledger(engine, a)).status.state === Sink_State.RUNNING);
+  expect((await ledger(engine, a)).counts).toMatchObject({ delivered: 500, pending: 0 });
+  expect(
+    new Set(world.target.received.filter((r) => r.outcome === "retry").map((r) => r.id)).size,
+  ).toBe(1);
+});
+
+test("E21: a sink that was restarted or resumed while idle is RUNNING at once", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l") });
+  world.definitions.set(a);
+  const engine = started(world.engine());
+  const stateOf = async () =>
+    (await ledger(engine, world.definitions.sinkByUid("a")!)).status.state;
+  await waitFor(async () => (await stateOf()) === Sink_State.RUNNING);
+  world.definitions.change("a", { restarts: 1 });
+  await waitFor(async () => (await stateOf()) === Sink_State.RUNNING);
+  world.shard.append("l", [{ value: 1 }]);
+  await waitFor(() => world.target.values("a").length === 1);
+  world.definitions.change("a", { restarts: 2 });
+  await waitFor(async () => (await stateOf()) === Sink_State.RUNNING);
+  world.definitions.change("a", { isPaused: true });
+  await waitFor(async () => (await stateOf()) === Sink_State.PAUSED);
+  world.definitions.change("a", { isPaused: false });
+  await waitFor(async () => (await stateOf()) === Sink_State.RUNNING);
+});
+
+test("a sink that is resumed while it starts as paused delivers", async () => {
+  const world = createWorld(new TestTarget());
+  world.definitions.set(sink({ uid: "a", log: log("l"), isPaused: true }));
+  world.shard.append("l", [{ value: 1 }]);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isAsked = false;
+  const reader: LogReader = {
+    ...world.shard.reader,
+    info: async (logOf) => {
+      isAsked = true;
+      await promise;
+      return world.shard.reader.info(logOf);
+    },
+  };
+  started(world.engine({ reader }));
+  await waitFor(() => isAsked);
+  world.definitions.change("a", { isPaused: false });
+  resolve();
+  await waitFor(() => world.target.values("a").length === 1);
+});
+
+test("what a replica that is behind does not give is not passed over", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l") });
+  world.definitions.set(a);
+  for (const i of range(0, 50)) world.shard.append("l", [{ value: i }]);
+  let knows = 10;
+  let reads = 0;
+  const reader: LogReader = {
+    ...world.shard.reader,
+    read: async (logOf, options) => {
+      const messages = await world.shard.reader.read(logOf, options);
+      if (++reads > 5) knows = Number.POSITIVE_INFINITY;
+      return messages.filter((message) => message.sequence <= knows);
+    },
+  };
+  const engine = started(world.engine({ reader }));
+  await waitFor(async () => (await ledger(engine, a)).counts.delivered === 50);
+  expect(world.target.values("a")).toEqual(range(0, 50));
+  expect((await ledger(engine, a)).counts).toMatchObject({ pushed: 50, pending: 0, expired: 0 });
+});
+
+test("a log that was made anew stops its sinks in ERROR", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l") });
+  world.definitions.set(a);
+  const first = world.engine();
+  void first.start();
+  world.shard.append("l", [{ value: 1 }]);
+  await waitFor(async () => (await ledger(first, a)).counts.delivered === 1);
+  await first.close();
+  world.shard.identity = "2026-02-02T00:00:00Z";
+  world.shard.append("l", [{ value: 2 }]);
+  const second = started(world.engine());
+  await waitFor(async () => (await ledger(second, a)).status.reason === "LOG_RECREATED");
+  const { status } = await ledger(second, a);
+  expect(status.state).toBe(Sink_State.ERROR);
+  expect(status.cause).toContain("made anew at 2026-02-02T00:00:00Z");
+  world.shard.append("l", [{ value: 3 }]);
+  world.definitions.change("a", { restarts: 1 });
+  await waitFor(async () => (await ledger(second, a)).status.reason === "LOG_RECREATED");
+  expect(world.target.values("a")).toEqual([1]);
+});
+
+test("D5: a sink with too many held records waits in HELD_FULL until some are discarded", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l"), versions: [version({ count: 1 })] });
+  world.definitions.set(a);
+  let isStrict = true;
+  world.target.answer = (request) => ({
+    kind: "rows",
+    outcomes: request.rows.map(() =>
+      isStrict ? { kind: "reject", reason: "BAD", why: "bad" } : { kind: "delivered" },
+    ),
+  });
+  const engine = started(world.engine({ heldLimits: { count: 3, bytes: 1_000_000 } }));
+  for (const i of range(0, 6)) world.shard.append("l", [{ value: i }]);
+  await waitFor(async () => (await ledger(engine, a)).status.reason === "HELD_FULL");
+  const { counts, status } = await ledger(engine, a);
+  expect(status.state).toBe(Sink_State.ERROR);
+  expect(counts).toMatchObject({ held: 3, pending: 3, pushed: 6 });
+  isStrict = false;
+  expect(await engine.held.discard(a, [])).toBe(3);
+  await waitFor(async () => (await ledger(engine, a)).counts.delivered === 3);
+  expect(world.target.values("a")).toEqual([3, 4, 5]);
+  await waitFor(async () => (await ledger(engine, a)).status.state === Sink_State.RUNNING);
+  expect((await ledger(engine, a)).counts).toMatchObject({ discarded: 3, held: 0, pending: 0 });
+});
+
+test("what a deleted sink leaves is removed, also when nobody saw it go; what may be unknown stays", async () => {
+  const world = createWorld(new TestTarget());
+  world.target.answer = (request) => ({
+    kind: "rows",
+    outcomes: request.rows.map(() => ({ kind: "reject", reason: "BAD", why: "bad" })),
+  });
+  const [a, b] = ["a", "b"].map((uid) => sink({ uid, log: log("l") }));
+  world.definitions.set(a!, b!);
+  world.shard.append("l", [{ value: 1 }]);
+  let nowMs = Date.now();
+  let freshMs = nowMs;
+  world.definitions.freshAtMs = () => freshMs;
+  const options = { sweepEveryMs: 10, now: () => nowMs };
+  const first = world.engine(options);
+  void first.start();
+  for (const each of [a!, b!]) {
+    await waitFor(async () => (await ledger(first, each)).counts.held === 1);
+  }
+  const keys = async () => [
+    ...(await world.cursors.keys("cursor")),
+    ...(await world.held.keys("")),
+  ];
+  expect((await keys()).length).toBe(4);
+  world.definitions.delete("a");
+  nowMs += 60_000;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  // The snapshot is no newer than the doubt.
+  expect((await keys()).length).toBe(4);
+  freshMs = nowMs;
+  await waitFor(async () => (await keys()).length === 2);
+  await first.close();
+  world.definitions.delete("b");
+  started(world.engine(options));
+  await waitFor(() => engines[0]!.isOwner(0));
+  nowMs += 60_000;
+  freshMs = nowMs;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect((await keys()).length).toBe(2);
+  nowMs += 900_000;
+  freshMs = nowMs;
+  await waitFor(async () => (await keys()).length === 0);
+});
+
+test("an engine closes in time although its store does not answer", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l") });
+  world.definitions.set(a);
+  const engine = world.engine();
+  void engine.start();
+  world.shard.append("l", [{ value: 1 }]);
+  await waitFor(async () => (await ledger(engine, a)).counts.delivered === 1);
+  world.cursors.fault = new Error("away");
+  world.shard.append("l", [{ value: 2 }]);
+  const startMs = performance.now();
+  await engine.close();
+  expect(performance.now() - startMs).toBeLessThan(8_000);
+}, 15_000);
