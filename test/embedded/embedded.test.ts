@@ -188,13 +188,10 @@ describe("crashes", () => {
     process.kill(before.postgres!.pid, "SIGKILL");
     await waitFor(() => {
       const now = embedded.health();
-      return now.nats!.restarts === 1 && now.postgres!.restarts === 1;
+      const isBack = (server = now.nats) => server!.isReady && server!.restarts === 1;
+      return isBack(now.nats) && isBack(now.postgres);
     });
     expect(performance.now() - began).toBeLessThan(5_000);
-    expect(embedded.health()).toMatchObject({
-      nats: { isReady: true },
-      postgres: { isReady: true },
-    });
     expect(await query(embedded, "select answer from kept")).toEqual([{ answer: 42 }]);
     expect(await storeMessage(embedded)).toBe(2);
     expect(embedded.log.join("\n")).toMatch(/nats-server ended and is started again/);
