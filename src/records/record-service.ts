@@ -1,4 +1,7 @@
-/** RecordService: lists and follows stored records. Reads the stored log only (design: never a core subscription). */
+/**
+ * RecordService: lists and follows stored records. It reads what is stored and never subscribes to the
+ * subjects, where messages of refused batches would be seen too.
+ */
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";

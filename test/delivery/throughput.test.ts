@@ -3,7 +3,7 @@ import { waitFor } from "../support/wait-for.ts";
 import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
 import { TestTarget } from "./test-target.ts";
 
-/** A record of 84 bytes, as in design.md's measurements. */
+/** A record of 84 bytes. */
 const record = { sensor_id: "sensor-0042", temperature: 21.5, created_at: "2026-01-01T00:00:00Z" };
 
 test("200,000 records in requests of 100 through an instant driver cost less than 4 s of CPU", async () => {
