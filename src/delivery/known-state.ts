@@ -58,7 +58,7 @@ export class KnownState {
       countedSequence: count.sequence,
       pushed: count.pushed,
       lanes: run?.snapshots() ?? found?.lanes ?? [],
-      oldestArrivalUs: run?.oldestArrivalUs ?? found?.oldestArrivalUs ?? 0,
+      oldestArrivalUs: run ? run.oldestArrivalUs : found?.oldestArrivalUs || count.oldestArrivalUs,
     };
   }
 }

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { LogMessage, LogReader } from "../core/log.ts";
 import { decodeRecordBatch } from "../core/record-batch.ts";
 import type { ShardEdge } from "./feed.ts";
+import type { LaneRow } from "./lane-row.ts";
 
 /** How long a replica that is behind is given. */
 const BEHIND_MS = 20;
@@ -16,6 +17,8 @@ export class PushCount {
   /** Every message up to this sequence is counted. */
   sequence: number;
   pushed: number;
+  /** Arrival of the first record that was counted since everything was settled, microseconds; 0 for none. */
+  oldestArrivalUs = 0;
   #isAtEdge = false;
   readonly #edge: ShardEdge;
 
@@ -31,15 +34,25 @@ export class PushCount {
   }
 
   /** Counts a message that follows, in the log, on all that was counted. */
-  add(sequence: number, records: number): void {
+  add(sequence: number, records: number, arrivalUs: number): void {
     if (sequence <= this.sequence) return;
     this.sequence = sequence;
     this.pushed += records;
+    this.oldestArrivalUs ||= arrivalUs;
   }
 
-  /** Counts a message at the edge, if all before it is counted. */
-  offer(message: LogMessage, records: () => number): void {
-    if (this.#isAtEdge && message.sequence > this.sequence) this.add(message.sequence, records());
+  /**
+   * Counts a message at the edge, if all before it is counted. One that cannot be read leaves the edge:
+   * it is counted when it is read again, and the fault is reported there.
+   */
+  offer(message: LogMessage, rowsOf: (message: LogMessage) => readonly LaneRow[]): void {
+    if (!this.#isAtEdge || message.sequence <= this.sequence) return;
+    try {
+      const rows = rowsOf(message);
+      this.add(message.sequence, rows.length, rows[0]?.arrivalTimeUs ?? 0);
+    } catch {
+      this.#isAtEdge = false;
+    }
   }
 
   /** Says that every message below `position` was counted, and whether that is the edge. */
@@ -64,7 +77,8 @@ export class PushCount {
       });
       for (const message of messages) {
         if (message.sequence > this.sequence) {
-          this.add(message.sequence, decodeRecordBatch(message.data).count);
+          const { calls, count } = decodeRecordBatch(message.data);
+          this.add(message.sequence, count, calls[0]?.arrivalTimeUs ?? 0);
         }
       }
       if (messages.length === 0) {

@@ -86,7 +86,7 @@ export class SinkRun {
   }
 
   get oldestArrivalUs(): number {
-    return this.lanes.oldestArrivalUs || this.#oldestArrivalUs;
+    return this.lanes.oldestArrivalUs || this.#oldestArrivalUs || this.#input.count.oldestArrivalUs;
   }
 
   get isHalted(): boolean {
@@ -150,7 +150,7 @@ export class SinkRun {
       this.owner.changed(false);
       throw error;
     }
-    this.#input.count.add(message.sequence, rows.length);
+    this.#input.count.add(message.sequence, rows.length, rows[0]?.arrivalTimeUs ?? 0);
     this.lanes.accept(message, rows, this.now());
   }
 
@@ -187,10 +187,11 @@ export class SinkRun {
     if (this.gate.isStale && !this.lanes.isSending && flusher.isEmpty) void this.gate.close();
     this.#plan(nowMs);
     this.sender.send(nowMs);
-    if (this.#isAtRest) {
+    if (this.lanes.isIdle) {
       this.#oldestArrivalUs = 0;
-      this.losses.checkLedger();
+      this.#input.count.oldestArrivalUs = 0;
     }
+    if (this.#isAtRest) this.losses.checkLedger();
     this.#feed.pump();
     const { lanes, versions } = this;
     this.#timer.arm(nowMs, { lanes, versions, flushMs: flusher.dueAtMs });

@@ -140,7 +140,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   /** A message of the log at the edge. */
   offer(message: LogMessage): void {
     this.#known.offered = message.sequence;
-    this.#known.count.offer(message, () => this.#input.rowsOf(message).length);
+    this.#known.count.offer(message, this.#input.rowsOf);
     if (this.#run) {
       this.#feed?.offer(message);
       if (this.definition.isPaused || this.#feed?.isStopped) this.changed(false);

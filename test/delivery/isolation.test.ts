@@ -75,6 +75,44 @@ test("E21: a sink that was restarted or resumed while idle is RUNNING at once", 
   await waitFor(async () => (await stateOf()) === Sink_State.RUNNING);
 });
 
+test("D1: a message that cannot be read stops every sink of its log, and none passes over it", async () => {
+  const world = createWorld(new TestTarget());
+  const all = ["a", "b", "c"].map((uid) => sink({ uid, log: log("l") }));
+  world.definitions.set(...all);
+  const engine = started(world.engine());
+  world.shard.append("l", [{ value: 1 }]);
+  for (const { uid } of all) await waitFor(() => world.target.values(uid).length === 1);
+  for (const each of all) {
+    await waitFor(async () => (await ledger(engine, each)).counts.pending === 0);
+  }
+  world.shard.appendData("l", new Uint8Array([0x08, 9]));
+  world.shard.append("l", [{ value: 3 }]);
+  for (const each of all) {
+    await waitFor(async () => (await ledger(engine, each)).status.reason === "FORMAT_NEWER");
+    expect((await ledger(engine, each)).status.state).toBe(Sink_State.ERROR);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  for (const { uid } of all) expect(world.target.values(uid)).toEqual([1]);
+});
+
+test("lag is the age of the oldest record that waits, also of a sink that reads nothing", async () => {
+  const world = createWorld(new TestTarget());
+  world.definitions.set(sink({ uid: "a", log: log("l"), isPaused: true }));
+  const a = world.definitions.sinkByUid("a")!;
+  const engine = started(world.engine());
+  await waitFor(() => engine.isOwner(0));
+  expect((await ledger(engine, a)).status.lag).toBeUndefined();
+  world.shard.append("l", [{ value: 1 }]);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  world.shard.append("l", [{ value: 2 }]);
+  const lag = await waitFor(async () => (await ledger(engine, a)).status.lag);
+  expect(Number(lag.seconds) * 1000 + (lag.nanos ?? 0) / 1e6).toBeGreaterThanOrEqual(50);
+  world.definitions.change("a", { isPaused: false });
+  await waitFor(() => world.target.values("a").length === 2);
+  const running = world.definitions.sinkByUid("a")!;
+  await waitFor(async () => (await ledger(engine, running)).status.lag === undefined);
+});
+
 test("a sink that is resumed while it starts as paused delivers", async () => {
   const world = createWorld(new TestTarget());
   world.definitions.set(sink({ uid: "a", log: log("l"), isPaused: true }));
