@@ -63,7 +63,7 @@ export async function readPushRequest(body: Uint8Array, lookup: StreamLookup): P
 }
 
 /**
- * Reads the bodies of the REST face: an array of records, one record, or several behind each other
+ * Reads the bodies of the REST face: an array of records, one record, or one on each line
  * (NDJSON). Fails as `readPushRequest`.
  */
 export async function readRestRecords(body: Uint8Array, source: RuleSource): Promise<RecordSet> {

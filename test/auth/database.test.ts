@@ -19,7 +19,7 @@ const STREAM = "projects/demo/streams/s";
 const ISSUER = "https://tributary.example";
 
 beforeAll(async () => {
-  postgres = await startTestPostgres();
+  postgres = await startTestPostgres({ durable: true });
   database = openDatabase({ url: await postgres.createDatabase(), logger: silent });
   await migrate(database, silent);
   const { sql } = database;

@@ -307,7 +307,6 @@ describe("bodies", () => {
   test.each([
     ["an array", '[{"value":{"l":1}},{"id":"e2","value":{"l":2}}]'],
     ["NDJSON", '{"value":{"l":1}}\n{"id":"e2","value":{"l":2}}\n\n'],
-    ["values behind each other", ' {"value" : {"l":1}}{"value":{"l":2},"id":"e2"}'],
   ])("F01 B14: REST takes %s", async (_, body) => {
     const answer = await post(`${fast.url}${REST}?branch=main&return_record_ids=true`, body);
     expect(answer.body).toMatchObject({
