@@ -30,7 +30,7 @@ export interface LogWriterOptions {
   /** Largest block that fits a message of the log. */
   readonly maxBlockBytes: number;
   /** Throws when a log may not grow (STREAM_FULL). */
-  readonly checkRoom: (shard: number, logUid: string) => void;
+  readonly checkRoom: (shard: number, logUid: string, bytes: number) => void;
   readonly logger: Logger;
 }
 
@@ -57,7 +57,7 @@ export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
   let isClosed = false;
 
   const submit = (call: LogCall, deadlineMs: number): Promise<LogAppended> => {
-    const bytes = call.parts.reduce((sum, part) => sum + part.block.length, 256);
+    const bytes = bytesOf(call);
     if (!budget.take(call.projectUid, bytes)) {
       throw fail("OVERLOADED", "too many bytes wait for the log", { retryAfterMs: 1_000 });
     }
@@ -85,7 +85,7 @@ export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
       if (call.parts.length === 0) return { places: [], isDuplicate: false };
       checkNames(call, options.shards);
       checkSize(call, options.maxBlockBytes);
-      options.checkRoom(call.shard, call.logUid);
+      options.checkRoom(call.shard, call.logUid, bytesOf(call));
       const deadlineMs = performance.now() + CALL_TIMEOUT_MS;
       return call.idempotency
         ? submitKeyed(call, call.idempotency.id, deadlineMs)
@@ -99,6 +99,11 @@ export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
       await Promise.all(shards.map((shard) => shard.close()));
     },
   };
+}
+
+/** What a call takes in memory and in the log, about. */
+function bytesOf(call: LogCall): number {
+  return call.parts.reduce((sum, part) => sum + part.block.length, 256);
 }
 
 /** Names become subjects and headers, so a slip of our own must not get that far. */

@@ -27,8 +27,11 @@ export interface RoomOptions {
 
 /** Knows where the log may not grow. */
 export interface Room {
-  /** Throws STREAM_FULL when the log, or the storage as a whole, has no room for a push. */
-  check(shard: number, logUid: string): void;
+  /**
+   * Throws STREAM_FULL when the log, or the storage as a whole, has no room for a push of this size.
+   * What this node has pushed since the storage was looked at counts too.
+   */
+  check(shard: number, logUid: string, bytes: number): void;
   /** Looks at the storage now; otherwise it happens every 2 s. */
   refresh(): Promise<void>;
   close(): void;
@@ -47,17 +50,19 @@ export function watchRoom(options: RoomOptions): Room {
       },
     }),
   );
-  let isStorageFull = false;
+  let bytesLeft = Number.POSITIVE_INFINITY;
   const refresh = async () => {
     const info = await options.jsm.getAccountInfo().catch(() => undefined);
     if (!info) return;
     const limit = options.maxStorageBytes ?? info.limits.max_storage;
-    isStorageFull = limit > 0 && info.storage > limit * STORAGE_SHARE;
+    bytesLeft = limit > 0 ? limit * STORAGE_SHARE - info.storage : Number.POSITIVE_INFINITY;
   };
+  void refresh();
   const timer = setInterval(() => void refresh(), STORAGE_CHECK_MS);
   return {
-    check(shard, logUid) {
-      if (isStorageFull) throw storageFull();
+    check(shard, logUid, bytes) {
+      if (bytes > bytesLeft) throw storageFull();
+      bytesLeft -= bytes;
       const notice = full.get(shard);
       if (notice?.logs.has(logUid) && notice.endMs > performance.now()) {
         throw fail(

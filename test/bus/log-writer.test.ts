@@ -232,12 +232,10 @@ test("storage above 87 % of what JetStream may use refuses pushes", async () => 
     maxStorageBytes: 500_000,
     logger: quiet,
   });
-  await bounded.writer.append(call([part(0, "x".repeat(480_000))]));
-  await expect
-    .poll(() => bounded.writer.append(call([part(0, "y")])).then(() => "stored", reasonOf), {
-      timeout: 10_000,
-    })
-    .toBe("STREAM_FULL");
+  await bounded.writer.append(call([part(0, "x".repeat(400_000))]));
+  // Known at once, not only when the storage is looked at again.
+  const next = bounded.writer.append(call([part(0, "y".repeat(50_000))]));
+  expect(await next.then(() => "stored", reasonOf)).toBe("STREAM_FULL");
   await bounded.close();
   await nats.close();
 });
