@@ -19,7 +19,7 @@ import { readTlsFiles, type TlsFiles, watchTlsFiles } from "./tls-files.ts";
  * A connection that looks idle may have a request on its way, which closing would cut: for so long
  * requests are still taken, and answered with `Connection: close`.
  */
-const DRAIN_GRACE_MS = 300;
+const DRAIN_GRACE_MS = 600;
 
 /** What the port needs. */
 export interface PortOptions {
