@@ -71,6 +71,15 @@ export class LogLedger {
 
   /** First sequence to keep, or undefined when nothing may go. Does not change the account. */
   trimPoint(request: TrimRequest): number | undefined {
+    return this.#planTrim(request).point;
+  }
+
+  /** Bytes that stay when everything that may go is gone. */
+  bytesAfterTrim(request: TrimRequest): number {
+    return this.#planTrim(request).bytes;
+  }
+
+  #planTrim(request: TrimRequest): { readonly point: number | undefined; readonly bytes: number } {
     let bytes = this.#bytes;
     let point: number | undefined;
     for (const bucket of this.#buckets) {
@@ -80,7 +89,7 @@ export class LogLedger {
       bytes -= bucket.bytes;
       point = bucket.lastSequence + 1;
     }
-    return point;
+    return { point, bytes };
   }
 
   /** Forgets the runs below a sequence that `trimPoint` gave. */

@@ -1,9 +1,12 @@
 import type { ConsumerMessages, JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "../core/logger.ts";
-import { LogLedger } from "./log-account.ts";
+import { LogLedger, type TrimRequest } from "./log-account.ts";
 import type { FullLogsNotice } from "./room.ts";
 import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
+
+/** A log may grow to this part of its bytes while its trim is under way. */
+const OVERSHOOT = 1.25;
 
 /** How much of a log is kept. */
 export interface LogLimits {
@@ -145,18 +148,28 @@ class Keeper {
   async #enforceOne(logUid: string, ledger: LogLedger): Promise<void> {
     const limits = this.#input.limitsOf(logUid);
     if (!limits) return;
-    const now = (this.#input.now ?? Date.now)();
-    const point = ledger.trimPoint({
-      beforeTimeMs: now - limits.maxAgeMs,
-      maxBytes: limits.maxBytes,
-      keepFrom: limits.keepFrom,
-    });
+    const point = ledger.trimPoint(this.#trimRequest(limits));
     if (point === undefined) return;
     try {
       await this.#trim(logUid, ledger, point);
     } catch (error) {
       this.#input.logger.warn("a log could not be trimmed", { logUid, error });
     }
+  }
+
+  #trimRequest({ maxAgeMs, maxBytes, keepFrom }: LogLimits): TrimRequest {
+    const now = (this.#input.now ?? Date.now)();
+    return { beforeTimeMs: now - maxAgeMs, maxBytes, keepFrom };
+  }
+
+  /**
+   * A log is full when its bytes are used up and what may be trimmed would not help; one that only waits
+   * for its trim is not, unless pushes have run far ahead of it.
+   */
+  #isFull(ledger: LogLedger, limits: LogLimits): boolean {
+    if (ledger.bytes < limits.maxBytes) return false;
+    if (ledger.bytes >= limits.maxBytes * OVERSHOOT) return true;
+    return ledger.bytesAfterTrim(this.#trimRequest(limits)) > limits.maxBytes;
   }
 
   async #trim(logUid: string, ledger: LogLedger, point: number): Promise<void> {
@@ -174,7 +187,7 @@ class Keeper {
     if (!this.#isReady || this.#isClosed || this.#input.nc.isClosed()) return;
     for (const [logUid, ledger] of this.#ledgers) {
       const limits = this.#input.limitsOf(logUid);
-      if (limits && ledger.bytes >= limits.maxBytes) this.#full.add(logUid);
+      if (limits && this.#isFull(ledger, limits)) this.#full.add(logUid);
       else this.#full.delete(logUid);
     }
     const notice: FullLogsNotice = { logs: [...this.#full] };

@@ -46,6 +46,29 @@ test("the oldest records go when a log is above its bytes, and no other log's", 
   await keeper.close();
 });
 
+test("a log that nobody needs is trimmed while it is pushed to, and never refuses for its bytes", async () => {
+  const uid = logUid("e");
+  const limits: LogLimits = {
+    maxAgeMs: DAY,
+    maxBytes: 200_000,
+    keepFrom: Number.POSITIVE_INFINITY,
+  };
+  const trimmed: number[] = [];
+  const keeper = bus.startRetention({
+    shard: 2,
+    limitsOf: () => limits,
+    onTrimmed: ({ firstSequence }) => trimmed.push(firstSequence),
+    everyMs: 5,
+  });
+  await waitFor(() => keeper.accountOf(uid));
+  for (let round = 0; round < 60; round++) {
+    await Promise.all(Array.from({ length: 8 }, () => push(2, "e")));
+  }
+  await waitFor(() => trimmed.length > 1);
+  expect(keeper.accountOf(uid)?.isFull).toBe(false);
+  await keeper.close();
+});
+
 test("what a running sink needs stays: pushes are refused on every node until it is settled", async () => {
   for (let i = 0; i < 20; i++) await push(1, "c");
   let limits: LogLimits = { maxAgeMs: DAY, maxBytes: 10_000, keepFrom: 1 };
