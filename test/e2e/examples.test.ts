@@ -79,6 +79,10 @@ test("F11, F20: the TypeScript example pushes", async () => {
 test("F11, F20: the Python example pushes with grpcio", async ({ skip }) => {
   if (!(await hasProgram("python3", ["--version"]))) skip("this machine has no Python");
   const packages = await installPython();
+  // What `npm run generate` lays out first; a fresh clone has not run it.
+  if (!existsSync(join(root, "third_party"))) {
+    await run(process.execPath, [join(root, "scripts/third-party.ts")]);
+  }
   const stubs = await mkdtemp(join(tmpdir(), "tributary-stubs-"));
   try {
     const path = [stubs, packages].join(delimiter);

@@ -138,7 +138,7 @@ async function connectSocket(address: DatabaseAddress, guard: EgressGuard): Prom
 
 function connectTo(ip: string, { host, port }: DatabaseAddress): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  // A COPY or a long parameter list waits 40 ms for each delayed acknowledgement under Nagle.
+  // A long parameter list waits 40 ms for each delayed acknowledgement under Nagle.
   const socket = connect({ host: ip, port, noDelay: true, timeout: CONNECT_TIMEOUT_MS });
   socket.once("timeout", () => socket.destroy(new SinkFault("TIMEOUT", "no connection in 10 s")));
   socket.once("error", reject);
