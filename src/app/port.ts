@@ -1,5 +1,6 @@
 /** Everything that the one port serves, by the roles of this node. */
 
+import { AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
@@ -15,6 +16,7 @@ import { createProjectService } from "../catalog/project-service.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { createSinkService } from "../catalog/sink-service.ts";
 import { createStreamService } from "../catalog/stream-service.ts";
+import type { Principal } from "../core/principal.ts";
 import { createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { createPushLane } from "../ingest/push-lane.ts";
@@ -122,20 +124,16 @@ function openPush(
   return { lane, register: (router) => router.service(PushService, service) };
 }
 
-const WRITE = { operation: 3 } as const;
+const WRITE = { operation: AccessRule_Operation.WRITE };
 
-function authenticateHead(auth: Auth, authorization: string | undefined) {
-  const known = authorization === undefined ? undefined : auth.authenticator.recall(authorization);
-  if (known) {
-    auth.authorizer.authorizeOperation(known, WRITE);
-    return known;
-  }
-  return auth.authenticator
-    .authenticate({ authorization: authorization === undefined ? [] : [authorization] })
-    .then((principal) => {
-      auth.authorizer.authorizeOperation(principal, WRITE);
-      return principal;
-    });
+/** At once for a token that was verified before; and refused before the body when it may not write. */
+function authenticateHead({ gate }: Auth, authorization: string | undefined) {
+  const allow = (principal: Principal) => {
+    gate.authorizeOperation(principal, WRITE);
+    return principal;
+  };
+  const found = gate.authenticate({ get: () => authorization ?? null });
+  return found instanceof Promise ? found.then(allow) : allow(found);
 }
 
 function readinessChecks({ database, bus }: Foundations): ReadinessCheck[] {

@@ -44,7 +44,7 @@ export interface AuthOptions {
 /** Access control in the form in which the rpc server asks for it. */
 export interface AuthGate extends Pick<Authorizer, "authorizeOperation" | "authorizeCall"> {
   /** As `Authenticator.authenticate`, without waiting for a token that was verified before. */
-  authenticate(headers: Headers): Principal | Promise<Principal>;
+  authenticate(headers: Pick<Headers, "get">): Principal | Promise<Principal>;
 }
 
 /** All of it, open. */

@@ -18,11 +18,6 @@ export interface JsonScan {
   end: number;
 }
 
-/** The byte at the scan's place, or -1 at its end. */
-export function peek(s: JsonScan): number {
-  return s.at < s.end ? s.bytes[s.at]! : -1;
-}
-
 /** Skips space, tab, line feed and carriage return, and returns the byte then, or -1. */
 export function peekSpaced(s: JsonScan): number {
   const { bytes, end } = s;

@@ -11,7 +11,8 @@ const FIELDS_MAX = 1000;
 const KEY_FIELDS_MAX = 8;
 const VIOLATIONS_MAX = 100;
 
-const KEY_TYPES: ReadonlySet<Field_Type> = new Set([
+/** Types whose values can tell records apart: for keys of streams and of tables. */
+export const KEY_TYPES: ReadonlySet<Field_Type> = new Set([
   Field_Type.STRING,
   Field_Type.LONG,
   Field_Type.DECIMAL,

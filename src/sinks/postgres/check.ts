@@ -1,19 +1,11 @@
 import { type PostgresSink, PostgresSink_Mode } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type, type Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
+import { KEY_TYPES } from "../../core/schema-definition.ts";
 import { columnsOf } from "./columns.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
-const KEY_TYPES: readonly Field_Type[] = [
-  Field_Type.STRING,
-  Field_Type.LONG,
-  Field_Type.DECIMAL,
-  Field_Type.BOOLEAN,
-  Field_Type.TIMESTAMP,
-  Field_Type.DATE,
-  Field_Type.BINARY,
-];
 
 /** Faults of a Postgres sink's configuration, all of them; texts never repeat the URL. */
 export function checkPostgres(config: PostgresSink, schema: Schema): FieldViolation[] {
@@ -76,7 +68,7 @@ function checkKey(config: PostgresSink, schema: Schema): FieldViolation[] {
     const column = columns.get(name);
     if (config.primaryKey.indexOf(name) !== index) add(`${name} is listed twice`);
     if (!column) add(`there is no column ${name}`);
-    else if (!KEY_TYPES.includes(column.type)) {
+    else if (!KEY_TYPES.has(column.type)) {
       add(`${name} has type ${Field_Type[column.type]}, which cannot be part of a key`);
     }
     const field = schema.fields.find((candidate) => candidate.name === name);
