@@ -3,7 +3,9 @@ import { connect, type Socket } from "node:net";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import postgres, { type Sql } from "postgres";
+import { notFound } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
+import { projectOf } from "../core/names.ts";
 import { StartError } from "../core/start-error.ts";
 import { databaseCodeOf, databaseUnavailable, translateDatabaseError } from "./database-errors.ts";
 import * as schema from "./schema.ts";
@@ -19,15 +21,32 @@ export interface Database {
   readonly sql: Sql;
   /** Opens a client of its own with the same settings, such as for LISTEN. */
   openClient(max: number): Sql;
+  /**
+   * One transaction on the rows of one project: committed when `work` resolves, else rolled back.
+   * `name` is the project's name or any name below it; one that lies in no project fails with
+   * RESOURCE_NOT_FOUND. Fails with DATABASE_UNAVAILABLE, at the latest after `waitMs`.
+   */
+  inProject<T>(name: string, work: (queries: Queries) => Promise<T>): Promise<T>;
+  /**
+   * The same on the rows of all projects and of the installation: for what is by nature above
+   * projects, such as sign-in, the snapshot, upkeep and the operator.
+   */
+  acrossProjects<T>(
+    work: (queries: Queries) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T>;
   /** Runs queries; fails with DATABASE_UNAVAILABLE, at the latest after `waitMs`. */
   run<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
   /** The same in one transaction: committed when `work` resolves, else rolled back. */
-  transaction<T>(
-    work: (queries: Queries) => Promise<T>,
-    options?: { readonly isSnapshot?: boolean },
-  ): Promise<T>;
+  transaction<T>(work: (queries: Queries) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** Ends all connections; queries under way get 2 s. */
   close(): Promise<void>;
+}
+
+/** How a transaction reads. */
+export interface TransactionOptions {
+  /** It only reads, and all its queries see the same moment. */
+  readonly isSnapshot?: boolean;
 }
 
 /** What `openDatabase` takes. */
@@ -64,18 +83,24 @@ export function openDatabase({
   const sql = openClient(max);
   const db: Queries = drizzle(sql, { schema, casing: "snake_case" });
   const bound = <T>(work: Promise<T>) => waitFor(work, waitMs);
+  const transaction: Database["transaction"] = (work, { isSnapshot = false } = {}) =>
+    bound(
+      db.transaction(
+        work,
+        isSnapshot ? { isolationLevel: "repeatable read", accessMode: "read only" } : undefined,
+      ),
+    );
   return {
     db,
     sql,
     openClient,
+    inProject: async (name, work) => {
+      if (!projectOf(name)) throw notFound(name);
+      return await transaction(work);
+    },
+    acrossProjects: transaction,
     run: (work) => bound(work(db)),
-    transaction: (work, { isSnapshot = false } = {}) =>
-      bound(
-        db.transaction(
-          work,
-          isSnapshot ? { isolationLevel: "repeatable read", accessMode: "read only" } : undefined,
-        ),
-      ),
+    transaction,
     close: () => sql.end({ timeout: 2 }),
   };
 }
