@@ -11,6 +11,7 @@ import { createAttemptLimit } from "./attempt-limit.ts";
 import { type Authenticator, createAuthenticator } from "./authenticate.ts";
 import { createClientAuthenticator } from "./authenticate-client.ts";
 import { type Authorizer, createAuthorizer } from "./authorize.ts";
+import type { CredentialVerifiers } from "./credential-verifier.ts";
 import { createTokenIssuer, type IssueToken } from "./issue-token.ts";
 import { createOAuth2Service } from "./oauth2-service.ts";
 import { createRevocationStore } from "./revocation-store.ts";
@@ -32,6 +33,8 @@ export interface AuthOptions {
   /** Path of the public URL where it has one. */
   readonly issuerPath?: string;
   readonly logger: Logger;
+  /** For credentials other than access tokens. */
+  readonly verifiers?: CredentialVerifiers;
   /** From `accessRules`, for `authorizer.authorizeCall`. */
   readonly rules?: AccessRules;
   /** Told of each issued token; must not wait. */
@@ -82,7 +85,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   const tokens = createAccessTokens({ keys, issuer, now });
   const attempts = createAttemptLimit({ now });
   const authenticateClient = createClientAuthenticator({ definitions, attempts, now });
-  const { onIssued, issuerPath, rules } = options;
+  const { onIssued, issuerPath, rules, verifiers } = options;
   const issueToken = createTokenIssuer({
     authenticateClient,
     tokens,
@@ -90,7 +93,10 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   });
   const desk = createTokenDesk({ authenticateClient, tokens, revocations, definitions });
   const authorizer = createAuthorizer({ definitions, ...(rules && { rules }) });
-  const authenticator = createAuthenticator({ tokens, revocations, definitions, now });
+  const authenticator = createAuthenticator({
+    ...{ tokens, revocations, definitions, now },
+    ...(verifiers && { verifiers }),
+  });
   const shared = { issueToken, desk, keys, issuer };
   return {
     gate: createGate(authenticator, authorizer),

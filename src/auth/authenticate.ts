@@ -3,16 +3,19 @@
  * the checks that may change at any time: expiry, revocation, the application.
  */
 import type { Definitions } from "../core/definitions.ts";
-import type { Principal } from "../core/principal.ts";
+import type { ApplicationPrincipal, Principal } from "../core/principal.ts";
 import { type AccessTokens, TOKEN_BYTES_MAX } from "./access-token.ts";
 import { checkFresh } from "./authenticate-client.ts";
 import { tokenInvalid, tokenMissing, tokenRepeated } from "./challenge.ts";
+import { type CredentialVerifiers, TOKEN_PREFIX } from "./credential-verifier.ts";
 import type { Revocations } from "./revocations.ts";
 
 /** Where credentials of a call may be. */
 export interface CallCredentials {
   /** Values of all Authorization headers, see `authorizationHeaders`. */
   readonly authorization: readonly string[];
+  /** The session of the cookie; the header wins when there is one. */
+  readonly session?: string | undefined;
   /** Path and query of the request: a token in it is never used, and refused beside a header. */
   readonly url?: string | undefined;
 }
@@ -29,9 +32,11 @@ export interface Authenticator {
    * was not verified before, and `authenticate` must be asked. About 1 µs. Fails as `authenticate`.
    */
   recall(authorization: string): Principal | undefined;
+  /** As `recall` for the session of a cookie. */
+  recallSession(session: string): Principal | undefined;
   /**
-   * Fails with TOKEN_INVALID when the caller's token has expired or been revoked meanwhile, or its
-   * application is gone or disabled: for calls that live long.
+   * Fails with TOKEN_INVALID when the caller's credential has expired or been revoked meanwhile, or
+   * its application is gone or disabled: for calls that live long.
    */
   recheck(principal: Principal): void;
 }
@@ -41,6 +46,8 @@ export interface AuthenticatorOptions {
   readonly tokens: AccessTokens;
   readonly revocations: Pick<Revocations, "has">;
   readonly definitions: Definitions;
+  /** For credentials other than access tokens; those of kinds that are missing are refused. */
+  readonly verifiers?: CredentialVerifiers;
   /** Verified tokens kept, those not used of late are dropped first; 10,000, about 1.5 KB each. */
   readonly cachedMax?: number;
   readonly now?: () => number;
@@ -58,54 +65,85 @@ const SCHEME_MAX = 64;
 
 /** Makes the authenticator, with an empty cache of verified tokens. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { tokens, revocations, definitions, cachedMax = 10_000, now = Date.now } = options;
+  const { revocations, definitions, verifiers = {} } = options;
+  const { cachedMax = 10_000, now = Date.now } = options;
   const verified = new Map<string, Verified>();
 
   const recheck = (principal: Principal) => {
     const nowMs = now();
     checkFresh(definitions, nowMs);
-    const application = definitions.applicationByClientId(principal.id);
+    const { credential } = principal;
+    // Nodes sign access tokens by their own clocks; the ends of the others stand in one database.
+    const skewMs = credential === "access-token" ? CLOCK_SKEW_MS : 0;
     const isGood =
-      nowMs < principal.expiresAtMs + CLOCK_SKEW_MS &&
+      nowMs < principal.expiresAtMs + skewMs &&
       !revocations.has(principal.tokenId) &&
-      application?.isDisabled === false &&
-      application.projectUid === principal.projectUid;
+      (principal.kind !== "application" || isApplicationGood(definitions, principal)) &&
+      (credential === "access-token" || verifiers[credential]?.isGood(principal) === true);
     if (!isGood) throw tokenInvalid();
   };
-  const recall = (authorization: string) => {
-    const found = verified.get(authorization);
+  const recallKey = (key: string) => {
+    const found = verified.get(key);
     if (!found) return undefined;
     recheck(found.principal);
     found.isUsed = true;
     return found.principal;
   };
-  const verify = async (authorization: string) => {
-    const claims = await tokens.verify(tokenOf(authorization));
-    const application = claims && definitions.applicationByClientId(claims.client_id);
-    if (!application || application.name !== claims.sub) throw tokenInvalid();
-    const principal: Principal = {
-      kind: "application",
-      id: claims.client_id,
-      projectUid: application.projectUid,
-      operations: new Set(claims.scope.split(" ")),
-      tokenId: claims.jti,
-      expiresAtMs: claims.exp * 1000,
-    };
+  const keep = (key: string, principal: Principal | undefined) => {
+    if (!principal) throw tokenInvalid();
     recheck(principal);
-    verified.set(authorization, { principal, isUsed: false });
+    verified.set(key, { principal, isUsed: false });
     if (verified.size > cachedMax) dropUnused(verified);
     return principal;
   };
+  const verify = async (authorization: string) => {
+    const token = tokenOf(authorization);
+    return token.startsWith(TOKEN_PREFIX)
+      ? await verifiers.token?.verify(token)
+      : await verifyAccessToken(options, token);
+  };
   return {
-    recall,
+    recall: recallKey,
+    recallSession: (session) => recallKey(sessionKey(session)),
     recheck,
-    async authenticate({ authorization, url = "" }) {
+    async authenticate({ authorization, session, url = "" }) {
       const [value] = authorization;
-      if (value === undefined) throw tokenMissing();
-      if (authorization.length > 1 || hasQueryToken(url)) throw tokenRepeated();
+      if (value === undefined && session === undefined) throw tokenMissing();
+      if (authorization.length > 1 || (value !== undefined && hasQueryToken(url)))
+        throw tokenRepeated();
       checkFresh(definitions, now());
-      return recall(value) ?? verify(value);
+      if (value !== undefined) return recallKey(value) ?? keep(value, await verify(value));
+      const key = sessionKey(session!);
+      return recallKey(key) ?? keep(key, await verifiers.session?.verify(session!));
     },
+  };
+}
+
+/** Holds a byte that no header has, so that no Authorization header equals it. */
+function sessionKey(session: string): string {
+  return `\0${session}`;
+}
+
+function isApplicationGood(definitions: Definitions, principal: ApplicationPrincipal): boolean {
+  const application = definitions.applicationByClientId(principal.id);
+  return application?.isDisabled === false && application.projectUid === principal.projectUid;
+}
+
+async function verifyAccessToken(
+  { tokens, definitions }: AuthenticatorOptions,
+  token: string,
+): Promise<Principal | undefined> {
+  const claims = await tokens.verify(token);
+  const application = claims && definitions.applicationByClientId(claims.client_id);
+  if (!application || application.name !== claims.sub) return undefined;
+  return {
+    kind: "application",
+    credential: "access-token",
+    id: claims.client_id,
+    projectUid: application.projectUid,
+    operations: new Set(claims.scope.split(" ")),
+    tokenId: claims.jti,
+    expiresAtMs: claims.exp * 1000,
   };
 }
 

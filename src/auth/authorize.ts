@@ -14,7 +14,7 @@ import {
 import type { Definitions } from "../core/definitions.ts";
 import { fail, failFields, notFound } from "../core/errors.ts";
 import { projectOf, streamOf } from "../core/names.ts";
-import type { Principal } from "../core/principal.ts";
+import { isWithinBound, type Principal } from "../core/principal.ts";
 import { type AccessRules, readField } from "./access-rules.ts";
 import { insufficientScopeChallenge, tokenMissing } from "./challenge.ts";
 
@@ -112,7 +112,7 @@ export function createAuthorizer({ definitions, rules }: AuthorizerOptions): Aut
   };
 }
 
-/** The token must allow it, and so must the application as it is now. */
+/** The credential must allow it, and so must the application as it is now. */
 function checkOperation(
   definitions: Definitions,
   principal: Principal,
@@ -121,12 +121,17 @@ function checkOperation(
   if (operation === AccessRule_Operation.PUBLIC) return;
   const scope = OPERATION_SCOPES[operation as keyof typeof OPERATION_SCOPES];
   if (!scope) throw new Error(`operation ${operation} has no scope`);
-  const application = definitions.applicationByClientId(principal.id);
-  if (principal.operations.has(scope) && application?.operations.includes(scope)) return;
+  if (hasOperation(definitions, principal, scope)) return;
   throw fail("OPERATION_MISSING", `the token does not allow the operation ${scope}`, {
     metadata: { operation: scope },
     headers: { "WWW-Authenticate": insufficientScopeChallenge(scope) },
   });
+}
+
+function hasOperation(definitions: Definitions, principal: Principal, scope: string): boolean {
+  if (!(principal.operations?.has(scope) ?? true)) return false;
+  if (principal.kind !== "application") return true;
+  return definitions.applicationByClientId(principal.id)?.operations.includes(scope) ?? false;
 }
 
 function checkRole(
@@ -162,6 +167,8 @@ function checkName(field: string, name: string): void {
 
 /** The highest role that counts on the resource: of its stream, its project, or the installation. */
 function roleOn(definitions: Definitions, principal: Principal, name: string): number {
+  if (!isWithinBound(principal, name)) return AccessRule_Role.ROLE_UNSPECIFIED;
+  if (principal.kind === "token") return principal.role;
   const project = projectOf(name);
   const stream = streamOf(name);
   let highest = 0;
@@ -175,9 +182,13 @@ function roleOn(definitions: Definitions, principal: Principal, name: string): n
   return highest;
 }
 
+/** Whether the caller knows anyway that the project exists: an application, or a token bound in it. */
 function isOwnProject(definitions: Definitions, principal: Principal, name: string): boolean {
-  const application = definitions.applicationByClientId(principal.id);
-  return application !== undefined && projectOf(application.name) === projectOf(name);
+  const own =
+    principal.kind === "application"
+      ? definitions.applicationByClientId(principal.id)?.name
+      : principal.boundTo;
+  return own !== undefined && projectOf(own) === projectOf(name);
 }
 
 /** A role on one stream tells that its project exists, but nothing of the project's other streams. */

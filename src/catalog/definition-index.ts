@@ -36,7 +36,7 @@ export function createDefinitionIndex(): DefinitionIndex {
   ]);
   const sinks = createTable<SinkDefinition>((sink) => [sink.name, sink.log.uid]);
   const applications = createTable<ApplicationDefinition>((each) => [each.clientId]);
-  const grants = createTable<GrantDefinition>((grant) => [grant.clientId]);
+  const grants = createTable<GrantDefinition>((grant) => [grant.principalId]);
   const none: readonly never[] = [];
   return {
     lookups: {
@@ -48,7 +48,7 @@ export function createDefinitionIndex(): DefinitionIndex {
       sinks: () => sinks.byUid.values(),
       sinksOfLog: (logUid) => sinks.byKey.get(logUid) ?? none,
       applicationByClientId: (clientId) => applications.byKey.get(clientId)?.[0],
-      grantsOf: (clientId) => grants.byKey.get(clientId) ?? none,
+      grantsOf: (principalId) => grants.byKey.get(principalId) ?? none,
     },
     apply(update) {
       streams.apply(update.streams);

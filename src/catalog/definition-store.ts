@@ -186,7 +186,7 @@ export async function readGrants(queries: Queries, uids: Uids): Promise<GrantDef
     .select({
       uid: grants.uid,
       resource: grants.resource,
-      clientId: grants.clientId,
+      principalId: grants.clientId,
       role: grants.role,
     })
     .from(grants)

@@ -79,7 +79,8 @@ export interface GrantDefinition {
   readonly uid: string;
   /** `projects/{p}` or `projects/{p}/streams/{s}`. */
   readonly resource: string;
-  readonly clientId: string;
+  /** Client id of an application, or `person:<uid>`. */
+  readonly principalId: string;
   /** As AccessRule.Role: 1 VIEWER, 2 EDITOR, 3 OWNER; 4 OPERATOR stands on the resource ``. */
   readonly role: number;
 }
@@ -109,8 +110,8 @@ export interface Definitions {
   sinks(): Iterable<SinkDefinition>;
   sinksOfLog(logUid: string): readonly SinkDefinition[];
   applicationByClientId(clientId: string): ApplicationDefinition | undefined;
-  /** Grants of a client: few, so a list. */
-  grantsOf(clientId: string): readonly GrantDefinition[];
+  /** Grants of an application or person: few, so a list. */
+  grantsOf(principalId: string): readonly GrantDefinition[];
   /** When the snapshot was last known to be equal to the database, in Date.now() terms. */
   freshAtMs(): number;
   /** Calls back after each change; returns a function that ends it. */

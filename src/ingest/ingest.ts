@@ -33,7 +33,7 @@ export interface PushCall {
 export interface PushCaller {
   /** Id of the principal. */
   readonly id: string;
-  /** How it proved who it is: `oauth2`. */
+  /** How it proved who it is: `oauth2`, `token` or `session`. */
   readonly authentication: string;
   readonly address: string;
   /** W3C traceparent; empty for none. */

@@ -11,7 +11,7 @@ import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { PushResponseSchema } from "#gen/tributary/push/v1/push_service_pb.js";
 import type { Call } from "../core/call.ts";
 import { fail, failFields, reasonOf } from "../core/errors.ts";
-import type { Principal } from "../core/principal.ts";
+import { authenticationOf, type Principal, shareOf } from "../core/principal.ts";
 import type { Admission, AdmittedBytes } from "./admission.ts";
 import { readFrame, sendGrpcMessage } from "./grpc-form.ts";
 import type { Ingest, PushResult } from "./ingest.ts";
@@ -86,7 +86,7 @@ async function serve(
     if (route.kind === "rest") options.authorizePush(principal, route.stream);
     const inflate = checkHead(route, request);
     const length = contentLengthOf(request) ?? UNKNOWN_LENGTH;
-    admitted = await options.admission.admit(principal.projectUid, length, gone.signal);
+    admitted = await options.admission.admit(shareOf(principal), length, gone.signal);
     const bytes = await readBody(request, { inflate, admitted });
     const body = await readPush(options, route, { bytes, principal });
     const result = await withDeadline(
@@ -96,7 +96,7 @@ async function serve(
         idempotencyKey: idempotencyKeyOf(request, body.idempotencyKey),
         caller: {
           id: principal.id,
-          authentication: "oauth2",
+          authentication: authenticationOf(principal),
           address: call.remoteAddress,
           traceContext: headerOf(request, "traceparent"),
         },

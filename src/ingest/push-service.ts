@@ -3,7 +3,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { PushRequest, PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
-import { type Principal, principalKey } from "../core/principal.ts";
+import { authenticationOf, type Principal, principalKey, shareOf } from "../core/principal.ts";
 import type { Admission } from "./admission.ts";
 import type { Ingest, PushCall, PushCaller } from "./ingest.ts";
 import { fromPushRequest } from "./push-message.ts";
@@ -55,7 +55,7 @@ function admittedStart(
   signal: AbortSignal,
 ): Ingest["start"] {
   return async (call) => {
-    const held = await admission.admit(principal.projectUid, call.records.bytes.length, signal);
+    const held = await admission.admit(shareOf(principal), call.records.bytes.length, signal);
     try {
       const { answer } = await ingest.start(call);
       return { answer: answer.finally(held.release) };
@@ -81,7 +81,7 @@ function callerOf(context: HandlerContext): { principal: Principal; caller: Push
   if (!principal) throw fail("TOKEN_MISSING", "a push needs an access token");
   const caller = {
     id: principal.id,
-    authentication: "oauth2",
+    authentication: authenticationOf(principal),
     address: context.values.get(callKey)?.remoteAddress ?? "",
     traceContext: context.requestHeader.get("traceparent") ?? "",
   };

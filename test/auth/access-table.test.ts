@@ -41,6 +41,7 @@ function caller(clientId: string, project: string, role: AccessRule_Role, operat
   definitions.grant(clientId, "projects/demo", role);
   const principal: Principal = {
     kind: "application",
+    credential: "access-token",
     id: clientId,
     projectUid: `uid-${project}`,
     operations: new Set(operations),

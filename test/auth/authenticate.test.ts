@@ -197,7 +197,7 @@ test("the caller is the application of the token", async () => {
     authorization: [`Bearer ${token}`],
   });
   expect(caller).toMatchObject({ kind: "application", id: "app", projectUid: "uid-demo" });
-  expect([...caller.operations]).toEqual(["api:use-streams-write"]);
+  expect([...(caller.operations ?? [])]).toEqual(["api:use-streams-write"]);
 });
 
 test("a verified token is recalled without waiting, and stops with its application, its end or stale definitions", async () => {

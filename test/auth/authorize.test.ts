@@ -21,6 +21,7 @@ function principal(clientId: string, project: string, operations?: string[]): Pr
   });
   return {
     kind: "application",
+    credential: "access-token",
     id: clientId,
     projectUid: application.projectUid,
     operations: new Set(operations ?? application.operations),

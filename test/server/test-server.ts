@@ -25,6 +25,7 @@ export const STORED_JSON =
 
 export const PRINCIPAL: Principal = {
   kind: "application",
+  credential: "access-token",
   id: "client",
   projectUid: "p",
   operations: new Set(),

@@ -124,6 +124,7 @@ const noHeldRecords: HeldRecords = {
 function createClients(catalog: SinkCatalog, clientId: string): CatalogClients {
   const principal = {
     kind: "application" as const,
+    credential: "access-token" as const,
     id: clientId,
     projectUid: "",
     operations: new Set<string>(),

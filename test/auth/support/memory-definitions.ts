@@ -52,15 +52,16 @@ export function createMemoryDefinitions(): MemoryDefinitions {
       changed();
     },
     grant(clientId, resource, role) {
-      grants = grants.filter((g) => g.clientId !== clientId || g.resource !== resource);
-      if (role > 0) grants.push({ uid: `${clientId} ${resource}`, clientId, resource, role });
+      grants = grants.filter((g) => g.principalId !== clientId || g.resource !== resource);
+      if (role > 0)
+        grants.push({ uid: `${clientId} ${resource}`, principalId: clientId, resource, role });
       changed();
     },
     setFreshAt(timeMs) {
       freshAt = timeMs;
     },
     applicationByClientId: (clientId) => applications.get(clientId),
-    grantsOf: (clientId) => grants.filter((g) => g.clientId === clientId),
+    grantsOf: (id) => grants.filter((g) => g.principalId === id),
     freshAtMs: () => freshAt ?? Date.now(),
     onChange(listener) {
       listeners.add(listener);
