@@ -22,10 +22,10 @@ test.each([
   ["the generated client over gRPC", "flights_grpc", pushByClient],
   ["curl as NDJSON", "flights_curl", pushByCurl],
 ] as const)(
-  "all 200,000 flights pushed by %s are in table and webhook, each key in order",
+  "all 231,083 flights pushed by %s are in table and webhook, each key in order",
   async (_, id, pushFlights) => {
     const flights = await readFlights();
-    expect(flights).toHaveLength(200_000);
+    expect(flights).toHaveLength(231_083);
     const receiver = await startReceiver();
     const { stream, sql } = await openFlights(server, id, receiver);
     try {

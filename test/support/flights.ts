@@ -22,7 +22,7 @@ export interface Flight {
   time: number;
 }
 
-/** All 200,000 flights, or the first `count` of them. */
+/** All 231,083 flights, or the first `count` of them. */
 export async function readFlights(count?: number): Promise<Flight[]> {
   const file = join(import.meta.dirname, "../../node_modules/vega-datasets/data/flights-200k.json");
   return (JSON.parse(await readFile(file, "utf8")) as Flight[]).slice(0, count);
