@@ -66,7 +66,7 @@ export async function openAccess(
 ): Promise<Auth> {
   const uses = createUseNotes({
     save: (clientId, time) =>
-      database.run((queries) => noteApplicationUse(queries, clientId, time)),
+      database.acrossProjects((queries) => noteApplicationUse(queries, clientId, time)),
     logger,
   });
   closers.add("notes of use", uses.close);

@@ -16,7 +16,7 @@ const keptAfterEnd = sql`interval '2 minutes'`;
 export function createRevocationStore(database: Database): RevocationStore {
   return {
     listSince: (sinceMs) =>
-      database.run(async (queries) => {
+      database.acrossProjects(async (queries) => {
         const isLive = gt(revokedTokens.endTime, sql`now() - ${keptAfterEnd}`);
         const isNew =
           sinceMs === undefined ? undefined : gt(revokedTokens.createTime, new Date(sinceMs));
@@ -34,7 +34,7 @@ export function createRevocationStore(database: Database): RevocationStore {
         };
       }),
     add: ({ tokenId, clientId, endMs }) =>
-      database.run(async (queries) => {
+      database.acrossProjects(async (queries) => {
         await queries
           .insert(revokedTokens)
           .values({ tokenId, clientId, createTime: sql`now()`, endTime: new Date(endMs) })

@@ -12,7 +12,7 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
   return {
     async list(nowMs) {
       const isLive = or(isNull(signingKeys.endTime), gt(signingKeys.endTime, new Date(nowMs)));
-      const rows = await database.run((queries) =>
+      const rows = await database.acrossProjects((queries) =>
         queries
           .select()
           .from(signingKeys)
@@ -27,7 +27,7 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
       }));
     },
     addFirst: (key) =>
-      database.transaction(async (queries) => {
+      database.acrossProjects(async (queries) => {
         await queries.execute(
           sql`SELECT pg_advisory_xact_lock(${FIRST_KEY_LOCK.toString()}::bigint)`,
         );
@@ -35,7 +35,7 @@ export function createSigningKeyStore(database: Database): SigningKeyStore {
         if (others.length === 0) await queries.insert(signingKeys).values(rowOf(key));
       }),
     add: (key, endOthersMs) =>
-      database.transaction(async (queries) => {
+      database.acrossProjects(async (queries) => {
         await queries.delete(signingKeys).where(lte(signingKeys.endTime, sql`now()`));
         await queries
           .update(signingKeys)

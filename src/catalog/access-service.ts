@@ -63,7 +63,7 @@ async function create(
   if (role < 1 || role > 3) {
     throw failFields([{ field: "grant.role", description: "must be VIEWER, EDITOR or OWNER" }]);
   }
-  const row = await catalog.database.transaction(async (queries) => {
+  const row = await catalog.database.inProject(parent, async (queries) => {
     const resource = await findResource(queries, parent);
     await lockOwners(queries, resource.projectUid);
     await checkGranter(queries, { caller, parent, role });
@@ -101,7 +101,7 @@ async function checkGranter(
 
 async function list({ database }: Catalog, request: ListGrantsRequest) {
   const page = readPageRequest(`grants on ${request.parent}`, request);
-  const rows = await database.run(async (queries) => {
+  const rows = await database.inProject(request.parent, async (queries) => {
     await findResource(queries, request.parent);
     return await listGrants(queries, request.parent, page);
   });
@@ -116,7 +116,7 @@ async function remove(catalog: Catalog, { name }: DeleteGrantRequest): Promise<v
     []
   ).slice(-1);
   const parent = name.slice(0, -`/grants/${uid}`.length);
-  await catalog.database.transaction(async (queries) => {
+  await catalog.database.inProject(parent, async (queries) => {
     const resource = await findResource(queries, parent);
     await lockOwners(queries, resource.projectUid);
     const row = await findGrant(queries, parent, uid);

@@ -51,7 +51,7 @@ export function createApplicationService(catalog: Catalog): ServiceImpl<typeof A
   return {
     createApplication: (request) => createApplication(catalog, request),
     async getApplication({ name }) {
-      const application = await catalog.database.run(async (queries) => {
+      const application = await catalog.database.inProject(name, async (queries) => {
         const row = await findApplication(queries, name);
         if (!row) throw notFound(name);
         return applicationFromRow(row, await listSecrets(queries, [row.uid], timeOf(catalog)));
@@ -86,7 +86,7 @@ export async function createApplication(
   const { operations } = application;
   const time = timeOf(catalog);
   const made = await insertNamed({ name, field: "application_id" }, () =>
-    catalog.database.transaction(async (queries) => {
+    catalog.database.inProject(name, async (queries) => {
       const parent = await findProject(queries, request.parent);
       if (!parent) throw notFound(request.parent);
       const row: ApplicationRow = {
@@ -127,7 +127,7 @@ function secretRowOf(catalog: Catalog, row: ApplicationRow, secret: ClientSecret
 
 async function list(catalog: Catalog, request: ListApplicationsRequest) {
   const page = readPageRequest(`applications of ${request.parent}`, request);
-  const { rows, secrets } = await catalog.database.run(async (queries) => {
+  const { rows, secrets } = await catalog.database.inProject(request.parent, async (queries) => {
     const parent = await findProject(queries, request.parent);
     if (!parent) throw notFound(request.parent);
     const found = await listApplications(queries, parent.uid, page);
@@ -149,7 +149,7 @@ async function update(
   { application: changed, updateMask: mask }: UpdateApplicationRequest,
 ): Promise<Application> {
   const name = changed?.name ?? "";
-  const application = await catalog.database.transaction(async (queries) => {
+  const application = await catalog.database.inProject(name, async (queries) => {
     const row = await lockApplication(queries, name);
     if (!row || !changed) throw notFound(name);
     checkEtag(changed.etag, row);
@@ -172,7 +172,8 @@ async function update(
 }
 
 async function remove(catalog: Catalog, { name, etag }: DeleteApplicationRequest): Promise<void> {
-  await catalog.database.transaction(async (queries) => {
+  // An application may own other projects than its own, and they must keep an owner.
+  await catalog.database.acrossProjects(async (queries) => {
     const row = await lockApplication(queries, name);
     if (!row) throw notFound(name);
     checkEtag(etag, row);
@@ -195,7 +196,7 @@ export async function rotateSecret(
     throw failFields([{ field: "overlap", description: "must be 0 to 7 days" }]);
   }
   const secret = makeClientSecret();
-  const application = await catalog.database.transaction(async (queries) => {
+  const application = await catalog.database.inProject(name, async (queries) => {
     const row = await lockApplication(queries, name);
     if (!row) throw notFound(name);
     const now = timeOf(catalog);

@@ -36,7 +36,7 @@ export function createBranchMethods(catalog: Catalog): BranchMethods {
   return {
     createBranch: async (request) => ({ branch: await create(catalog, request) }),
     async getBranch({ name }) {
-      const row = await catalog.database.run((queries) => findBranch(queries, name));
+      const row = await catalog.database.inProject(name, (queries) => findBranch(queries, name));
       if (!row) throw notFound(name);
       return { branch: await describe(catalog, row) };
     },
@@ -66,8 +66,10 @@ async function create(catalog: Catalog, request: CreateBranchRequest): Promise<B
   const [project = "", stream = ""] = parseName(checkName(parent, "stream"), "stream") ?? [];
   const id = chooseId("branch_id", branchId, "");
   const name = formatName("branch", project, stream, id);
+  const { database, shards } = catalog;
+  const shard = await database.acrossProjects((queries) => chooseShard(queries, shards));
   const row = await insertNamed({ name, field: "branch_id" }, () =>
-    catalog.database.transaction(async (queries) => {
+    database.inProject(name, async (queries) => {
       // Locked, so that a change of generation seals this log or comes after it.
       const parentRow = await lockStream(queries, parent);
       if (!parentRow) throw notFound(parent);
@@ -76,7 +78,7 @@ async function create(catalog: Catalog, request: CreateBranchRequest): Promise<B
         streamUid: parentRow.uid,
         name,
         branchId: id,
-        shard: await chooseShard(queries, catalog.shards),
+        shard,
         createTime: new Date(catalog.now()),
       };
       await insertBranch(queries, made);
@@ -93,7 +95,7 @@ async function create(catalog: Catalog, request: CreateBranchRequest): Promise<B
 
 async function list(catalog: Catalog, request: ListBranchesRequest) {
   const page = readPageRequest(`branches of ${request.parent}`, request);
-  const rows = await catalog.database.run(async (queries) => {
+  const rows = await catalog.database.inProject(request.parent, async (queries) => {
     const parent = await findStream(queries, request.parent);
     if (!parent) throw notFound(request.parent);
     return await listBranches(queries, parent.uid, page);
@@ -105,7 +107,7 @@ async function list(catalog: Catalog, request: ListBranchesRequest) {
 }
 
 async function remove(catalog: Catalog, { name, etag }: DeleteBranchRequest): Promise<void> {
-  const log = await catalog.database.transaction(async (queries) => {
+  const log = await catalog.database.inProject(name, async (queries) => {
     const row = await lockBranch(queries, name);
     if (!row) throw notFound(name);
     // A branch never changes, so it has one etag.

@@ -101,7 +101,7 @@ async function findPlace(
   { parent, name, sink }: { parent: string; name: string; sink: Sink },
 ): Promise<{ stream: StreamRow; branch: BranchRow }> {
   const branchId = sink.branch || "main";
-  return await database.run(async (queries) => {
+  return await database.inProject(name, async (queries) => {
     const stream = await findStream(queries, parent);
     if (!stream) throw notFound(parent);
     if (await findSink(queries, name)) throw alreadyExists(name, "sink_id");
@@ -130,7 +130,7 @@ async function saveSink(
   { row, definition }: SavedSink,
 ): Promise<void> {
   await insertNamed({ name: row.name, field: "sink_id" }, () =>
-    database.transaction(async (queries) => {
+    database.inProject(row.name, async (queries) => {
       const parent = definition.streamName;
       const stream = await lockStream(queries, parent);
       if (stream?.uid !== row.streamUid) throw notFound(parent);

@@ -81,7 +81,7 @@ export async function ensureOperator(
 ): Promise<void> {
   const project = await ensureProject(catalog, "operators", "Operators");
   const name = `${project.name}/applications/operator`;
-  await catalog.database.transaction(async (queries) => {
+  await catalog.database.acrossProjects(async (queries) => {
     const row = await lockApplication(queries, name);
     const secrets = row ? await listSecrets(queries, [row.uid], new Date(catalog.now())) : [];
     const { sha256 } = describeSecret(clientSecret);
@@ -142,8 +142,8 @@ async function ensureProject(
   const name = `projects/${id}`;
   const time = new Date(catalog.now());
   await unlessExists(async () => {
-    if (await database.run((queries) => findProject(queries, name))) return;
-    await database.run((queries) =>
+    if (await database.inProject(name, (queries) => findProject(queries, name))) return;
+    await database.inProject(name, (queries) =>
       insertProject(queries, {
         uid: catalog.makeUid(),
         name,
@@ -155,7 +155,7 @@ async function ensureProject(
       }),
     );
   });
-  const row = await database.run((queries) => findProject(queries, name));
+  const row = await database.inProject(name, (queries) => findProject(queries, name));
   if (!row) throw new Error(`${name} was deleted while it was being made`);
   return row;
 }
@@ -172,7 +172,7 @@ async function ensureApplication(
 ): Promise<{ clientId: string; clientSecret: string | undefined }> {
   const { applicationId, displayName, clientId, clientSecret } = options;
   const name = `${project.name}/applications/${applicationId}`;
-  const find = () => catalog.database.run((queries) => findApplication(queries, name));
+  const find = () => catalog.database.inProject(name, (queries) => findApplication(queries, name));
   const found = await find();
   if (found) return { clientId: found.clientId, clientSecret: undefined };
   const application = create(ApplicationSchema, {
@@ -194,7 +194,7 @@ async function ensureApplication(
 /** OWNER of the project, and OPERATOR of the installation. */
 async function putRole(catalog: Catalog, project: ProjectRow, clientId: string): Promise<void> {
   const grant = { streamUid: null, clientId, version: 1, createTime: new Date(catalog.now()) };
-  await catalog.database.transaction(async (queries) => {
+  await catalog.database.acrossProjects(async (queries) => {
     await putGrant(queries, {
       ...grant,
       uid: catalog.makeUid(),

@@ -16,7 +16,7 @@ type HeldMethods = Pick<
 export function createHeldMethods(catalog: SinkCatalog): HeldMethods {
   const { database, masterKey, held } = catalog;
   const find = async (name: string): Promise<SinkDefinition> =>
-    (await database.run((queries) => loadSink(queries, masterKey, name))).definition;
+    (await database.inProject(name, (queries) => loadSink(queries, masterKey, name))).definition;
   return {
     async listHeldRecords({ parent, pageSize, pageToken }) {
       const size = pageSize > 0 ? Math.min(pageSize, 1_000) : 50;

@@ -44,13 +44,15 @@ export function createLogPurger(options: LogPurgerOptions): LogPurger {
   const { database, logger, purgeLog, now = Date.now } = options;
   const sweep = async () => {
     const before = new Date(now() - BEHIND_MS);
-    const rows = await database.run((queries) =>
+    const rows = await database.acrossProjects((queries) =>
       queries.select().from(purges).where(lt(purges.createTime, before)).limit(SWEEP_LOGS_MAX),
     );
     for (const row of rows) await purgeLog({ uid: row.logUid, shard: row.shard });
     const uids = rows.map((row) => row.logUid);
     if (uids.length === 0) return;
-    await database.run((queries) => queries.delete(purges).where(inArray(purges.logUid, uids)));
+    await database.acrossProjects((queries) =>
+      queries.delete(purges).where(inArray(purges.logUid, uids)),
+    );
   };
   const timer = setInterval(() => {
     sweep().catch((error: unknown) => logger.warn("logs could not be purged yet", { error }));

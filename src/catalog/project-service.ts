@@ -36,7 +36,7 @@ export function createProjectService(catalog: Catalog): ServiceImpl<typeof Proje
       project: await create(catalog, request, callerOf(context)),
     }),
     async getProject({ name }) {
-      const row = await database.run((queries) => findProject(queries, name));
+      const row = await database.inProject(name, (queries) => findProject(queries, name));
       if (!row) throw notFound(name);
       return { project: projectFromRow(row) };
     },
@@ -67,7 +67,7 @@ async function create(
     updateTime: time,
   };
   await insertNamed({ name: row.name, field: "project_id" }, () =>
-    catalog.database.transaction(async (queries) => {
+    catalog.database.inProject(row.name, async (queries) => {
       await insertProject(queries, row);
       await putGrant(queries, {
         uid: catalog.makeUid(),
@@ -87,7 +87,7 @@ async function create(
 
 async function list({ database }: Catalog, request: ListProjectsRequest, caller: Principal) {
   const page = readPageRequest(`projects of ${caller.id}`, request);
-  const rows = await database.run(async (queries) => {
+  const rows = await database.acrossProjects(async (queries) => {
     const role = await findRole(queries, "", caller.id);
     const isOperator = role === AccessRule_Role.OPERATOR;
     return await listProjects(queries, page, isOperator ? undefined : caller.id);
@@ -101,7 +101,7 @@ async function update(
   { project: changed, updateMask: mask }: UpdateProjectRequest,
 ): Promise<Project> {
   const name = changed?.name ?? "";
-  const project = await catalog.database.transaction(async (queries) => {
+  const project = await catalog.database.inProject(name, async (queries) => {
     const row = await lockProject(queries, name);
     if (!row || !changed) throw notFound(name);
     checkEtag(changed.etag, row);
@@ -122,7 +122,7 @@ async function update(
 }
 
 async function remove(catalog: Catalog, { name, etag }: DeleteProjectRequest): Promise<void> {
-  const logs = await catalog.database.transaction(async (queries) => {
+  const logs = await catalog.database.inProject(name, async (queries) => {
     const row = await lockProject(queries, name);
     if (!row) throw notFound(name);
     checkEtag(etag, row);

@@ -35,7 +35,8 @@ import { updateSink } from "./update-sink.ts";
 /** The rpcs of SinkService. */
 export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof SinkService> {
   const { database, masterKey } = catalog;
-  const load = (name: string) => database.run((queries) => loadSink(queries, masterKey, name));
+  const load = (name: string) =>
+    database.inProject(name, (queries) => loadSink(queries, masterKey, name));
   const view = async (saved: SavedSink) => ({ sink: await viewOne(catalog, saved) });
   const change = async (name: string, how: (row: SinkRow) => Partial<SinkRow> | undefined) => {
     await changeRow(catalog, name, how);
@@ -68,13 +69,16 @@ async function viewOne(catalog: SinkCatalog, saved: SavedSink): Promise<Sink> {
 
 async function list(catalog: SinkCatalog, request: ListSinksRequest) {
   const page = readPageRequest(`sinks of ${request.parent}`, request);
-  const rows = await catalog.database.run(async (queries) => {
+  const rows = await catalog.database.inProject(request.parent, async (queries) => {
     const parent = await findStream(queries, request.parent);
     if (!parent) throw notFound(request.parent);
     return await listSinkRows(queries, parent.uid, page);
   });
   const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
-  return { sinks: await viewSinks(catalog, await openSinkRows(catalog, shown)), nextPageToken };
+  return {
+    sinks: await viewSinks(catalog, await openSinkRows(catalog, request.parent, shown)),
+    nextPageToken,
+  };
 }
 
 async function changeRow(
@@ -82,7 +86,7 @@ async function changeRow(
   name: string,
   how: (row: SinkRow) => Partial<SinkRow> | undefined,
 ): Promise<void> {
-  await database.transaction(async (queries) => {
+  await database.inProject(name, async (queries) => {
     const row = await lockSink(queries, name);
     if (!row) throw notFound(name);
     const values = how(row);
@@ -97,7 +101,7 @@ async function remove(
   { database, refresh }: SinkCatalog,
   { name, etag }: DeleteSinkRequest,
 ): Promise<void> {
-  await database.transaction(async (queries) => {
+  await database.inProject(name, async (queries) => {
     const row = await lockSink(queries, name);
     if (!row) throw notFound(name);
     checkEtag(etag, row);
@@ -141,7 +145,7 @@ async function test(
 
 /** The stream, the branch, and the saved sink when the tested one has a name. */
 async function findTested({ database, masterKey }: SinkCatalog, parent: string, sink: Sink) {
-  return await database.run(async (queries) => {
+  return await database.inProject(parent, async (queries) => {
     const stream = await findStream(queries, parent);
     const branch = await findBranch(queries, `${parent}/branches/${sink.branch || "main"}`);
     if (!stream) throw notFound(parent);

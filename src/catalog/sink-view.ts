@@ -56,16 +56,19 @@ function viewSink(
   });
 }
 
-/** Rows with their definitions; what cannot be decrypted is logged and left out. */
+/** Rows of a stream's sinks with their definitions; what cannot be decrypted is logged and left out. */
 export async function openSinkRows(
   { database, masterKey, logger }: Pick<SinkCatalog, "database" | "masterKey" | "logger">,
+  stream: string,
   rows: readonly SinkRow[],
 ): Promise<SavedSink[]> {
   if (rows.length === 0) return [];
   const uids = rows.map((row) => row.uid);
   const onSealed = (sink: string, error: unknown) =>
     logger.error("a sink cannot be decrypted", { sink, error });
-  const found = await database.run((queries) => readSinks(queries, uids, { masterKey, onSealed }));
+  const found = await database.inProject(stream, (queries) =>
+    readSinks(queries, uids, { masterKey, onSealed }),
+  );
   const byUid = new Map(found.map((definition) => [definition.uid, definition]));
   return rows.flatMap((row) => {
     const definition = byUid.get(row.uid);

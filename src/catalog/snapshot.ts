@@ -107,10 +107,10 @@ async function readChanges(
 ): Promise<{ newest: number; update: DefinitionUpdate | undefined }> {
   const { database } = options;
   if (seen !== undefined) {
-    const newest = await database.run((queries) => readNewest(queries));
+    const newest = await database.acrossProjects((queries) => readNewest(queries));
     if (newest === seen) return { newest, update: undefined };
   }
-  return await database.transaction(
+  return await database.acrossProjects(
     async (queries) => {
       const newest = await readNewest(queries);
       const uids = await changedUids(queries, seen, newest);

@@ -43,7 +43,7 @@ export function createStreamService(catalog: Catalog): ServiceImpl<typeof Stream
       stream: await createStream(catalog, request, { isOnlyCheck: request.validateOnly }),
     }),
     async getStream({ name }) {
-      const row = await catalog.database.run((queries) => findStream(queries, name));
+      const row = await catalog.database.inProject(name, (queries) => findStream(queries, name));
       if (!row) throw notFound(name);
       return { stream: streamFromRow(row) };
     },
@@ -65,14 +65,16 @@ export async function createStream(
   },
   { isOnlyCheck = false } = {},
 ): Promise<Stream> {
+  const { database } = catalog;
   const stream = createMessage(StreamSchema, request.stream);
   const [project = ""] = parseName(checkName(request.parent, "project"), "project") ?? [];
   const id = chooseId("stream_id", request.streamId, stream.displayName);
   checkStream(stream);
   const name = formatName("stream", project, id);
   const time = new Date(catalog.now());
+  const shard = await database.acrossProjects((queries) => chooseShard(queries, catalog.shards));
   const row = await insertNamed({ name, field: "stream_id" }, () =>
-    catalog.database.transaction(async (queries) => {
+    database.inProject(name, async (queries) => {
       const parent = await findProject(queries, request.parent);
       if (!parent) throw notFound(request.parent);
       const made: StreamRow = {
@@ -98,7 +100,7 @@ export async function createStream(
         streamUid: made.uid,
         name: formatName("branch", project, id, "main"),
         branchId: "main",
-        shard: await chooseShard(queries, catalog.shards),
+        shard,
         createTime: time,
       });
       return made;
@@ -110,7 +112,7 @@ export async function createStream(
 
 async function list({ database }: Catalog, request: ListStreamsRequest) {
   const page = readPageRequest(`streams of ${request.parent}`, request);
-  const rows = await database.run(async (queries) => {
+  const rows = await database.inProject(request.parent, async (queries) => {
     const parent = await findProject(queries, request.parent);
     if (!parent) throw notFound(request.parent);
     return await listStreams(queries, parent.uid, page);
@@ -120,7 +122,7 @@ async function list({ database }: Catalog, request: ListStreamsRequest) {
 }
 
 async function remove(catalog: Catalog, { name, etag }: DeleteStreamRequest): Promise<void> {
-  const logs = await catalog.database.transaction(async (queries) => {
+  const logs = await catalog.database.inProject(name, async (queries) => {
     const row = await lockStream(queries, name);
     if (!row) throw notFound(name);
     checkEtag(etag, row);

@@ -71,7 +71,7 @@ async function load(
   { database, masterKey }: SinkCatalog,
   name: string,
 ): Promise<{ saved: SavedSink; stream: StreamRow }> {
-  return await database.run(async (queries) => {
+  return await database.inProject(name, async (queries) => {
     const saved = await loadSink(queries, masterKey, name);
     const stream = await findStream(queries, saved.definition.streamName);
     if (!stream) throw notFound(name);
@@ -100,7 +100,7 @@ function onlyConfig({ config }: Sink): Sink {
 async function saveVersion(catalog: SinkCatalog, saved: SavedSink, sink: Sink): Promise<SavedSink> {
   const { database, masterKey, logs } = catalog;
   const { log, versions } = saved.definition;
-  await database.transaction(async (queries) => {
+  await database.inProject(saved.row.name, async (queries) => {
     const row = await lockSink(queries, saved.row.name);
     if (row?.uid !== saved.row.uid) throw notFound(saved.row.name);
     checkEtag(etagOf(saved.row), row);
@@ -113,5 +113,7 @@ async function saveVersion(catalog: SinkCatalog, saved: SavedSink, sink: Sink): 
     await updateSinkRow(queries, row.uid, { version: row.version + 1, updateTime });
   });
   await catalog.refresh();
-  return await database.run((queries) => loadSink(queries, masterKey, saved.row.name));
+  return await database.inProject(saved.row.name, (queries) =>
+    loadSink(queries, masterKey, saved.row.name),
+  );
 }

@@ -34,14 +34,14 @@ export async function updateStream(
 ): Promise<Stream> {
   const name = request.stream?.name ?? "";
   const { database } = catalog;
-  const before = await database.run((queries) => findStream(queries, name));
+  const before = await database.inProject(name, (queries) => findStream(queries, name));
   if (!before) throw notFound(name);
   const time = new Date(catalog.now());
   if (planUpdate(before, request, time).generation !== before.generation) {
     // On its own, so that it outlasts a transaction that fails after the seal.
-    await database.run((queries) => noteSealing(queries, before.uid, time));
+    await database.inProject(name, (queries) => noteSealing(queries, before.uid, time));
   }
-  const row = await database.transaction(async (queries) => {
+  const row = await database.inProject(name, async (queries) => {
     const current = await lockStream(queries, name);
     if (!current) throw notFound(name);
     const values = planUpdate(current, request, time);
@@ -58,9 +58,9 @@ export async function updateStream(
 export async function finishSeals(catalog: Catalog): Promise<void> {
   const { database, logger } = catalog;
   const before = new Date(catalog.now() - UNFINISHED_MS);
-  const names = await database.run((queries) => listUnfinishedSeals(queries, before));
+  const names = await database.acrossProjects((queries) => listUnfinishedSeals(queries, before));
   for (const name of names) {
-    await database.transaction(async (queries) => {
+    await database.inProject(name, async (queries) => {
       const current = await lockStream(queries, name);
       if (!current?.sealingTime || current.sealingTime >= before) return;
       const updateTime = new Date(catalog.now());

@@ -31,7 +31,7 @@ export function startUpkeep(catalog: Catalog): Upkeep {
 
 /** Deletes old changes, and secrets that ended. */
 async function forget(database: Database, now: Date): Promise<void> {
-  await database.run(async (queries) => {
+  await database.acrossProjects(async (queries) => {
     const kept = sql`(SELECT max(${changes.seq}) FROM ${changes}) - ${CHANGES_KEPT}`;
     await queries.delete(changes).where(lt(changes.seq, kept));
     await queries.delete(applicationSecrets).where(lt(applicationSecrets.endTime, now));

@@ -4,7 +4,7 @@ import type { Database } from "./client.ts";
 
 /** Ids (4 bytes, see `core/envelope.ts`) of the keys; none while nothing is sealed. */
 export async function readMasterKeyIds(database: Database): Promise<readonly Uint8Array[]> {
-  const rows = await database.run((queries) =>
+  const rows = await database.acrossProjects((queries) =>
     queries.execute<{ id: Uint8Array }>(sql`
       SELECT DISTINCT substring(sealed_private_key FROM 2 FOR 4) AS id FROM tributary.signing_keys
       UNION SELECT DISTINCT substring(sealed FROM 2 FOR 4) FROM tributary.sink_versions`),
