@@ -1,7 +1,10 @@
 /** What an installation has before anybody made something: a demo, or at least an operator. */
 import { create } from "@bufbuild/protobuf";
 import { AccessRule_Role } from "#gen/tributary/access/v1/access_pb.js";
-import { ApplicationSchema } from "#gen/tributary/management/v1/application_pb.js";
+import {
+  type Application,
+  ApplicationSchema,
+} from "#gen/tributary/management/v1/application_pb.js";
 import { Start_Position } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type } from "#gen/tributary/management/v1/stream_pb.js";
 import { reasonOf } from "../core/errors.ts";
@@ -173,22 +176,28 @@ async function ensureApplication(
   const { applicationId, displayName, clientId, clientSecret } = options;
   const name = `${project.name}/applications/${applicationId}`;
   const find = () => catalog.database.inProject(name, (queries) => findApplication(queries, name));
+  if (!(await find())) {
+    const application = create(ApplicationSchema, {
+      displayName,
+      clientCredentialsEnabled: true,
+      operations: allOperations,
+    });
+    let made: { application: Application; clientSecret: string } | undefined;
+    await unlessExists(async () => {
+      made = await createApplication(
+        catalog,
+        { parent: project.name, applicationId, application },
+        {
+          ...(clientId !== undefined && { clientId }),
+          ...(clientSecret !== undefined && { secret: describeSecret(clientSecret) }),
+        },
+      );
+    });
+    if (made) return { clientId: made.application.clientId, clientSecret: made.clientSecret };
+  }
   const found = await find();
-  if (found) return { clientId: found.clientId, clientSecret: undefined };
-  const application = create(ApplicationSchema, {
-    displayName,
-    clientCredentialsEnabled: true,
-    operations: allOperations,
-  });
-  const made = await createApplication(
-    catalog,
-    { parent: project.name, applicationId, application },
-    {
-      ...(clientId !== undefined && { clientId }),
-      ...(clientSecret !== undefined && { secret: describeSecret(clientSecret) }),
-    },
-  );
-  return { clientId: made.application.clientId, clientSecret: made.clientSecret };
+  if (!found) throw new Error(`${name} was deleted while it was being made`);
+  return { clientId: found.clientId, clientSecret: undefined };
 }
 
 /** OWNER of the project, and OPERATOR of the installation. */

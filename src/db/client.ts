@@ -8,19 +8,14 @@ import type { Logger } from "../core/logger.ts";
 import { projectOf } from "../core/names.ts";
 import { StartError } from "../core/start-error.ts";
 import { databaseCodeOf, databaseUnavailable, translateDatabaseError } from "./database-errors.ts";
-import * as schema from "./schema.ts";
+import type * as schema from "./schema.ts";
+import { runTransaction } from "./transaction.ts";
 
 /** What stores take: the database, or a transaction on it. */
 export type Queries = PgDatabase<PostgresJsQueryResultHKT, typeof schema>;
 
-/** An open database. */
+/** An open database. What it runs has a scope: the rows of one project, or of all. */
 export interface Database {
-  /** Bare drizzle: its errors are not translated, its waits not bounded. Prefer `run`. */
-  readonly db: Queries;
-  /** Bare postgres.js. */
-  readonly sql: Sql;
-  /** Opens a client of its own with the same settings, such as for LISTEN. */
-  openClient(max: number): Sql;
   /**
    * One transaction on the rows of one project: committed when `work` resolves, else rolled back.
    * `name` is the project's name or any name below it; one that lies in no project fails with
@@ -35,10 +30,10 @@ export interface Database {
     work: (queries: Queries) => Promise<T>,
     options?: TransactionOptions,
   ): Promise<T>;
-  /** Runs queries; fails with DATABASE_UNAVAILABLE, at the latest after `waitMs`. */
-  run<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
-  /** The same in one transaction: committed when `work` resolves, else rolled back. */
-  transaction<T>(work: (queries: Queries) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** Bare postgres.js, as the user that owns the tables: for migrations and probes. */
+  readonly sql: Sql;
+  /** Opens a client of its own with the same settings, such as for LISTEN. */
+  openClient(max: number): Sql;
   /** Ends all connections; queries under way get 2 s. */
   close(): Promise<void>;
 }
@@ -62,6 +57,7 @@ export interface DatabaseOptions {
 
 const connectTimeoutMs = 5_000;
 const statementTimeoutMs = 10_000;
+const closeMs = 2_000;
 
 /** Opens a pool. Nothing connects before the first query. */
 export function openDatabase({
@@ -81,27 +77,38 @@ export function openDatabase({
       onnotice: (notice) => logger.debug("notice of Postgres", { text: notice.message }),
     } as postgres.Options<Record<string, never>>);
   const sql = openClient(max);
-  const db: Queries = drizzle(sql, { schema, casing: "snake_case" });
-  const bound = <T>(work: Promise<T>) => waitFor(work, waitMs);
-  const transaction: Database["transaction"] = (work, { isSnapshot = false } = {}) =>
-    bound(
-      db.transaction(
-        work,
-        isSnapshot ? { isolationLevel: "repeatable read", accessMode: "read only" } : undefined,
-      ),
-    );
+  // Tells the client to leave times and JSON to the columns of schema.ts.
+  drizzle(sql);
+  const running = new Set<Promise<unknown>>();
+  let isClosed = false;
+  const run = async <T>(opening: string, work: (queries: Queries) => Promise<T>): Promise<T> => {
+    if (isClosed) throw databaseUnavailable(new Error("the database was closed"));
+    const transaction = runTransaction(sql, opening, work);
+    running.add(transaction);
+    const forget = () => running.delete(transaction);
+    transaction.then(forget, forget);
+    return await waitFor(transaction, waitMs);
+  };
   return {
-    db,
+    async inProject(name, work) {
+      const project = projectOf(name);
+      if (!project) throw notFound(name);
+      return await run("BEGIN", work);
+    },
+    acrossProjects: (work, { isSnapshot = false } = {}) =>
+      run(isSnapshot ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", work),
     sql,
     openClient,
-    inProject: async (name, work) => {
-      if (!projectOf(name)) throw notFound(name);
-      return await transaction(work);
+    async close() {
+      isClosed = true;
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise((resolve) => {
+        timer = setTimeout(resolve, closeMs);
+      });
+      await Promise.race([Promise.allSettled(running), late]);
+      clearTimeout(timer);
+      await sql.end({ timeout: closeMs / 1_000 });
     },
-    acrossProjects: transaction,
-    run: (work) => bound(work(db)),
-    transaction,
-    close: () => sql.end({ timeout: 2 }),
   };
 }
 
@@ -140,7 +147,7 @@ function openSocket(options: { host: string[]; port: number[]; path?: string | f
  */
 export async function checkDatabase(database: Database): Promise<void> {
   try {
-    await database.run((queries) => queries.execute("select 1"));
+    await database.acrossProjects((queries) => queries.execute("select 1"));
   } catch (error) {
     const code = databaseCodeOf(error);
     if (code === undefined || !/^(28|3D|42501)/.test(code)) throw error;

@@ -105,7 +105,7 @@ test("the time of use is shown and wakes no snapshot", async () => {
   const { ops, database, snapshot, clientId } = await useApplication();
   const known = snapshot.applicationByClientId(clientId);
   const time = new Date("2026-01-02T03:04:05Z");
-  await database.run((queries) => noteApplicationUse(queries, clientId, time));
+  await database.acrossProjects((queries) => noteApplicationUse(queries, clientId, time));
   await snapshot.refresh();
   expect(snapshot.applicationByClientId(clientId)).toBe(known);
   const { applications } = await ops.applications.listApplications({ parent: "projects/a" });

@@ -63,9 +63,9 @@ test("the drizzle tables and the migrations agree on every column", async () => 
 
 test("a unique violation becomes ALREADY_EXISTS and names its constraint", async () => {
   const { database } = await useTestDatabase();
-  await database.run((db) => db.insert(schema.projects).values(project("a")));
+  await database.acrossProjects((db) => db.insert(schema.projects).values(project("a")));
   const error = await database
-    .run((db) => db.insert(schema.projects).values({ ...project("a"), uid: "other" }))
+    .acrossProjects((db) => db.insert(schema.projects).values({ ...project("a"), uid: "other" }))
     .catch((caught: unknown) => caught);
   expect(reasonOf(error)).toBe("ALREADY_EXISTS");
   expect(uniqueViolationOf((error as Error).cause)).toBe("projects_name_key");
@@ -73,12 +73,12 @@ test("a unique violation becomes ALREADY_EXISTS and names its constraint", async
 
 test("a transaction that throws leaves nothing", async () => {
   const { database } = await useTestDatabase();
-  const work = database.transaction(async (tx) => {
+  const work = database.acrossProjects(async (tx) => {
     await tx.insert(schema.projects).values(project("b"));
     throw new Error("stop");
   });
   await expect(work).rejects.toThrow("stop");
-  const rows = await database.run((db) =>
+  const rows = await database.acrossProjects((db) =>
     db.select().from(schema.projects).where(eq(schema.projects.name, "projects/b")),
   );
   expect(rows).toEqual([]);
@@ -86,14 +86,14 @@ test("a transaction that throws leaves nothing", async () => {
 
 test("each change is noted in the order of the commits", async () => {
   const { database } = await useTestDatabase();
-  await database.run((db) => db.insert(schema.projects).values(project("c")));
-  await database.run((db) =>
+  await database.acrossProjects((db) => db.insert(schema.projects).values(project("c")));
+  await database.acrossProjects((db) =>
     db.update(schema.projects).set({ description: "unseen" }).where(eq(schema.projects.uid, "uc")),
   );
-  await database.run((db) =>
+  await database.acrossProjects((db) =>
     db.update(schema.projects).set({ version: 2 }).where(eq(schema.projects.uid, "uc")),
   );
-  const rows = await database.run((db) => db.select().from(schema.changes));
+  const rows = await database.acrossProjects((db) => db.select().from(schema.changes));
   expect(rows.map(({ kind, uid }) => ({ kind, uid }))).toEqual([
     { kind: "project", uid: "uc" },
     { kind: "project", uid: "uc" },
@@ -106,7 +106,7 @@ test("a Postgres that is gone gives DATABASE_UNAVAILABLE with a hint, and works 
   const database = openDatabase({ url, logger: quietLogger, max: 2, waitMs: 3_000 });
   try {
     await migrate(database, quietLogger);
-    const read = () => database.run((db) => db.select().from(schema.projects));
+    const read = () => database.acrossProjects((db) => db.select().from(schema.projects));
     await read();
     await server.kill("SIGKILL");
     // Orphans of the killed server answer, and hold its memory, for a moment.
@@ -140,9 +140,30 @@ test("a server that accepts and never answers gives DATABASE_UNAVAILABLE in time
   const url = `postgres://nobody@127.0.0.1:${port}/none`;
   const database = openDatabase({ url, logger: quietLogger, max: 1, waitMs: 300 });
   const start = performance.now();
-  const error = await database.run((db) => db.execute("SELECT 1")).catch((e: unknown) => e);
+  const error = await database
+    .acrossProjects((db) => db.execute("SELECT 1"))
+    .catch((e: unknown) => e);
   expect(reasonOf(error)).toBe("DATABASE_UNAVAILABLE");
   expect(performance.now() - start).toBeLessThan(3_000);
   await database.close();
   hole.close();
+});
+
+test("a connection lost within a transaction fails that call alone, whatever it still asks", async () => {
+  const { database } = await useTestDatabase();
+  const answers: unknown[] = [];
+  const call = database.acrossProjects(async (db) => {
+    const [backend] = await db.execute<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    const killer = database.openClient(1);
+    await killer`SELECT pg_terminate_backend(${backend!.pid})`;
+    await killer.end();
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      answers.push(await db.execute("SELECT 1").catch((error: unknown) => error));
+    }
+    throw new Error("stop");
+  });
+  await expect(call).rejects.toThrow("stop");
+  expect(answers.every((answer) => answer instanceof Error)).toBe(true);
+  await database.acrossProjects((db) => db.execute("SELECT 1"));
 });

@@ -1,0 +1,88 @@
+/**
+ * Transactions on postgres.js. Its own `begin` sends a ROLLBACK also on a connection that is gone,
+ * and dies of that (an exception outside any promise); it also waits for BEGIN before the first query.
+ */
+import { PgDatabase, PgDialect } from "drizzle-orm/pg-core";
+import { PostgresJsSession } from "drizzle-orm/postgres-js";
+import type { ReservedSql, Sql } from "postgres";
+import type { Queries } from "./client.ts";
+
+/** What postgres.js hands to `onexecute`: its own connection, the same for all queries of one. */
+interface Connection {
+  onclose: (() => void) | null;
+}
+
+const dialect = new PgDialect({ casing: "snake_case" });
+
+/**
+ * Runs `work` between `opening` (BEGIN, and what sets the scope, in one text) and COMMIT, or ROLLBACK
+ * when it throws. The opening travels with the first query of `work`, so it costs no round trip.
+ * A connection that is lost meanwhile fails whatever is asked of it from then on.
+ */
+export async function runTransaction<T>(
+  sql: Sql,
+  opening: string,
+  work: (queries: Queries) => Promise<T>,
+): Promise<T> {
+  const reserved = await sql.reserve();
+  const session = guard(reserved);
+  const opened = session.run(opening);
+  // Queries after a failed opening fail as well; it is the opening's error that tells why.
+  opened.catch(() => undefined);
+  try {
+    const result = await work(session.queries);
+    await opened;
+    await session.run("COMMIT");
+    return result;
+  } catch (error) {
+    const cause = await opened.then(
+      () => error,
+      (reason: unknown) => reason,
+    );
+    // A connection's end follows its last error within the same turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!session.isLost()) await session.run("ROLLBACK").catch(() => undefined);
+    throw cause;
+  } finally {
+    session.release();
+  }
+}
+
+function guard(reserved: ReservedSql) {
+  let isLost = false;
+  let connection: Connection | undefined;
+  const follow = (executing: Connection) => {
+    connection = executing;
+    connection.onclose = () => {
+      isLost = true;
+    };
+    return true;
+  };
+  const check = () => {
+    if (!isLost) return;
+    throw Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
+  };
+  const client = {
+    unsafe: (...query: Parameters<ReservedSql["unsafe"]>) => {
+      check();
+      return reserved.unsafe(...query);
+    },
+  };
+  return {
+    queries: new PgDatabase(
+      dialect,
+      new PostgresJsSession(client as unknown as Sql, dialect, undefined),
+      undefined,
+    ) as unknown as Queries,
+    isLost: () => isLost,
+    run: async (text: string) => {
+      check();
+      await reserved.unsafe(text, [], { onexecute: follow } as object);
+    },
+    release() {
+      if (connection) connection.onclose = null;
+      // The pool takes a lost one back by itself.
+      if (!isLost) reserved.release();
+    },
+  };
+}
