@@ -3,7 +3,7 @@
  * the checks that may change at any time: expiry, revocation, the application.
  */
 import type { Definitions } from "../core/definitions.ts";
-import type { ApplicationPrincipal, Principal } from "../core/principal.ts";
+import type { Principal } from "../core/principal.ts";
 import { type AccessTokens, TOKEN_BYTES_MAX } from "./access-token.ts";
 import { checkFresh } from "./authenticate-client.ts";
 import { tokenInvalid, tokenMissing, tokenRepeated } from "./challenge.ts";
@@ -78,7 +78,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const isGood =
       nowMs < principal.expiresAtMs + skewMs &&
       !revocations.has(principal.tokenId) &&
-      (principal.kind !== "application" || isApplicationGood(definitions, principal)) &&
+      isOwnerGood(definitions, principal) &&
       (credential === "access-token" || verifiers[credential]?.isGood(principal) === true);
     if (!isGood) throw tokenInvalid();
   };
@@ -124,7 +124,10 @@ function sessionKey(session: string): string {
   return `\0${session}`;
 }
 
-function isApplicationGood(definitions: Definitions, principal: ApplicationPrincipal): boolean {
+/** Whether the application or person that the credential stands for is still there and enabled. */
+function isOwnerGood(definitions: Definitions, principal: Principal): boolean {
+  if (principal.kind === "person") return definitions.person(principal.id)?.isDisabled === false;
+  if (principal.kind === "token") return true;
   const application = definitions.applicationByClientId(principal.id);
   return application?.isDisabled === false && application.projectUid === principal.projectUid;
 }

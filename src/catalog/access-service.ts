@@ -74,7 +74,7 @@ async function create(
       ...resource,
       uid: catalog.makeUid(),
       resource: parent,
-      clientId,
+      principalId: clientId,
       role,
       version: 1,
       createTime: new Date(catalog.now()),

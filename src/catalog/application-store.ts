@@ -141,14 +141,14 @@ export async function deleteEndedSecrets(
     .where(and(eq(applicationSecrets.applicationUid, applicationUid), isEnded));
 }
 
-/** Projects of which a client is OWNER, by uid. */
-export async function ownedProjects(queries: Queries, clientId: string): Promise<string[]> {
+/** Projects of which an application or person is OWNER, by uid. */
+export async function ownedProjects(queries: Queries, principalId: string): Promise<string[]> {
   const rows = await queries
     .select({ projectUid: grants.projectUid })
     .from(grants)
     .where(
       and(
-        eq(grants.clientId, clientId),
+        eq(grants.principalId, principalId),
         eq(grants.role, AccessRule_Role.OWNER),
         isNull(grants.streamUid),
       ),

@@ -3,6 +3,7 @@ import type {
   ApplicationDefinition,
   Definitions,
   GrantDefinition,
+  PersonDefinition,
   SinkDefinition,
   StreamDefinition,
 } from "../core/definitions.ts";
@@ -12,6 +13,7 @@ export interface DefinitionUpdate {
   readonly streams: DefinitionPart<StreamDefinition>;
   readonly sinks: DefinitionPart<SinkDefinition>;
   readonly applications: DefinitionPart<ApplicationDefinition>;
+  readonly persons: DefinitionPart<PersonDefinition>;
   readonly grants: DefinitionPart<GrantDefinition>;
 }
 
@@ -36,6 +38,7 @@ export function createDefinitionIndex(): DefinitionIndex {
   ]);
   const sinks = createTable<SinkDefinition>((sink) => [sink.name, sink.log.uid]);
   const applications = createTable<ApplicationDefinition>((each) => [each.clientId]);
+  const persons = createTable<PersonDefinition>((person) => [person.id]);
   const grants = createTable<GrantDefinition>((grant) => [grant.principalId]);
   const none: readonly never[] = [];
   return {
@@ -48,12 +51,14 @@ export function createDefinitionIndex(): DefinitionIndex {
       sinks: () => sinks.byUid.values(),
       sinksOfLog: (logUid) => sinks.byKey.get(logUid) ?? none,
       applicationByClientId: (clientId) => applications.byKey.get(clientId)?.[0],
+      person: (id) => persons.byKey.get(id)?.[0],
       grantsOf: (principalId) => grants.byKey.get(principalId) ?? none,
     },
     apply(update) {
       streams.apply(update.streams);
       sinks.apply(update.sinks);
       applications.apply(update.applications);
+      persons.apply(update.persons);
       grants.apply(update.grants);
     },
   };

@@ -7,18 +7,21 @@ import type {
   ApplicationDefinition,
   GrantDefinition,
   LogDefinition,
+  PersonDefinition,
   SinkDefinition,
   SinkVersion,
   StreamDefinition,
   StreamVersion,
 } from "../core/definitions.ts";
 import { streamOf } from "../core/names.ts";
+import { PERSON_PREFIX } from "../core/principal.ts";
 import type { Queries } from "../db/client.ts";
 import {
   applicationSecrets,
   applications,
   branches,
   grants,
+  persons,
   sinks,
   sinkVersions,
   streams,
@@ -180,13 +183,20 @@ export async function readApplications(
   }));
 }
 
+/** People, as authentication sees them. */
+export async function readPersons(queries: Queries, uids: Uids): Promise<PersonDefinition[]> {
+  const { uid, isDisabled } = persons;
+  const rows = await queries.select({ uid, isDisabled }).from(persons).where(among(uid, uids));
+  return rows.map((row) => ({ ...row, id: `${PERSON_PREFIX}${row.uid}` }));
+}
+
 /** Grants, the ones on the installation included. */
 export async function readGrants(queries: Queries, uids: Uids): Promise<GrantDefinition[]> {
   return await queries
     .select({
       uid: grants.uid,
       resource: grants.resource,
-      principalId: grants.clientId,
+      principalId: grants.principalId,
       role: grants.role,
     })
     .from(grants)

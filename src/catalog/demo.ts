@@ -202,7 +202,12 @@ async function ensureApplication(
 
 /** OWNER of the project, and OPERATOR of the installation. */
 async function putRole(catalog: Catalog, project: ProjectRow, clientId: string): Promise<void> {
-  const grant = { streamUid: null, clientId, version: 1, createTime: new Date(catalog.now()) };
+  const grant = {
+    streamUid: null,
+    principalId: clientId,
+    version: 1,
+    createTime: new Date(catalog.now()),
+  };
   await catalog.database.acrossProjects(async (queries) => {
     await putGrant(queries, {
       ...grant,

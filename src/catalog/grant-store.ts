@@ -1,4 +1,4 @@
-/** Roles of clients in the database. */
+/** Roles of applications and people in the database. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { and, eq, isNull, sql } from "drizzle-orm";
@@ -13,39 +13,42 @@ import { newestFirst } from "./newest-first.ts";
 /** A row of `grants`. */
 export type GrantRow = typeof grants.$inferSelect;
 
+/** What a row is made of. */
+export type GrantValues = typeof grants.$inferInsert;
+
 /** The grant as callers see it. */
 export function grantFromRow(row: GrantRow): Grant {
   return create(GrantSchema, {
     name: `${row.resource}/grants/${row.uid}`,
-    clientId: row.clientId,
+    clientId: row.clientId ?? "",
     role: row.role,
     createTime: timestampFromDate(row.createTime),
   });
 }
 
-/** Gives a role, in place of the one that the client had on the resource. */
-export async function putGrant(queries: Queries, row: GrantRow): Promise<GrantRow> {
+/** Gives a role, in place of the one that the principal had on the resource. */
+export async function putGrant(queries: Queries, row: GrantValues): Promise<GrantRow> {
   const [stored] = await queries
     .insert(grants)
     .values(row)
     .onConflictDoUpdate({
-      target: [grants.resource, grants.clientId],
+      target: [grants.resource, grants.principalId],
       set: { role: row.role, version: sql`${grants.version} + 1` },
     })
     .returning();
   return stored!;
 }
 
-/** The role that a client has on exactly this resource; 0 for none. */
+/** The role that an application or person has on exactly this resource; 0 for none. */
 export async function findRole(
   queries: Queries,
   resource: string,
-  clientId: string,
+  principalId: string,
 ): Promise<number> {
   const [row] = await queries
     .select({ role: grants.role })
     .from(grants)
-    .where(and(eq(grants.resource, resource), eq(grants.clientId, clientId)));
+    .where(and(eq(grants.resource, resource), eq(grants.principalId, principalId)));
   return row?.role ?? 0;
 }
 

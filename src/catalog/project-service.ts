@@ -74,7 +74,7 @@ async function create(
         projectUid: row.uid,
         streamUid: null,
         resource: row.name,
-        clientId: caller.id,
+        principalId: caller.id,
         role: AccessRule_Role.OWNER,
         version: 1,
         createTime: time,

@@ -40,16 +40,16 @@ export async function lockProject(queries: Queries, name: string): Promise<Proje
   return (await queries.select().from(projects).where(eq(projects.name, name)).for("update"))[0];
 }
 
-/** A page of all projects, or of those on which (or on a stream of which) a client has a role. */
+/** A page of all projects, or of those on which (or on a stream of which) a principal has a role. */
 export async function listProjects(
   queries: Queries,
   page: PageRequest,
-  clientId: string | undefined,
+  principalId: string | undefined,
 ): Promise<ProjectRow[]> {
   let condition: SQL | undefined;
-  if (clientId !== undefined) {
+  if (principalId !== undefined) {
     const granted = queries.select({ uid: grants.projectUid }).from(grants);
-    condition = inArray(projects.uid, granted.where(eq(grants.clientId, clientId)));
+    condition = inArray(projects.uid, granted.where(eq(grants.principalId, principalId)));
   }
   const { where, orderBy, limit } = newestFirst(projects, page, condition);
   return await queries

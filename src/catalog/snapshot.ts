@@ -13,6 +13,7 @@ import { createDefinitionIndex, type DefinitionUpdate } from "./definition-index
 import {
   readApplications,
   readGrants,
+  readPersons,
   readSinks,
   readStreams,
   type Uids,
@@ -163,6 +164,7 @@ async function readDefinitions(
     applications: await of("application", (uids) =>
       readApplications(queries, uids, new Date(now())),
     ),
+    persons: await of("person", (uids) => readPersons(queries, uids)),
     grants: await of("grant", (uids) => readGrants(queries, uids)),
   };
 }

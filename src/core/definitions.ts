@@ -99,6 +99,14 @@ export interface ApplicationDefinition {
   readonly secrets: readonly { readonly sha256: Uint8Array; readonly endTimeMs?: number }[];
 }
 
+/** A person, as authentication sees them. */
+export interface PersonDefinition {
+  readonly uid: string;
+  /** `person:<uid>`, as grants and principals have it. */
+  readonly id: string;
+  readonly isDisabled: boolean;
+}
+
 /** The snapshot that the data plane reads. All methods are synchronous map look-ups. */
 export interface Definitions {
   /** A stream by `projects/{p}/streams/{s}`. */
@@ -110,6 +118,8 @@ export interface Definitions {
   sinks(): Iterable<SinkDefinition>;
   sinksOfLog(logUid: string): readonly SinkDefinition[];
   applicationByClientId(clientId: string): ApplicationDefinition | undefined;
+  /** A person by `person:<uid>`. */
+  person(id: string): PersonDefinition | undefined;
   /** Grants of an application or person: few, so a list. */
   grantsOf(principalId: string): readonly GrantDefinition[];
   /** When the snapshot was last known to be equal to the database, in Date.now() terms. */

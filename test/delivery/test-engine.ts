@@ -133,6 +133,9 @@ export class TestDefinitions implements Definitions {
   applicationByClientId() {
     return undefined;
   }
+  person() {
+    return undefined;
+  }
   grantsOf() {
     return [];
   }

@@ -64,6 +64,7 @@ export function memoryDefinitions(...streams: StreamDefinition[]) {
     sinks: () => [],
     sinksOfLog: () => [],
     applicationByClientId: () => undefined,
+    person: () => undefined,
     grantsOf: () => [],
     freshAtMs: () => Date.now(),
     onChange: (listener) => {

@@ -61,6 +61,7 @@ export function createMemoryDefinitions(): MemoryDefinitions {
       freshAt = timeMs;
     },
     applicationByClientId: (clientId) => applications.get(clientId),
+    person: none,
     grantsOf: (id) => grants.filter((g) => g.principalId === id),
     freshAtMs: () => freshAt ?? Date.now(),
     onChange(listener) {
