@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { parseAddressRange } from "./core/address-range.ts";
 import { LOG_LEVELS, type LogLevel } from "./core/logger.ts";
+import { isMailAddress, parseSmtpUrl, type SmtpServer } from "./mail/smtp-url.ts";
 
 /** Parts of the server that a node may run. */
 export const ROLES = ["api", "push", "deliver"] as const;
@@ -104,8 +105,14 @@ function masterKey(value: string): Buffer | undefined {
   return key;
 }
 
+function mailAddress(value: string): string | undefined {
+  if (!isMailAddress(value)) throw new Error("must be a mail address such as data@example.com");
+  return value;
+}
+
 const none: string | undefined = undefined;
 const noFlag: boolean | undefined = undefined;
+const noSmtp: SmtpServer | undefined = undefined;
 const noKey: Buffer | undefined = undefined;
 const every: readonly Role[] = ROLES;
 const empty: readonly string[] = [];
@@ -149,6 +156,13 @@ export const VARIABLES = {
     fallback: "warn" as LogLevel,
     shown: "warn",
     doc: "Least level of log lines: debug, info, warn, error, silent.",
+  },
+  SMTP_URL: {
+    parse: (value: string): SmtpServer | undefined => parseSmtpUrl(value),
+    fallback: noSmtp,
+    shown: "none: no mail is sent",
+    doc: "Server that takes mail: smtps://user:password@host?from=address, or smtp:// with STARTTLS.",
+    isSecret: true,
   },
   TRUSTED_PROXIES: {
     parse: addressRanges,
@@ -211,6 +225,12 @@ export const VARIABLES = {
     shown: "none",
     doc: "Secret of the application `operator`, which may make projects; at least 32 characters.",
     isSecret: true,
+  },
+  TRIBUTARY_MAIL_FROM: {
+    parse: mailAddress,
+    fallback: none,
+    shown: "?from= of SMTP_URL",
+    doc: "Address that mails come from.",
   },
   TRIBUTARY_TLS_CERT: {
     parse: path,

@@ -123,6 +123,9 @@ function contradictions(config: Config): string[] {
       faults.push("TRIBUTARY_EGRESS_LOOPBACK must not be 1 when HOST is not loopback");
     }
   }
+  if (config.SMTP_URL && !(config.TRIBUTARY_MAIL_FROM ?? config.SMTP_URL.from)) {
+    faults.push("SMTP_URL needs the address that mails come from: TRIBUTARY_MAIL_FROM or ?from=");
+  }
   const secret = config.TRIBUTARY_OPERATOR_SECRET;
   if (secret !== undefined && secret.length < 32) {
     faults.push("TRIBUTARY_OPERATOR_SECRET must have at least 32 characters");

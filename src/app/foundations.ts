@@ -8,8 +8,10 @@ import { checkDatabase, type Database, openDatabase } from "../db/client.ts";
 import { migrate } from "../db/migrate.ts";
 import { readMasterKeyIds } from "../db/sealed-keys.ts";
 import { type Embedded, startEmbedded } from "../embedded/index.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import { openMasterKey } from "../master-key.ts";
 import type { Closers } from "./closers.ts";
+import { openMailer } from "./mail.ts";
 import { createPhases } from "./phases.ts";
 import { reach } from "./reach.ts";
 
@@ -22,6 +24,7 @@ export interface Foundations {
   readonly bus: Bus;
   readonly snapshot: Snapshot;
   readonly masterKey: Buffer;
+  readonly mailer: Mailer;
 }
 
 /** What a start is given. */
@@ -58,7 +61,8 @@ export async function openFoundations(
     time("definitions", () => openDefinitions(options, embedded, closers)),
     time("bus", () => openBus(options, embedded, closers)),
   ]);
-  return { config, logger, embedded, bus, ...definitions };
+  const mailer = openMailer({ config, logger, ...definitions }, closers);
+  return { config, logger, embedded, bus, mailer, ...definitions };
 }
 
 function databaseUrl(config: Config, embedded: Embedded | undefined): string {

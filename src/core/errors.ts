@@ -30,6 +30,7 @@ export const REASONS = {
   GENERATION_SEALED: Code.Aborted,
   WRONG_STATE: Code.FailedPrecondition,
   DESTINATION_REFUSED: Code.FailedPrecondition,
+  MAIL_NOT_CONFIGURED: Code.FailedPrecondition,
   LAST_OWNER: Code.FailedPrecondition,
   TOKEN_REPEATED: Code.InvalidArgument,
   TOKEN_MISSING: Code.Unauthenticated,

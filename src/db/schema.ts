@@ -6,30 +6,19 @@
  */
 import { sql } from "drizzle-orm";
 import {
-  bigint,
   bigserial,
   boolean,
-  customType,
   index,
   integer,
   jsonb,
-  pgSchema,
   primaryKey,
   smallint,
   text,
-  timestamp,
   unique,
 } from "drizzle-orm/pg-core";
+import { bytea, number, time, tributary } from "./columns.ts";
 
-const bytea = customType<{ data: Uint8Array; driverData: Uint8Array }>({
-  dataType: () => "bytea",
-});
-/** Milliseconds: what a JavaScript Date holds, so that times compare equal after a round trip. */
-const time = () => timestamp({ withTimezone: true, precision: 3, mode: "date" });
-const number = () => bigint({ mode: "number" });
-
-/** All tables live in a Postgres schema of their own. */
-export const tributary = pgSchema("tributary");
+export * from "./mail-table.ts";
 
 /** Projects. */
 export const projects = tributary.table("projects", {
