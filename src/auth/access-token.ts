@@ -22,6 +22,16 @@ export interface AccessTokenClaims {
   readonly exp: number;
   readonly jti: string;
   readonly scope: string;
+  /** Thumbprint of the key that the token is bound to (RFC 9449 section 6.1); any holder's if none. */
+  readonly cnf?: { readonly jkt: string };
+}
+
+/** How a token is sent: `DPoP` when it is bound to a key. */
+export type TokenType = "Bearer" | "DPoP";
+
+/** The type of a token that says this. */
+export function typeOf({ cnf }: Pick<AccessTokenClaims, "cnf">): TokenType {
+  return cnf ? "DPoP" : "Bearer";
 }
 
 /** What tokens are made of. */
@@ -34,7 +44,8 @@ export interface AccessTokensOptions {
 
 /** Signing and checking of access tokens. */
 export interface AccessTokens {
-  sign(application: ApplicationDefinition, scope: string): Promise<string>;
+  /** `jkt` binds the token to the key with this thumbprint. */
+  sign(application: ApplicationDefinition, scope: string, jkt?: string): Promise<string>;
   /**
    * The claims of a token of ours that is in its time; undefined for anything else. Whether it was
    * revoked, and its application is still there, is for the caller to check.
@@ -49,10 +60,11 @@ export function createAccessTokens({
   now = Date.now,
 }: AccessTokensOptions): AccessTokens {
   return {
-    sign(application, scope) {
+    sign(application, scope, jkt) {
       const { kid, privateKey } = keys.signer();
       const iat = Math.floor(now() / 1000);
-      return new SignJWT({ client_id: application.clientId, scope })
+      const cnf = jkt === undefined ? undefined : { cnf: { jkt } };
+      return new SignJWT({ client_id: application.clientId, scope, ...cnf })
         .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid })
         .setIssuer(issuer())
         .setAudience(issuer())
@@ -98,5 +110,7 @@ function kidOf(token: string): string {
 function isOurs(payload: object): payload is AccessTokenClaims {
   const claims = payload as Record<string, unknown>;
   const isText = (name: string) => typeof claims[name] === "string";
+  const { cnf } = claims as { cnf?: { jkt?: unknown } };
+  if (cnf !== undefined && typeof cnf?.jkt !== "string") return false;
   return ["aud", "sub", "client_id", "jti", "scope"].every(isText);
 }

@@ -11,6 +11,7 @@ import { createAttemptLimit } from "./attempt-limit.ts";
 import { type Authenticator, createAuthenticator } from "./authenticate.ts";
 import { createClientAuthenticator } from "./authenticate-client.ts";
 import { type Authorizer, createAuthorizer } from "./authorize.ts";
+import { createAssertionCheck } from "./client-assertion.ts";
 import type { CredentialVerifiers } from "./credential-verifier.ts";
 import { createTokenIssuer, type IssueToken } from "./issue-token.ts";
 import { createOAuth2Service } from "./oauth2-service.ts";
@@ -20,6 +21,7 @@ import { createSigningKeyStore } from "./signing-key-store.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 import { createTokenDesk, type TokenDesk } from "./token-desk.ts";
 import { createOAuth2Routes, type OAuth2Route } from "./token-routes.ts";
+import { createUsedProofs } from "./used-proofs.ts";
 
 /** What authentication and authorisation need of the rest. */
 export interface AuthOptions {
@@ -84,11 +86,14 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   });
   const tokens = createAccessTokens({ keys, issuer, now });
   const attempts = createAttemptLimit({ now });
-  const authenticateClient = createClientAuthenticator({ definitions, attempts, now });
+  const useProof = createUsedProofs(database);
+  const checkAssertion = createAssertionCheck({ useProof, issuer, now });
+  const authenticateClient = createClientAuthenticator({
+    ...{ definitions, attempts, checkAssertion, now },
+  });
   const { onIssued, issuerPath, rules, verifiers } = options;
   const issueToken = createTokenIssuer({
-    authenticateClient,
-    tokens,
+    ...{ authenticateClient, tokens, useProof, now },
     ...(onIssued && { onIssued }),
   });
   const desk = createTokenDesk({ authenticateClient, tokens, revocations, definitions });

@@ -1,8 +1,9 @@
-/** Checks a client's secret against the definitions in memory. */
+/** Checks a client's secret or assertion against the definitions in memory. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { ApplicationDefinition, Definitions } from "../core/definitions.ts";
 import { fail } from "../core/errors.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
+import type { CheckAssertion } from "./client-assertion.ts";
 import { type CredentialSources, readClientCredentials } from "./client-credentials.ts";
 import { OAuthError } from "./oauth-error.ts";
 
@@ -10,6 +11,7 @@ import { OAuthError } from "./oauth-error.ts";
 export interface ClientAuthenticatorOptions {
   readonly definitions: Definitions;
   readonly attempts: AttemptLimit;
+  readonly checkAssertion: CheckAssertion;
   readonly now?: () => number;
 }
 
@@ -21,9 +23,10 @@ export interface ClientCall extends CredentialSources {
 
 /**
  * Returns the application. Fails with OAuthError: invalid_client (with `retryAfterMs` after too many
- * wrong secrets), invalid_request; with DATABASE_UNAVAILABLE when the definitions are too old.
+ * wrong secrets), invalid_request; with DATABASE_UNAVAILABLE when the definitions are too old, or
+ * an assertion comes while the database does not answer.
  */
-export type AuthenticateClient = (call: ClientCall) => ApplicationDefinition;
+export type AuthenticateClient = (call: ClientCall) => Promise<ApplicationDefinition>;
 
 /** How long definitions count while Postgres does not answer. */
 export const STALE_MAX_MS = 15 * 60_000;
@@ -31,12 +34,18 @@ export const STALE_MAX_MS = 15 * 60_000;
 /** Live secrets of one application that are compared; there are at most two while one is rotated. */
 const COMPARED_SECRETS = 4;
 const NO_SECRET = Buffer.alloc(32);
+/** One text for each kind of credentials, so that it tells nothing about who exists. */
+const FAULTS = {
+  secret: "unknown client, wrong secret, secrets switched off, or disabled",
+  assertion: "unknown client, an assertion signed by no public key of it, or disabled",
+} as const;
 
 /** Makes the check that all endpoints for clients share. */
 export function createClientAuthenticator(options: ClientAuthenticatorOptions): AuthenticateClient {
-  const { definitions, attempts, now = Date.now } = options;
-  return (call) => {
-    const { clientId, clientSecret } = readClientCredentials(call);
+  const { definitions, attempts, checkAssertion, now = Date.now } = options;
+  return async (call) => {
+    const credentials = readClientCredentials(call);
+    const { clientId } = credentials;
     checkFresh(definitions, now());
     const waitMs = attempts.waitMs(clientId, call.address);
     if (waitMs > 0) {
@@ -45,10 +54,13 @@ export function createClientAuthenticator(options: ClientAuthenticatorOptions): 
       });
     }
     const application = definitions.applicationByClientId(clientId);
-    const isRight = compareSecrets(application, clientSecret, now());
+    const isRight =
+      credentials.kind === "assertion"
+        ? await checkAssertion(application, credentials.assertion)
+        : compareSecrets(application, credentials.clientSecret, now());
     if (application && isRight && !application.isDisabled) return application;
     attempts.countFailure(clientId, call.address);
-    throw new OAuthError("invalid_client", "unknown client, wrong secret, or disabled");
+    throw new OAuthError("invalid_client", FAULTS[credentials.kind]);
   };
 }
 
@@ -74,5 +86,5 @@ function compareSecrets(
     const isEqual = timingSafeEqual(digest, stored?.sha256 ?? NO_SECRET);
     isRight = (isLive && isEqual) || isRight;
   }
-  return isRight;
+  return isRight && application?.isSecretRefused === false;
 }

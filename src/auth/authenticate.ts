@@ -162,10 +162,15 @@ function dropUnused(verified: Map<string, Verified>): void {
 
 /** All Authorization values of `rawHeaders`: Node's `headers` drops the second one silently. */
 export function authorizationHeaders(rawHeaders: readonly string[]): string[] {
+  return headerValues(rawHeaders, "authorization");
+}
+
+/** All values of a header, whose name is in small letters. */
+export function headerValues(rawHeaders: readonly string[], wanted: string): string[] {
   const values: string[] = [];
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;
-    if (name.length === 13 && name.toLowerCase() === "authorization")
+    if (name.length === wanted.length && name.toLowerCase() === wanted)
       values.push(rawHeaders[i + 1]!);
   }
   return values;

@@ -1,11 +1,11 @@
 /** How a client says who it is at the token, introspection and revocation endpoints. */
+import { ASSERTION_TYPE, clientOfAssertion } from "./client-assertion.ts";
 import { OAuthError } from "./oauth-error.ts";
 
 /** What a client sent, not yet checked. */
-export interface ClientCredentials {
-  readonly clientId: string;
-  readonly clientSecret: string;
-}
+export type ClientCredentials =
+  | { readonly kind: "secret"; readonly clientId: string; readonly clientSecret: string }
+  | { readonly kind: "assertion"; readonly clientId: string; readonly assertion: string };
 
 /** Where a client may have put its credentials. */
 export interface CredentialSources {
@@ -14,10 +14,14 @@ export interface CredentialSources {
   /** From the body; undefined or empty when absent. */
   readonly clientId?: string | undefined;
   readonly clientSecret?: string | undefined;
+  /** A signed JWT in place of a secret (RFC 7523), and what it is. */
+  readonly clientAssertion?: string | undefined;
+  readonly clientAssertionType?: string | undefined;
 }
 
 /**
- * Takes the credentials from the Basic header or the body (RFC 6749 section 2.3.1), never from both.
+ * Takes the credentials from the Basic header, the body (RFC 6749 section 2.3.1) or an assertion
+ * (RFC 7523 section 2.2), never from two of them.
  * Fails with OAuthError: invalid_request for two methods, invalid_client for none or malformed ones.
  */
 export function readClientCredentials(sources: CredentialSources): ClientCredentials {
@@ -25,9 +29,10 @@ export function readClientCredentials(sources: CredentialSources): ClientCredent
   if (authorization.length > 1) {
     throw new OAuthError("invalid_request", "more than one Authorization header");
   }
+  if (sources.clientAssertion || sources.clientAssertionType) return readAssertion(sources);
   if (authorization[0] === undefined) {
     if (!clientId) throw new OAuthError("invalid_client", "no client credentials");
-    return { clientId, clientSecret: clientSecret ?? "" };
+    return { kind: "secret", clientId, clientSecret: clientSecret ?? "" };
   }
   const basic = parseBasic(authorization[0]);
   if (clientSecret) {
@@ -39,8 +44,25 @@ export function readClientCredentials(sources: CredentialSources): ClientCredent
   return basic;
 }
 
+/** `client_id` may stand beside an assertion, and must then be its subject (RFC 7521 section 4.2). */
+function readAssertion(sources: CredentialSources): ClientCredentials {
+  const { authorization, clientSecret, clientAssertion, clientAssertionType } = sources;
+  if (authorization.length > 0 || clientSecret) {
+    throw new OAuthError("invalid_request", "more than one way of authentication");
+  }
+  if (!clientAssertion || clientAssertionType !== ASSERTION_TYPE) {
+    const description = `send client_assertion with the client_assertion_type ${ASSERTION_TYPE}`;
+    throw new OAuthError("invalid_client", description, { parameter: "client_assertion_type" });
+  }
+  const clientId = clientOfAssertion(clientAssertion);
+  if (sources.clientId && sources.clientId !== clientId) {
+    throw new OAuthError("invalid_request", "client_id differs from the client assertion");
+  }
+  return { kind: "assertion", clientId, assertion: clientAssertion };
+}
+
 /** Id and secret are form-encoded before they are joined and base64-encoded. */
-function parseBasic(header: string): ClientCredentials {
+function parseBasic(header: string) {
   const encoded = /^basic +([a-z0-9+/]+={0,2}) *$/i.exec(header)?.[1];
   if (!encoded) throw new OAuthError("invalid_client", "the Authorization header is not Basic");
   try {
@@ -48,6 +70,7 @@ function parseBasic(header: string): ClientCredentials {
     const colon = text.indexOf(":");
     if (colon < 0) throw new Error("no colon");
     return {
+      kind: "secret" as const,
       clientId: decodeForm(text.slice(0, colon)),
       clientSecret: decodeForm(text.slice(colon + 1)),
     };

@@ -1,20 +1,24 @@
 /** The client credentials grant (RFC 6749 section 4.4), the same behind RPC and HTTP. */
 import type { ApplicationDefinition } from "../core/definitions.ts";
-import { type AccessTokens, TOKEN_LIFETIME_S } from "./access-token.ts";
+import { type AccessTokens, TOKEN_LIFETIME_S, type TokenType } from "./access-token.ts";
 import type { AuthenticateClient, ClientCall } from "./authenticate-client.ts";
+import { checkDpopProof, DpopRefused, type ProvenRequest } from "./dpop-proof.ts";
 import { OAuthError } from "./oauth-error.ts";
+import type { UseProof } from "./used-proofs.ts";
 
 /** A request for a token. */
 export interface IssueTokenInput extends ClientCall {
   readonly grantType: string | undefined;
   /** Operations asked for, joined by spaces; undefined or empty for all. */
   readonly scope?: string | undefined;
+  /** The request with its DPoP headers, where there may be any (RFC 9449). */
+  readonly proven?: ProvenRequest | undefined;
 }
 
 /** The answer of RFC 6749 section 5.1. */
 export interface IssuedToken {
   readonly access_token: string;
-  readonly token_type: "Bearer";
+  readonly token_type: TokenType;
   /** Seconds. */
   readonly expires_in: number;
   /** What the token allows, joined by spaces. */
@@ -25,6 +29,8 @@ export interface IssuedToken {
 export interface TokenIssuerOptions {
   readonly authenticateClient: AuthenticateClient;
   readonly tokens: AccessTokens;
+  readonly useProof: UseProof;
+  readonly now: () => number;
   /** Told of each issued token, to note when an application was last used; must not wait. */
   readonly onIssued?: (application: ApplicationDefinition) => void;
 }
@@ -43,7 +49,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): IssueToken {
       throw new OAuthError("invalid_request", "grant_type is required", {
         parameter: "grant_type",
       });
-    const application = authenticateClient(input);
+    const application = await authenticateClient(input);
     if (input.grantType !== "client_credentials") {
       throw new OAuthError("unsupported_grant_type", "the only grant_type is client_credentials", {
         parameter: "grant_type",
@@ -56,10 +62,35 @@ export function createTokenIssuer(options: TokenIssuerOptions): IssueToken {
       );
     }
     const scope = chooseScope(application, input.scope);
-    const token = await tokens.sign(application, scope);
+    const jkt = await keyToBind(options, application, input.proven);
+    const token = await tokens.sign(application, scope, jkt);
     onIssued?.(application);
-    return { access_token: token, token_type: "Bearer", expires_in: TOKEN_LIFETIME_S, scope };
+    const type = jkt === undefined ? "Bearer" : "DPoP";
+    return { access_token: token, token_type: type, expires_in: TOKEN_LIFETIME_S, scope };
   };
+}
+
+/** The key that the client proved to hold; undefined when it sent no proof and needs none. */
+async function keyToBind(
+  { useProof, now }: TokenIssuerOptions,
+  application: ApplicationDefinition,
+  proven: ProvenRequest | undefined,
+): Promise<string | undefined> {
+  if (!proven || proven.proofs.length === 0) {
+    if (!application.isDpopRequired) return undefined;
+    throw proofRefused("tokens of this application are bound to a key: send a DPoP header");
+  }
+  try {
+    const { jkt, use } = await checkDpopProof(proven, now());
+    if (await useProof(use)) return jkt;
+    throw new DpopRefused("the proof was used before: sign a new one for each request");
+  } catch (error) {
+    throw error instanceof DpopRefused ? proofRefused(error.message, error) : error;
+  }
+}
+
+function proofRefused(description: string, cause?: Error): OAuthError {
+  return new OAuthError("invalid_dpop_proof", description, { parameter: "DPoP", cause });
 }
 
 /** What was asked for must be among the application's operations; nothing asked means all of them. */

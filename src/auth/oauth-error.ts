@@ -7,7 +7,9 @@ export type OAuthErrorCode =
   | "invalid_grant"
   | "unauthorized_client"
   | "unsupported_grant_type"
-  | "invalid_scope";
+  | "invalid_scope"
+  /** RFC 9449 section 5. */
+  | "invalid_dpop_proof";
 
 /** What may go with a refusal. */
 export interface OAuthErrorOptions extends ErrorOptions {

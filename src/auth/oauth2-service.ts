@@ -1,11 +1,15 @@
 /** OAuth2Service: the same functions as the plain HTTP routes, with Connect's errors. */
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
+import type {
+  IntrospectTokenRequest,
+  OAuth2Service,
+} from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
 import type { ClientCall } from "./authenticate-client.ts";
 import { BASIC_CHALLENGE } from "./challenge.ts";
+import type { ProvenRequest } from "./dpop-proof.ts";
 import type { IssueToken } from "./issue-token.ts";
 import { OAuthError } from "./oauth-error.ts";
 import { serverMetadata } from "./server-metadata.ts";
@@ -30,7 +34,10 @@ export function createOAuth2Service(
     async issueToken(request, context) {
       const { grantType, scope } = request;
       const issued = await translated(() =>
-        issueToken({ ...clientOf(request, context), grantType, scope }),
+        issueToken({
+          ...clientOf(request, context),
+          ...{ grantType, scope, proven: provenOf(context, issuer()) },
+        }),
       );
       return {
         accessToken: issued.access_token,
@@ -51,6 +58,7 @@ export function createOAuth2Service(
         exp: BigInt(found.exp),
         iat: BigInt(found.iat),
         tokenType: found.token_type,
+        jkt: found.cnf?.jkt ?? "",
       };
     },
     async revokeToken(request, context) {
@@ -63,7 +71,10 @@ export function createOAuth2Service(
 }
 
 function clientOf(
-  fields: { readonly clientId: string; readonly clientSecret: string },
+  fields: Pick<
+    IntrospectTokenRequest,
+    "clientId" | "clientSecret" | "clientAssertion" | "clientAssertionType"
+  >,
   context: HandlerContext,
 ): ClientCall {
   const header = context.requestHeader.get("authorization");
@@ -71,8 +82,21 @@ function clientOf(
     authorization: header === null ? [] : [header],
     clientId: fields.clientId,
     clientSecret: fields.clientSecret,
+    clientAssertion: fields.clientAssertion,
+    clientAssertionType: fields.clientAssertionType,
     // Without a port, as in a test, all callers share one counter of wrong secrets.
     address: context.values.get(callKey)?.remoteAddress ?? "",
+  };
+}
+
+/** The call as a DPoP proof must name it; a repeated header arrives joined and is no proof. */
+function provenOf(context: HandlerContext, issuer: string): ProvenRequest {
+  const header = context.requestHeader.get("dpop");
+  const { parent, name } = context.method;
+  return {
+    proofs: header === null ? [] : [header],
+    method: "POST",
+    url: `${issuer.replace(/\/$/, "")}/${parent.typeName}/${name}`,
   };
 }
 

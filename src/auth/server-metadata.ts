@@ -1,10 +1,11 @@
 /** The authorization server's metadata (RFC 8414): only what works is listed. */
+import { PROOF_ALGORITHMS } from "../core/public-jwk.ts";
 import { OPERATION_SCOPES } from "./authorize.ts";
 
 /** The document for an issuer, which is repeated byte for byte. */
 export function serverMetadata(issuer: string) {
   const base = issuer.replace(/\/$/, "");
-  const methods = ["client_secret_basic", "client_secret_post"];
+  const methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
   return {
     issuer,
     token_endpoint: `${base}/oauth2/token`,
@@ -18,6 +19,10 @@ export function serverMetadata(issuer: string) {
     token_endpoint_auth_methods_supported: methods,
     introspection_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
+    token_endpoint_auth_signing_alg_values_supported: PROOF_ALGORITHMS,
+    introspection_endpoint_auth_signing_alg_values_supported: PROOF_ALGORITHMS,
+    revocation_endpoint_auth_signing_alg_values_supported: PROOF_ALGORITHMS,
+    dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
   };
 }
 

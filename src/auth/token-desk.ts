@@ -1,6 +1,11 @@
 /** What clients may ask and do about tokens of theirs: introspection (RFC 7662), revocation (RFC 7009). */
 import type { Definitions } from "../core/definitions.ts";
-import type { AccessTokenClaims, AccessTokens } from "./access-token.ts";
+import {
+  type AccessTokenClaims,
+  type AccessTokens,
+  type TokenType,
+  typeOf,
+} from "./access-token.ts";
 import type { AuthenticateClient, ClientCall } from "./authenticate-client.ts";
 import { OAuthError } from "./oauth-error.ts";
 import type { Revocations } from "./revocations.ts";
@@ -13,7 +18,7 @@ export interface TokenCall extends ClientCall {
 /** The answer of RFC 7662 section 2.2; nothing but `active` for a token that is not. */
 export type Introspection =
   | { readonly active: false }
-  | ({ readonly active: true; readonly token_type: "Bearer" } & AccessTokenClaims);
+  | ({ readonly active: true; readonly token_type: TokenType } & AccessTokenClaims);
 
 /** What the desk works with. */
 export interface TokenDeskOptions {
@@ -40,7 +45,7 @@ export function createTokenDesk(options: TokenDeskOptions): TokenDesk {
   const read = async (call: TokenCall) => {
     if (!call.token)
       throw new OAuthError("invalid_request", "token is required", { parameter: "token" });
-    const caller = authenticateClient(call);
+    const caller = await authenticateClient(call);
     const claims = await tokens.verify(call.token);
     const isKnown =
       claims !== undefined &&
@@ -52,7 +57,7 @@ export function createTokenDesk(options: TokenDeskOptions): TokenDesk {
     async introspect(call) {
       const { caller, claims } = await read(call);
       if (claims?.client_id !== caller.clientId) return { active: false };
-      return { active: true, token_type: "Bearer", ...claims };
+      return { active: true, token_type: typeOf(claims), ...claims };
     },
     async revoke(call) {
       const { caller, claims } = await read(call);

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { ConnectError } from "@connectrpc/connect";
 import { reasonOf, retryAfterMsOf } from "../core/errors.ts";
-import { authorizationHeaders } from "./authenticate.ts";
+import { authorizationHeaders, headerValues } from "./authenticate.ts";
 import type { ClientCall } from "./authenticate-client.ts";
 import { BASIC_CHALLENGE } from "./challenge.ts";
 import { FormRefused, readForm } from "./form-body.ts";
@@ -61,12 +61,17 @@ export function createOAuth2Routes(options: OAuth2RoutesOptions): readonly OAuth
   const metadata = (path: string) =>
     getRoute(path, () => ({ status: 200, body: serverMetadata(issuer()), headers: CACHEABLE }));
   return [
-    formRoute("/oauth2/token", async (form, client) => ({
+    formRoute("/oauth2/token", async (form, client, request) => ({
       status: 200,
       body: await issueToken({
         ...client,
         grantType: form.get("grant_type"),
         scope: form.get("scope"),
+        proven: {
+          proofs: headerValues(request.rawHeaders, "dpop"),
+          method: "POST",
+          url: `${issuer().replace(/\/$/, "")}/oauth2/token`,
+        },
       }),
     })),
     formRoute("/oauth2/introspect", async (form, client) => ({
@@ -89,7 +94,7 @@ export function createOAuth2Routes(options: OAuth2RoutesOptions): readonly OAuth
 
 function formRoute(
   path: string,
-  answerForm: (form: Form, client: ClientCall) => Promise<Answer>,
+  answerForm: (form: Form, client: ClientCall, request: Request) => Promise<Answer>,
 ): OAuth2Route {
   return {
     methods: ["POST"],
@@ -102,23 +107,17 @@ function formRoute(
           authorization: authorizationHeaders(request.rawHeaders),
           clientId: form.get("client_id"),
           clientSecret: form.get("client_secret"),
+          clientAssertion: form.get("client_assertion"),
+          clientAssertionType: form.get("client_assertion_type"),
           address: remoteAddress,
         };
-        refuseAssertion(form, client.authorization.length > 0 || client.clientSecret !== undefined);
-        const answer = await answerForm(form, client);
+        const answer = await answerForm(form, client, request);
         send(response, { ...answer, headers: { ...NO_STORE, ...answer.headers } });
       } catch (error) {
         send(response, refusal(error));
       }
     },
   };
-}
-
-/** Client assertions (RFC 7523) are not taken, and never silently ignored. */
-function refuseAssertion(form: Form, hasOther: boolean): void {
-  if (!form.has("client_assertion") && !form.has("client_assertion_type")) return;
-  if (hasOther) throw new OAuthError("invalid_request", "more than one way of authentication");
-  throw new OAuthError("invalid_client", "use client_secret_basic or client_secret_post");
 }
 
 function getRoute(path: string, answer: () => Answer): OAuth2Route {

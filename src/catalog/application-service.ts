@@ -19,6 +19,8 @@ import { failFields, notFound } from "../core/errors.ts";
 import { applyFieldMask } from "../core/field-mask.ts";
 import { formatName, parseName } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
+import type { Principal } from "../core/principal.ts";
+import { checkApplication, checkNotWider } from "./application-check.ts";
 import {
   type ApplicationRow,
   applicationFromRow,
@@ -35,7 +37,7 @@ import {
   type SecretRow,
   updateApplication,
 } from "./application-store.ts";
-import { type Catalog, checkEtag, checkName, chooseId, insertNamed } from "./catalog.ts";
+import { type Catalog, callerOf, checkEtag, checkName, chooseId, insertNamed } from "./catalog.ts";
 import { type ClientSecret, makeClientSecret } from "./client-secret.ts";
 import { checkOwners, lockOwners } from "./grant-store.ts";
 import { cursorOf } from "./newest-first.ts";
@@ -49,7 +51,11 @@ const OVERLAP_MAX_MS = 7 * 24 * 60 * 60_000;
 /** The rpcs of ApplicationService. */
 export function createApplicationService(catalog: Catalog): ServiceImpl<typeof ApplicationService> {
   return {
-    createApplication: (request) => createApplication(catalog, request),
+    createApplication: (request, context) => {
+      const { operations = [] } = request.application ?? {};
+      checkNotWider(callerOf(context), operations.length > 0 ? operations : defaultOperations);
+      return createApplication(catalog, request);
+    },
     async getApplication({ name }) {
       const application = await catalog.database.inProject(name, async (queries) => {
         const row = await findApplication(queries, name);
@@ -59,7 +65,9 @@ export function createApplicationService(catalog: Catalog): ServiceImpl<typeof A
       return { application };
     },
     listApplications: (request) => list(catalog, request),
-    updateApplication: async (request) => ({ application: await update(catalog, request) }),
+    updateApplication: async (request, context) => ({
+      application: await update(catalog, request, callerOf(context)),
+    }),
     async deleteApplication(request) {
       await remove(catalog, request);
       return {};
@@ -79,6 +87,7 @@ export async function createApplication(
   given: { readonly clientId?: string; readonly secret?: ClientSecret } = {},
 ): Promise<{ application: Application; clientSecret: string }> {
   const application = createMessage(ApplicationSchema, request.application);
+  checkApplication(application);
   const [project = ""] = parseName(checkName(request.parent, "project"), "project") ?? [];
   const id = chooseId("application_id", request.applicationId, application.displayName);
   const name = formatName("application", project, id);
@@ -99,6 +108,9 @@ export async function createApplication(
         isClientCredentialsEnabled: application.clientCredentialsEnabled,
         operations: operations.length > 0 ? operations : defaultOperations,
         isDisabled: application.disabled,
+        publicKeys: application.publicKeys,
+        isSecretRefused: application.secretRefused,
+        isDpopRequired: application.dpopRequired,
         lastUsedTime: null,
         version: 1,
         createTime: time,
@@ -142,11 +154,15 @@ async function list(catalog: Catalog, request: ListApplicationsRequest) {
   return { applications, nextPageToken };
 }
 
-const writable = ["display_name", "client_credentials_enabled", "operations", "disabled"];
+const writable = [
+  ...["display_name", "client_credentials_enabled", "operations", "disabled"],
+  ...["public_keys", "secret_refused", "dpop_required"],
+];
 
 async function update(
   catalog: Catalog,
   { application: changed, updateMask: mask }: UpdateApplicationRequest,
+  caller: Principal,
 ): Promise<Application> {
   const name = changed?.name ?? "";
   const application = await catalog.database.inProject(name, async (queries) => {
@@ -156,11 +172,16 @@ async function update(
     const secrets = await listSecrets(queries, [row.uid], timeOf(catalog));
     const current = applicationFromRow(row, secrets);
     const wanted = applyFieldMask(ApplicationSchema, { current, changed, mask, writable });
+    checkNotWider(caller, wanted.operations, current.operations);
+    checkApplication(wanted);
     const values = {
       displayName: wanted.displayName,
       isClientCredentialsEnabled: wanted.clientCredentialsEnabled,
       operations: wanted.operations,
       isDisabled: wanted.disabled,
+      publicKeys: wanted.publicKeys,
+      isSecretRefused: wanted.secretRefused,
+      isDpopRequired: wanted.dpopRequired,
       version: row.version + 1,
       updateTime: timeOf(catalog),
     };
@@ -185,8 +206,10 @@ async function remove(catalog: Catalog, { name, etag }: DeleteApplicationRequest
   await catalog.refresh();
 }
 
-/** At most two secrets live at once: the new one, and the newest of the others for the overlap. */
-/** Makes a new secret; the newest so far works on for `overlap`, 0 when it is left out. */
+/**
+ * Makes a new secret; the newest so far works on for `overlap`, 0 when it is left out. At most two
+ * live at once.
+ */
 export async function rotateSecret(
   catalog: Catalog,
   { name, overlap }: Pick<RotateApplicationSecretRequest, "name" | "overlap">,

@@ -1,5 +1,5 @@
 /** Applications and their secrets in the database. */
-import { create } from "@bufbuild/protobuf";
+import { create, type JsonObject } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { and, desc, eq, gt, inArray, isNull, lte, or } from "drizzle-orm";
 import { AccessRule_Role } from "#gen/tributary/access/v1/access_pb.js";
@@ -37,6 +37,9 @@ export function applicationFromRow(
     createTime: timestampFromDate(row.createTime),
     updateTime: timestampFromDate(row.updateTime),
     etag: etagOf(row),
+    publicKeys: row.publicKeys as JsonObject[],
+    secretRefused: row.isSecretRefused,
+    dpopRequired: row.isDpopRequired,
   });
 }
 

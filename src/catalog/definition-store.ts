@@ -180,6 +180,9 @@ export async function readApplications(
       sha256: secret.sha256,
       ...(secret.endTime && { endTimeMs: secret.endTime.getTime() }),
     })),
+    publicKeys: row.publicKeys,
+    isSecretRefused: row.isSecretRefused,
+    isDpopRequired: row.isDpopRequired,
   }));
 }
 

@@ -6,6 +6,7 @@
 
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
+import type { PublicJwk } from "./public-jwk.ts";
 
 /** An independent log of a stream: one branch on one shard. */
 export interface LogDefinition {
@@ -97,6 +98,12 @@ export interface ApplicationDefinition {
   readonly operations: readonly string[];
   /** Valid secrets, newest first: SHA-256 of each, and when it ends (undefined: never). */
   readonly secrets: readonly { readonly sha256: Uint8Array; readonly endTimeMs?: number }[];
+  /** JWKs that check its client assertions (RFC 7523); each object is replaced, never changed. */
+  readonly publicKeys: readonly PublicJwk[];
+  /** Whether its secrets count for nothing, so that only a key of its own does. */
+  readonly isSecretRefused: boolean;
+  /** Whether its access tokens must be bound to a key (RFC 9449). */
+  readonly isDpopRequired: boolean;
 }
 
 /** A person, as authentication sees them. */

@@ -157,6 +157,10 @@ export const applications = tributary.table(
     version: number().notNull(),
     createTime: time().notNull(),
     updateTime: time().notNull(),
+    /** JWKs that check client assertions (RFC 7523). */
+    publicKeys: jsonb().$type<Record<string, unknown>[]>().notNull().default([]),
+    isSecretRefused: boolean().notNull().default(false),
+    isDpopRequired: boolean().notNull().default(false),
   },
   (t) => [index().on(t.projectUid, t.createTime, t.uid)],
 );
@@ -306,6 +310,54 @@ export const revokedTokens = tributary.table(
     endTime: time().notNull(),
   },
   (t) => [index().on(t.endTime), index().on(t.createTime)],
+);
+
+/** Client assertions and DPoP proofs that were used. */
+export const usedProofs = tributary.table(
+  "used_proofs",
+  {
+    /** Of issuer and `jti`. */
+    digest: text().primaryKey(),
+    /** When the proof would have ended anyway, and the row may go. */
+    endTime: time().notNull(),
+  },
+  (t) => [index().on(t.endTime)],
+);
+
+/** Personal and service tokens; the uid is the part by which they are looked up. */
+export const tokens = tributary.table(
+  "tokens",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    name: text().notNull().unique(),
+    /** Token.Kind. */
+    kind: smallint().notNull(),
+    /** Id of the principal that made it. */
+    makerId: text().notNull(),
+    resource: text().notNull(),
+    resourceUid: text().notNull(),
+    /** AccessRule.Role. */
+    role: smallint().notNull(),
+    operations: text().array().notNull(),
+    description: text().notNull(),
+    /** Name of a sink or source; empty for none. */
+    usedBy: text().notNull(),
+    sha256: bytea().notNull(),
+    /** The secret before a refresh, until `oldEndTime`. */
+    oldSha256: bytea(),
+    oldEndTime: time(),
+    isDisabled: boolean().notNull(),
+    endTime: time(),
+    /** Changes without `version`, so it wakes nobody. */
+    lastUsedTime: time(),
+    version: number().notNull(),
+    createTime: time().notNull(),
+    updateTime: time().notNull(),
+  },
+  (t) => [index().on(t.projectUid, t.createTime, t.uid), index().on(t.makerId)],
 );
 
 /** What changed, in the order of the commits: `seq` is drawn under a lock held to the commit. */

@@ -127,7 +127,7 @@ function createClients(catalog: SinkCatalog, clientId: string): CatalogClients {
     credential: "access-token" as const,
     id: clientId,
     projectUid: "",
-    operations: new Set<string>(),
+    operations: new Set(["read", "write", "manage"].map((each) => `api:use-streams-${each}`)),
     tokenId: "",
     expiresAtMs: Number.POSITIVE_INFINITY,
   };

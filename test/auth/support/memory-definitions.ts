@@ -41,6 +41,9 @@ export function createMemoryDefinitions(): MemoryDefinitions {
         isClientCredentialsEnabled: true,
         operations: ["api:use-streams-read", "api:use-streams-write"],
         secrets: [{ sha256: sha256(`secret of ${clientId}`) }],
+        publicKeys: [],
+        isSecretRefused: false,
+        isDpopRequired: false,
         ...given,
       };
       applications.set(clientId, application);

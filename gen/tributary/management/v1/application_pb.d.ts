@@ -5,7 +5,7 @@
 // Managing projects and what belongs to them.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -110,6 +110,30 @@ export declare type Application = Message<"tributary.management.v1.Application">
    * @generated from field: string etag = 13;
    */
   etag: string;
+
+  /**
+   * Public keys that its client assertions may be signed with (`private_key_jwt`, RFC 7523): JSON Web
+   * Keys (RFC 7517) of EC P-256 or P-384, OKP Ed25519, or RSA of 2048 to 4096 bits, without private
+   * parts. Each `kid` once.
+   *
+   * @generated from field: repeated google.protobuf.Struct public_keys = 14;
+   */
+  publicKeys: JsonObject[];
+
+  /**
+   * Whether its secrets are refused, so that only an assertion of one of its public keys counts.
+   *
+   * @generated from field: bool secret_refused = 15;
+   */
+  secretRefused: boolean;
+
+  /**
+   * Whether its access tokens must be bound to a key (DPoP, RFC 9449). Without it, a token is bound
+   * when its request comes with a DPoP header.
+   *
+   * @generated from field: bool dpop_required = 16;
+   */
+  dpopRequired: boolean;
 };
 
 /**

@@ -45,6 +45,20 @@ export declare type IssueTokenRequest = Message<"tributary.oauth2.v1.IssueTokenR
    * @generated from field: string scope = 4;
    */
   scope: string;
+
+  /**
+   * `urn:ietf:params:oauth:client-assertion-type:jwt-bearer` when an assertion is given.
+   *
+   * @generated from field: string client_assertion_type = 5;
+   */
+  clientAssertionType: string;
+
+  /**
+   * A JWT signed with a key of the client, in place of its secret (RFC 7523).
+   *
+   * @generated from field: string client_assertion = 6;
+   */
+  clientAssertion: string;
 };
 
 /**
@@ -67,7 +81,7 @@ export declare type IssueTokenResponse = Message<"tributary.oauth2.v1.IssueToken
   accessToken: string;
 
   /**
-   * `Bearer`.
+   * `Bearer`, or `DPoP` when the token is bound to the key of the DPoP header (RFC 9449).
    *
    * @generated from field: string token_type = 2;
    */
@@ -120,6 +134,20 @@ export declare type IntrospectTokenRequest = Message<"tributary.oauth2.v1.Intros
    * @generated from field: string client_secret = 3;
    */
   clientSecret: string;
+
+  /**
+   * `urn:ietf:params:oauth:client-assertion-type:jwt-bearer` when an assertion is given.
+   *
+   * @generated from field: string client_assertion_type = 4;
+   */
+  clientAssertionType: string;
+
+  /**
+   * A JWT signed with a key of the client, in place of its secret (RFC 7523).
+   *
+   * @generated from field: string client_assertion = 5;
+   */
+  clientAssertion: string;
 };
 
 /**
@@ -198,11 +226,18 @@ export declare type IntrospectTokenResponse = Message<"tributary.oauth2.v1.Intro
   jti: string;
 
   /**
-   * `Bearer`.
+   * `Bearer`, or `DPoP` for a token that is bound to a key.
    *
    * @generated from field: string token_type = 10;
    */
   tokenType: string;
+
+  /**
+   * Thumbprint (RFC 7638) of the key that the token is bound to (`cnf.jkt`); empty for none.
+   *
+   * @generated from field: string jkt = 11;
+   */
+  jkt: string;
 };
 
 /**
@@ -237,6 +272,20 @@ export declare type RevokeTokenRequest = Message<"tributary.oauth2.v1.RevokeToke
    * @generated from field: string client_secret = 3;
    */
   clientSecret: string;
+
+  /**
+   * `urn:ietf:params:oauth:client-assertion-type:jwt-bearer` when an assertion is given.
+   *
+   * @generated from field: string client_assertion_type = 4;
+   */
+  clientAssertionType: string;
+
+  /**
+   * A JWT signed with a key of the client, in place of its secret (RFC 7523).
+   *
+   * @generated from field: string client_assertion = 5;
+   */
+  clientAssertion: string;
 };
 
 /**
@@ -330,7 +379,8 @@ export declare const GetJsonWebKeySetResponseSchema: GenMessage<GetJsonWebKeySet
 /**
  * Issues and checks access tokens (RFC 6749 section 4.4, RFC 9068). The form-encoded routes
  * `/oauth2/token`, `/oauth2/introspect` and `/oauth2/revoke` do the same with the errors of RFC 6749
- * section 5.2. Client credentials come in the fields or in an `Authorization: Basic` header, not both.
+ * section 5.2. Client credentials come in the fields, in an `Authorization: Basic` header or as a client
+ * assertion (RFC 7523), and never in two of these ways.
  *
  * @generated from service tributary.oauth2.v1.OAuth2Service
  */
