@@ -19,7 +19,7 @@ import { createStreamService } from "../catalog/stream-service.ts";
 import type { Principal } from "../core/principal.ts";
 import { createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
-import { createPushLane } from "../ingest/push-lane.ts";
+import { createPushLane, type LaneRequest } from "../ingest/push-lane.ts";
 import { createPushService } from "../ingest/push-service.ts";
 import { createRecordService } from "../records/record-service.ts";
 import { sendError } from "../server/answer.ts";
@@ -110,7 +110,7 @@ function openPush(
   const lane = createPushLane({
     ingest,
     admission,
-    authenticate: (request) => authenticateHead(auth, request.headers.authorization),
+    authenticate: (request) => authenticateHead(auth, request),
     authorizePush,
     sendError,
     sendGrpcError,
@@ -127,12 +127,17 @@ function openPush(
 const WRITE = { operation: AccessRule_Operation.WRITE };
 
 /** At once for a token that was verified before; and refused before the body when it may not write. */
-function authenticateHead({ gate }: Auth, authorization: string | undefined) {
+function authenticateHead({ gate }: Auth, request: LaneRequest) {
   const allow = (principal: Principal) => {
     gate.authorizeOperation(principal, WRITE);
     return principal;
   };
-  const found = gate.authenticate({ get: () => authorization ?? null });
+  const { method = "", url = "", headers } = request;
+  const get = (name: string) => {
+    const value = headers[name];
+    return value === undefined ? null : String(value);
+  };
+  const found = gate.authenticate({ get }, { method, url });
   return found instanceof Promise ? found.then(allow) : allow(found);
 }
 

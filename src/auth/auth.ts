@@ -11,6 +11,7 @@ import { createAttemptLimit } from "./attempt-limit.ts";
 import { type Authenticator, createAuthenticator } from "./authenticate.ts";
 import { createClientAuthenticator } from "./authenticate-client.ts";
 import { type Authorizer, createAuthorizer } from "./authorize.ts";
+import type { ProvenCall } from "./bound-token.ts";
 import { createAssertionCheck } from "./client-assertion.ts";
 import type { CredentialVerifiers } from "./credential-verifier.ts";
 import { createTokenIssuer, type IssueToken } from "./issue-token.ts";
@@ -48,8 +49,18 @@ export interface AuthOptions {
 
 /** Access control in the form in which the rpc server asks for it. */
 export interface AuthGate extends Pick<Authorizer, "authorizeOperation" | "authorizeCall"> {
-  /** As `Authenticator.authenticate`, without waiting for a token that was verified before. */
-  authenticate(headers: Pick<Headers, "get">): Principal | Promise<Principal>;
+  /**
+   * As `Authenticator.authenticate`, without waiting for a token that was verified before. A token
+   * that is bound to a key is refused without `target`.
+   */
+  authenticate(headers: Pick<Headers, "get">, target?: CallTarget): Principal | Promise<Principal>;
+}
+
+/** The request line of a call. */
+export interface CallTarget {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
 }
 
 /** All of it, open. */
@@ -104,7 +115,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   });
   const shared = { issueToken, desk, keys, issuer };
   return {
-    gate: createGate(authenticator, authorizer),
+    gate: createGate({ authenticator, authorizer, issuer }),
     authenticator,
     authorizer,
     routes: createOAuth2Routes({ ...shared, ...(issuerPath !== undefined && { issuerPath }) }),
@@ -120,14 +131,27 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   };
 }
 
-function createGate(authenticator: Authenticator, authorizer: Authorizer): AuthGate {
+function createGate({
+  authenticator,
+  authorizer,
+  issuer,
+}: Pick<Auth, "authenticator" | "authorizer"> & Pick<AuthOptions, "issuer">): AuthGate {
+  const provenOf = (proof: string | null, { method, url }: CallTarget): ProvenCall => ({
+    // A header that came twice arrives joined, and is no proof.
+    proofs: proof === null ? [] : [proof],
+    method,
+    url: `${issuer().replace(/\/$/, "")}${url}`,
+  });
   return {
-    authenticate(headers) {
+    authenticate(headers, target) {
       const value = headers.get("authorization");
       const authorization = value === null ? [] : [value];
       return (
         (value === null ? undefined : authenticator.recall(value)) ??
-        authenticator.authenticate({ authorization })
+        authenticator.authenticate({
+          authorization,
+          ...(target && { proven: provenOf(headers.get("dpop"), target) }),
+        })
       );
     },
     authorizeOperation: authorizer.authorizeOperation,

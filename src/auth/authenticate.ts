@@ -3,12 +3,14 @@
  * the checks that may change at any time: expiry, revocation, the application.
  */
 import type { Definitions } from "../core/definitions.ts";
-import type { Principal } from "../core/principal.ts";
+import type { ApplicationPrincipal, Principal } from "../core/principal.ts";
 import { type AccessTokens, TOKEN_BYTES_MAX } from "./access-token.ts";
 import { checkFresh } from "./authenticate-client.ts";
-import { tokenInvalid, tokenMissing, tokenRepeated } from "./challenge.ts";
+import { boundTokenOf, checkHolder, type ProvenCall } from "./bound-token.ts";
+import { dpopRefused, tokenInvalid, tokenMissing, tokenRepeated } from "./challenge.ts";
 import { type CredentialVerifiers, TOKEN_PREFIX } from "./credential-verifier.ts";
 import type { Revocations } from "./revocations.ts";
+import { createSeenProofs, type SeeProof } from "./seen-proofs.ts";
 
 /** Where credentials of a call may be. */
 export interface CallCredentials {
@@ -18,6 +20,8 @@ export interface CallCredentials {
   readonly session?: string | undefined;
   /** Path and query of the request: a token in it is never used, and refused beside a header. */
   readonly url?: string | undefined;
+  /** The call with its DPoP headers; without it a token of the scheme DPoP is refused. */
+  readonly proven?: ProvenCall | undefined;
 }
 
 /** Finds out who calls. */
@@ -29,7 +33,8 @@ export interface Authenticator {
   authenticate(credentials: CallCredentials): Promise<Principal>;
   /**
    * The same for the value of the one Authorization header, without waiting: undefined when the token
-   * was not verified before, and `authenticate` must be asked. About 1 µs. Fails as `authenticate`.
+   * was not verified before or is bound to a key, and `authenticate` must be asked. About 1 µs.
+   * Fails as `authenticate`.
    */
   recall(authorization: string): Principal | undefined;
   /** As `recall` for the session of a cookie. */
@@ -51,6 +56,8 @@ export interface AuthenticatorOptions {
   /** Verified tokens kept, those not used of late are dropped first; 10,000, about 1.5 KB each. */
   readonly cachedMax?: number;
   readonly now?: () => number;
+  /** Remembers DPoP proofs; a memory of its own by default. */
+  readonly seeProof?: SeeProof;
 }
 
 interface Verified {
@@ -98,20 +105,37 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
   const verify = async (authorization: string) => {
     const token = tokenOf(authorization);
-    return token.startsWith(TOKEN_PREFIX)
-      ? await verifiers.token?.verify(token)
-      : await verifyAccessToken(options, token);
+    if (token.startsWith(TOKEN_PREFIX)) return await verifiers.token?.verify(token);
+    const principal = await verifyAccessToken(options, token);
+    if (principal?.boundKey === undefined) return principal;
+    throw dpopRefused(
+      "invalid_token",
+      "the token is bound to a key: send it as DPoP, with a proof",
+    );
+  };
+  const { seeProof = createSeenProofs(now) } = options;
+  const authenticateBound = async (authorization: string, token: string, call: ProvenCall) => {
+    const principal =
+      recallKey(authorization) ?? keep(authorization, await verifyAccessToken(options, token));
+    await checkHolder(principal, { ...call, accessToken: token }, { seeProof, now });
+    return principal;
   };
   return {
-    recall: recallKey,
+    recall: (authorization) =>
+      boundTokenOf(authorization) === undefined ? recallKey(authorization) : undefined,
     recallSession: (session) => recallKey(sessionKey(session)),
     recheck,
-    async authenticate({ authorization, session, url = "" }) {
+    async authenticate({ authorization, session, url = "", proven }) {
       const [value] = authorization;
       if (value === undefined && session === undefined) throw tokenMissing();
       if (authorization.length > 1 || (value !== undefined && hasQueryToken(url)))
         throw tokenRepeated();
       checkFresh(definitions, now());
+      const bound = value === undefined ? undefined : boundTokenOf(value);
+      if (value !== undefined && bound !== undefined) {
+        if (!proven) throw tokenMissing();
+        return await authenticateBound(value, bound, proven);
+      }
       if (value !== undefined) return recallKey(value) ?? keep(value, await verify(value));
       const key = sessionKey(session!);
       return recallKey(key) ?? keep(key, await verifiers.session?.verify(session!));
@@ -135,7 +159,7 @@ function isOwnerGood(definitions: Definitions, principal: Principal): boolean {
 async function verifyAccessToken(
   { tokens, definitions }: AuthenticatorOptions,
   token: string,
-): Promise<Principal | undefined> {
+): Promise<ApplicationPrincipal | undefined> {
   const claims = await tokens.verify(token);
   const application = claims && definitions.applicationByClientId(claims.client_id);
   if (!application || application.name !== claims.sub) return undefined;
@@ -147,6 +171,7 @@ async function verifyAccessToken(
     operations: new Set(claims.scope.split(" ")),
     tokenId: claims.jti,
     expiresAtMs: claims.exp * 1000,
+    ...(claims.cnf && { boundKey: claims.cnf.jkt }),
   };
 }
 

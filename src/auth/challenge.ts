@@ -1,6 +1,7 @@
 /** WWW-Authenticate values after RFC 6750 section 3 and RFC 7617, and the refusals that carry them. */
 import type { ConnectError } from "@connectrpc/connect";
 import { fail } from "../core/errors.ts";
+import { PROOF_ALGORITHMS } from "../core/public-jwk.ts";
 
 const BEARER = 'Bearer realm="tributary"';
 
@@ -25,6 +26,19 @@ export function tokenInvalid(): ConnectError {
   return fail("TOKEN_INVALID", text, {
     headers: {
       "WWW-Authenticate": `${BEARER}, error="invalid_token", error_description="${text}"`,
+    },
+  });
+}
+
+/** A token of the scheme DPoP, or one that should be (RFC 9449 section 7.1). */
+export function dpopRefused(
+  error: "invalid_token" | "invalid_dpop_proof",
+  text: string,
+): ConnectError {
+  const algorithms = PROOF_ALGORITHMS.join(" ");
+  return fail("TOKEN_INVALID", text, {
+    headers: {
+      "WWW-Authenticate": `DPoP realm="tributary", error="${error}", error_description="${text}", algs="${algorithms}"`,
     },
   });
 }

@@ -3,6 +3,9 @@ import { createContextKey } from "@connectrpc/connect";
 
 /** One HTTP request. */
 export interface Call {
+  readonly method: string;
+  /** Path and query, as the caller sent them. */
+  readonly url: string;
   /** Names the request in logs and answers; the caller's own `x-request-id` when it is sane. */
   readonly requestId: string;
   /** Network address of the caller, as text without a port: the peer, or whom trusted proxies name. */

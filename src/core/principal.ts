@@ -34,6 +34,8 @@ export interface ApplicationPrincipal extends Caller {
   readonly projectUid: string;
   /** What the token allows, such as `api:use-streams-write`. */
   readonly operations: ReadonlySet<string>;
+  /** Thumbprint of the key that the token is bound to: who sends it must prove to hold it. */
+  readonly boundKey?: string;
 }
 
 /** A person with a session, or with a personal token. */

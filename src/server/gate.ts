@@ -3,15 +3,18 @@ import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { type AccessRule, AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import { accessRules } from "../auth/access-rules.ts";
-import { callKey } from "../core/call.ts";
+import { type Call, callKey } from "../core/call.ts";
 import type { Logger } from "../core/logger.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
 import { asPublicError, isServerFault, stampRequestId } from "./answer.ts";
 
 /** Access control, as the server needs it. Every method throws a `fail(…)` to refuse. */
 export interface Gate {
-  /** Who sends these headers. Runs before a byte of the body is read. */
-  authenticate(headers: Headers): Principal | Promise<Principal>;
+  /** Who sends these headers, in which call. Runs before a byte of the body is read. */
+  authenticate(
+    headers: Headers,
+    call?: Pick<Call, "method" | "url">,
+  ): Principal | Promise<Principal>;
   /** What can be told from the token alone; also before the body is read. */
   authorizeOperation(principal: Principal, rule: Pick<AccessRule, "operation">): void;
   /** Whether the call may be made on the resource that its message names. */
@@ -46,7 +49,7 @@ export async function admit(
 ): Promise<void> {
   if (!rule || rule.operation === AccessRule_Operation.PUBLIC) return;
   try {
-    const principal = await gate.authenticate(context.requestHeader);
+    const principal = await gate.authenticate(context.requestHeader, context.values.get(callKey));
     gate.authorizeOperation(principal, rule);
     context.values.set(principalKey, principal);
   } catch (reason) {

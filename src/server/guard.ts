@@ -65,6 +65,8 @@ function createCall(
   const given = request.headers["x-request-id"];
   const isSane = typeof given === "string" && REQUEST_ID.test(given);
   return {
+    method: request.method ?? "",
+    url: request.url ?? "",
     requestId: isSane ? given : randomUUID(),
     remoteAddress: addresses.find({
       peer: request.socket?.remoteAddress,

@@ -5,7 +5,7 @@ function fail(limit: ReturnType<typeof createAttemptLimit>, address: string, tim
   for (let i = 0; i < times; i++) limit.countFailure("app", address);
 }
 
-test("item 24: addresses of one IPv6 /64 count together, and a mapped IPv4 address as itself", () => {
+test("check 24: addresses of one IPv6 /64 count together, and a mapped IPv4 address as itself", () => {
   const limit = createAttemptLimit();
   fail(limit, "2001:db8:0:1::1");
   expect(limit.waitMs("app", "2001:0db8:0000:0001:ffff::2")).toBeGreaterThan(0);
@@ -15,14 +15,14 @@ test("item 24: addresses of one IPv6 /64 count together, and a mapped IPv4 addre
   expect(limit.waitMs("app", "192.0.2.2")).toBe(0);
 });
 
-test("item 24: an address that guesses over many clients is slowed down as a whole", () => {
+test("check 24: an address that guesses over many clients is slowed down as a whole", () => {
   const limit = createAttemptLimit();
   for (let i = 0; i < 100; i++) limit.countFailure(`guess ${i}`, "192.0.2.1");
   expect(limit.waitMs("app", "192.0.2.1")).toBeGreaterThan(0);
   expect(limit.waitMs("app", "192.0.2.2")).toBe(0);
 });
 
-test("item 24: the limit ends with its minute, and failures of old minutes do not add up", () => {
+test("check 24: the limit ends with its minute, and failures of old minutes do not add up", () => {
   let nowMs = 0;
   const limit = createAttemptLimit({ now: () => nowMs });
   fail(limit, "192.0.2.1", 9);

@@ -174,7 +174,7 @@ describe("bad input 60", () => {
   });
 });
 
-describe("item 18: RFC 6750", () => {
+describe("check 18: RFC 6750", () => {
   test("no credentials, other schemes and a query token get a bare challenge", async () => {
     const token = await server.token("app");
     const bare = { reason: "TOKEN_MISSING", challenge: 'Bearer realm="tributary"' };

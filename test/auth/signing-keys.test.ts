@@ -53,7 +53,7 @@ test("the private part is not in the database, and another master key does not o
   await expect(open(database, randomBytes(32))).rejects.toThrow("another master key");
 });
 
-test("item 13: a rotated key is published an hour before it signs and kept an hour after", async () => {
+test("check 13: a rotated key is published an hour before it signs and kept an hour after", async () => {
   const fresh = await openEmpty();
   let offset = 0;
   const now = () => Date.now() + offset;
