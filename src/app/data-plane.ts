@@ -2,6 +2,8 @@
 import type { Retention } from "../bus/index.ts";
 import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
+import { createUsageCounters, type UsageCounters } from "../usage/usage-counters.ts";
+import { createUsageStore } from "../usage/usage-store.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./control-plane.ts";
 import type { Foundations } from "./foundations.ts";
@@ -17,6 +19,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     bus.openKeyedStore("held"),
   ]);
   const keepers = new Map<number, Retention>();
+  const usage = openUsage(foundations, keepers);
   const endKeeper = async (shard: number) => {
     const keeper = keepers.get(shard);
     keepers.delete(shard);
@@ -32,13 +35,18 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     drivers: sinkDrivers,
     environment: environmentOf(foundations),
     logger,
-    onOwner: (shard) => {
+    onOwner: (shard, edgeSequence) => {
+      usage.onOwner(shard, edgeSequence);
       const limitsOf = (logUid: string) => limitsOfLog(foundations, delivery, logUid);
-      const onBeforeTrim = (uid: string, sequence: number) =>
-        delivery.beforeTrim({ shard, uid }, sequence);
+      const onBeforeTrim = async (uid: string, sequence: number) => {
+        await usage.reached(shard, sequence - 1);
+        await delivery.beforeTrim({ shard, uid }, sequence);
+      };
       keepers.set(shard, bus.startRetention({ shard, limitsOf, onBeforeTrim }));
     },
+    onStored: usage.onStored,
     onLost: (shard) => {
+      usage.onLost(shard);
       endKeeper(shard).catch((error: unknown) => {
         logger.warn("a keeper of retention did not end well", { shard, error });
       });
@@ -47,9 +55,32 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
   closers.add("retention", async () => {
     await Promise.all([...keepers.keys()].map(endKeeper));
   });
+  // What delivery still gets is counted: the counters end after it.
+  closers.add("usage", usage.close);
   closers.add("delivery", delivery.close);
   if (config.TRIBUTARY_ROLES.includes("deliver")) await delivery.start();
   return delivery;
+}
+
+function openUsage(
+  { bus, database, snapshot, logger }: Foundations,
+  keepers: ReadonlyMap<number, Retention>,
+): UsageCounters {
+  const storedBytesOf = (shard: number) => {
+    const keeper = keepers.get(shard);
+    const bytes = new Map<string, number>();
+    for (const { projectUid, logs } of snapshot.streams()) {
+      for (const log of logs.values()) {
+        if (log.shard !== shard) continue;
+        const account = keeper?.accountOf(log.uid);
+        if (!account) return undefined;
+        bytes.set(projectUid, (bytes.get(projectUid) ?? 0) + account.bytes);
+      }
+    }
+    return bytes;
+  };
+  const store = createUsageStore(database);
+  return createUsageCounters({ log: bus.shardReader, store, logger, storedBytesOf });
 }
 
 function limitsOfLog({ snapshot }: Foundations, delivery: Delivery, logUid: string) {

@@ -6,6 +6,7 @@ import { ApplicationService } from "#gen/tributary/management/v1/application_ser
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
@@ -29,6 +30,7 @@ import type { ReadinessCheck } from "../server/probes.ts";
 import type { Lane } from "../server/route.ts";
 import { createServerHandler } from "../server/router.ts";
 import type { Registration } from "../server/rpc.ts";
+import { createUsageService } from "../usage/usage-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { packageVersion } from "./version.ts";
@@ -87,6 +89,7 @@ function managementServices({ foundations, catalog, auth }: PortParts): Registra
     (router) => router.service(SinkService, createSinkService(catalog)),
     (router) => router.service(ApplicationService, createApplicationService(catalog)),
     (router) => router.service(AccessService, createAccessService(catalog)),
+    (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(OAuth2Service, auth.service),
     (router) => router.service(RecordService, records),
   ];

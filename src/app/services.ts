@@ -4,6 +4,7 @@ import { ApplicationService } from "#gen/tributary/management/v1/application_ser
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
@@ -18,4 +19,5 @@ export const OWN_SERVICES = [
   RecordService,
   SinkService,
   StreamService,
+  UsageService,
 ];

@@ -16,6 +16,7 @@ import { createPublisher } from "./publisher.ts";
 import { type Retention, type RetentionOptions, startRetention } from "./retention.ts";
 import { watchRoom } from "./room.ts";
 import { followShard, type ShardFollower, type ShardListener } from "./shard-owner.ts";
+import { createShardReader, type ShardReader } from "./shard-reader.ts";
 import { createSubjectNames, type SubjectNames } from "./subjects.ts";
 import { ensureShards, MAX_BLOCK_BYTES } from "./topology.ts";
 
@@ -47,6 +48,8 @@ export interface BusOptions {
 export interface Bus {
   readonly writer: LogWriter;
   readonly reader: LogReader;
+  /** See `shard-reader.ts`. */
+  readonly shardReader: ShardReader;
   /** Whether a power cut can lose acknowledged records. */
   readonly durability: Durability;
   readonly shards: number;
@@ -91,11 +94,9 @@ export async function createBus(options: BusOptions): Promise<Bus> {
 
 async function openBus(connection: BusConnection, options: BusOptions): Promise<Bus> {
   const { nc } = connection;
-  const { logger } = options;
-  const shards = options.shards ?? 8;
+  const { logger, shards = 8, replicas = 1 } = options;
   const names = createSubjectNames(options.namespace);
   const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: 4_000 });
-  const replicas = options.replicas ?? 1;
   const lastSequences = await ensureShards(jsm, {
     ...options,
     names,
@@ -133,6 +134,7 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
   return {
     writer,
     reader: createLogReader({ connection, jsm, names, bytesOf: accounts.bytesOf }),
+    shardReader: createShardReader({ connection, jsm, names }),
     durability,
     shards,
     isConnected: connection.isConnected,

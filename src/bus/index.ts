@@ -11,3 +11,4 @@ export {
 } from "./keyed-store.ts";
 export type { LogAccount, LogLimits, Retention, RetentionOptions } from "./retention.ts";
 export type { Ownership, ShardFollower, ShardListener } from "./shard-owner.ts";
+export type { ShardInfo, ShardReader } from "./shard-reader.ts";

@@ -380,3 +380,5 @@ export const purges = tributary.table("purges", {
   shard: integer().notNull(),
   createTime: time().notNull(),
 });
+
+export * from "./usage-schema.ts";

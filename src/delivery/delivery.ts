@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
-import type { LogReader } from "../core/log.ts";
+import type { LogMessage, LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { readSinkState } from "./claim-cursor.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
@@ -39,9 +39,14 @@ export interface DeliveryOptions {
   readonly drivers: DriverTable;
   readonly environment: DestinationEnvironment;
   readonly logger: Logger;
-  /** Called when this node comes to own a shard, and when it ceases to: to run retention there. */
-  readonly onOwner?: (shard: number) => void;
+  /**
+   * Called when this node comes to own a shard, and when it ceases to: to run there what needs an owner.
+   * Everything stored up to `edgeSequence` is to be read.
+   */
+  readonly onOwner?: (shard: number, edgeSequence: number) => void;
   readonly onLost?: (shard: number) => void;
+  /** Called with each message above that, ascending, while the shard is owned. Must not throw. */
+  readonly onStored?: (shard: number, message: LogMessage) => void;
   /** Milliseconds since 1970; `Date.now` when left out. */
   readonly now?: () => number;
   /** In [0, 1); `Math.random` when left out. */
@@ -92,6 +97,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         follow: options.followShard,
         onOwner: options.onOwner,
         onLost: options.onLost,
+        onStored: options.onStored,
       }),
   );
   const workerOf = (sink: SinkDefinition) => shards[sink.log.shard]?.worker(sink.uid);

@@ -21,8 +21,9 @@ export interface ShardInput {
   readonly shard: number;
   readonly options: WorkerOptions;
   readonly follow: (shard: number, listener: ShardListener) => Promise<ShardFollower>;
-  readonly onOwner?: ((shard: number) => void) | undefined;
+  readonly onOwner?: ((shard: number, edgeSequence: number) => void) | undefined;
   readonly onLost?: ((shard: number) => void) | undefined;
+  readonly onStored?: ((shard: number, message: LogMessage) => void) | undefined;
 }
 
 /** What there is while the shard is owned. */
@@ -78,13 +79,14 @@ export class ShardDelivery implements ShardListener {
       starting: 0,
     };
     this.reconcile();
-    this.#input.onOwner?.(this.#input.shard);
+    this.#input.onOwner?.(this.#input.shard, ownership.edgeSequence);
   }
 
   onMessage(message: LogMessage): void {
     const owned = this.#owned;
     if (!owned) return;
     owned.edge.sequence = message.sequence;
+    this.#input.onStored?.(this.#input.shard, message);
     for (const worker of owned.byLog.get(message.logUid) ?? []) worker.offer(message);
   }
 

@@ -1,0 +1,66 @@
+/** The counters of the shards that this node owns, and the stored bytes of their projects. */
+import type { LogMessage } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import { type CountedLog, startUsageCounter, type UsageCounter } from "./usage-counter.ts";
+import type { UsageStore } from "./usage-store.ts";
+
+/** What the counters work with. */
+export interface UsageCountersOptions {
+  readonly log: CountedLog;
+  readonly store: UsageStore;
+  readonly logger: Logger;
+  /** Bytes that a shard holds, by the uid of the project; undefined while that is not known. */
+  readonly storedBytesOf: (shard: number) => ReadonlyMap<string, number> | undefined;
+  /** How often stored bytes are written; 5 s. */
+  readonly storedEveryMs?: number;
+}
+
+/** Counts what is stored, where the shards are owned. */
+export interface UsageCounters {
+  /** This node owns the shard: counts it from its mark, on all nodes together. */
+  onOwner(shard: number, edgeSequence: number): void;
+  onStored(shard: number, message: LogMessage): void;
+  onLost(shard: number): void;
+  /** See `UsageCounter.reached`; at once where the shard is not owned. */
+  reached(shard: number, sequence: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Makes the counters; nothing is counted before a shard is owned. */
+export function createUsageCounters(options: UsageCountersOptions): UsageCounters {
+  const { log, store, logger, storedBytesOf, storedEveryMs = 5_000 } = options;
+  const counters = new Map<number, UsageCounter>();
+  const end = async (shard: number) => {
+    const counter = counters.get(shard);
+    counters.delete(shard);
+    await counter?.close();
+  };
+  const writeStored = async () => {
+    for (const shard of counters.keys()) {
+      const bytes = storedBytesOf(shard);
+      if (bytes) await store.writeStoredBytes(shard, bytes);
+    }
+  };
+  let writing: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    writing ??= writeStored()
+      .catch((error: unknown) => logger.debug("stored bytes cannot be written", { error }))
+      .finally(() => {
+        writing = undefined;
+      });
+  }, storedEveryMs);
+  timer.unref();
+  return {
+    onOwner(shard, edgeSequence) {
+      counters.set(shard, startUsageCounter({ shard, edgeSequence, log, store, logger }));
+    },
+    onStored: (shard, message) => counters.get(shard)?.offer(message),
+    onLost: (shard) => void end(shard),
+    reached: async (shard, sequence) => counters.get(shard)?.reached(sequence),
+    async close() {
+      clearInterval(timer);
+      await Promise.all([...counters.keys()].map(end));
+      await writing;
+    },
+  };
+}
