@@ -4,13 +4,14 @@ import { accessRules } from "../auth/access-rules.ts";
 import { type Auth, openAuth } from "../auth/auth.ts";
 import { createUseNotes } from "../auth/use-notes.ts";
 import { noteApplicationUse } from "../catalog/application-store.ts";
-import { createLogPurger } from "../catalog/log-purger.ts";
+import { createLogPurger, type LogPlace } from "../catalog/log-purger.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { startUpkeep } from "../catalog/upkeep.ts";
 import { makeUid } from "../core/uid.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import type { Closers } from "./closers.ts";
+import { createCountedLog } from "./counted-log.ts";
 import type { Foundations } from "./foundations.ts";
 import { createHeldView } from "./held-view.ts";
 import { OWN_SERVICES } from "./services.ts";
@@ -22,7 +23,12 @@ export function openCatalog(
   closers: Closers,
 ): SinkCatalog {
   const { database, bus, snapshot, masterKey, logger } = foundations;
-  const purger = createLogPurger({ database, logger, purgeLog: (log) => bus.deleteLog(log) });
+  const waitForCount = createCountedLog(foundations);
+  const purgeLog = async (log: LogPlace) => {
+    await waitForCount(log);
+    await bus.deleteLog(log);
+  };
+  const purger = createLogPurger({ database, logger, purgeLog });
   closers.add("log purger", purger.close);
   const environment = environmentOf(foundations);
   const catalog: SinkCatalog = {
