@@ -57,15 +57,6 @@ export function fitsType(column: Column, found: string): boolean {
   return found === column.sqlType || (COMPATIBLE[column.sqlType] ?? []).includes(found);
 }
 
-/** SQL that turns the text `value` into the column's type. */
-export function castOf(column: Column, value: string): string {
-  if (column.type === Field_Type.BINARY) return `decode(${value}, 'base64')`;
-  if (column.source === "arrival_time") {
-    return `timestamptz 'epoch' + ${value}::bigint * interval '1 microsecond'`;
-  }
-  return column.sqlType === "text" ? value : `${value}::${column.sqlType}`;
-}
-
 /** An identifier in double quotes, which may hold any character but NUL. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

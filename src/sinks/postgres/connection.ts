@@ -1,7 +1,8 @@
-import { connect, type Socket } from "node:net";
-import postgres from "postgres";
+import type pg from "pg";
 import type { EgressGuard } from "../egress.ts";
 import { SinkFault, timeoutFault } from "../sink-fault.ts";
+import { type OpenedClient, openClient, wireOf } from "./client.ts";
+import { type CopyWork, createCopyQuery, Fenced } from "./copy-query.ts";
 import type { DatabaseAddress } from "./database-url.ts";
 import { sqlStateOf } from "./fault.ts";
 
@@ -13,63 +14,68 @@ export interface Connection {
   readonly isBroken: boolean;
   /** Runs one statement with parameters; at the signal it is cancelled and the connection destroyed. */
   run(text: string, parameters: readonly unknown[], signal: AbortSignal): Promise<ResultRow[]>;
+  /** Runs a COPY with the statements around it; the signal ends it as it ends `run`. */
+  copy(work: CopyWork, signal: AbortSignal): Promise<void>;
   /** Ends the connection, at once when `error` is given. */
   close(error?: Error): Promise<void>;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
+/** How long a server may take to say goodbye. */
+const CLOSE_TIMEOUT_MS = 1_000;
 /** Above the longest attempt (120 s): for a server that missed the cancel request. */
 const SESSION = `SELECT set_config('statement_timeout', '130s', false),
   set_config('idle_in_transaction_session_timeout', '150s', false),
   set_config('lock_timeout', '60s', false)`;
 
-/**
- * Makes a connection that is opened by its first statement. One postgres.js client with one socket:
- * that client alone would reconnect, without end, to a server that closes during the start.
- */
+/** Makes a connection that is opened by its first statement. */
 export function createConnection(address: DatabaseAddress, guard: EgressGuard): Connection {
-  let socket: Socket | undefined;
+  let opened: OpenedClient | undefined;
+  let latest: pg.Client | undefined;
   let isBroken = false;
-  let isCancelling = false;
-  let isPrepared = false;
-  const openSocket = async (): Promise<Socket> => {
-    if (isBroken && !isCancelling) throw new SinkFault("CONNECTION_FAILED", "closed by the server");
-    const opened = await connectSocket(address, guard);
-    if (isCancelling) return opened;
-    if (socket) isBroken = true;
-    if (isBroken) {
-      opened.destroy();
-      throw new SinkFault("CONNECTION_FAILED", "the server closed the connection");
-    }
-    socket = opened;
-    opened.once("close", () => {
-      isBroken = true;
-    });
-    return opened;
-  };
-  const sql = postgres(clientOptions(address, openSocket));
   const destroy = (error: Error) => {
     isBroken = true;
-    socket?.destroy(error);
+    if (latest) wireOf(latest).stream.destroy(error);
   };
-  const execute = async (text: string, parameters: readonly unknown[], signal: AbortSignal) => {
+  const watch = (client: pg.Client) => {
+    latest = client;
+    client.on("error", () => {
+      isBroken = true;
+    });
+    client.on("end", () => {
+      isBroken ||= opened?.client === client;
+    });
+    if (isBroken) wireOf(client).stream.destroy();
+  };
+  const open = async (): Promise<pg.Client> => {
+    if (opened) return opened.client;
+    const fresh = await openClient(address, guard, watch);
+    await fresh.client.query(SESSION);
+    opened = fresh;
+    return fresh.client;
+  };
+  /** Runs `work`, and at the signal ends it, the statement in the server, and the connection. */
+  const within = async <T>(
+    signal: AbortSignal,
+    work: (client: pg.Client) => Promise<T>,
+  ): Promise<T> => {
     if (signal.aborted) throw timeoutFault("the statement");
-    const query = sql.unsafe(text, [...parameters] as never[], { prepare: parameters.length > 0 });
+    if (isBroken) throw new SinkFault("CONNECTION_FAILED", "the server closed the connection");
     const aborted = Promise.withResolvers<never>();
     const stop = () => {
-      isCancelling = socket !== undefined;
-      Promise.resolve(query.cancel()).catch(() => undefined);
       const fault = timeoutFault("the statement");
+      void opened?.cancel();
       destroy(fault);
       aborted.reject(fault);
     };
     signal.addEventListener("abort", stop, { once: true });
     try {
-      return (await Promise.race([query, aborted.promise])) as ResultRow[];
+      return await Promise.race([open().then(work), aborted.promise]);
     } catch (error) {
-      // What is no answer to a statement, or announces the end, came from a connection that is lost.
-      if (!isPrepared || /^(08|57P)/.test(sqlStateOf(error) ?? "08")) isBroken = true;
-      throw error;
+      const isLost = isBroken || isEnd(error);
+      // What is no answer to a statement came from a connection that is lost, or being made.
+      const isAnswer = error instanceof Fenced || sqlStateOf(error) !== undefined;
+      if (!opened || isLost || !isAnswer) isBroken = true;
+      throw isLost ? lostFault(error) : error;
     } finally {
       signal.removeEventListener("abort", stop);
     }
@@ -78,76 +84,37 @@ export function createConnection(address: DatabaseAddress, guard: EgressGuard): 
     get isBroken() {
       return isBroken;
     },
-    async run(text, parameters, signal) {
-      if (!isPrepared) {
-        await execute(SESSION, [], signal);
-        isPrepared = true;
-      }
-      return execute(text, parameters, signal);
-    },
+    run: (text, parameters, signal) =>
+      within(signal, async (client) => {
+        const values = parameters.length > 0 ? [...parameters] : undefined;
+        return (await client.query(text, values)).rows as ResultRow[];
+      }),
+    copy: (work, signal) =>
+      within(signal, (client) => {
+        const query = createCopyQuery(work);
+        client.query(query);
+        return query.outcome;
+      }),
     async close(error) {
       if (error) destroy(error);
       isBroken = true;
-      await sql.end({ timeout: error ? 0 : 1 });
+      if (!latest) return;
+      const { stream } = wireOf(latest);
+      const timer = setTimeout(() => stream.destroy(), CLOSE_TIMEOUT_MS);
+      await latest.end().catch(() => undefined);
+      clearTimeout(timer);
     },
   };
 }
 
-/** Everything is given here, for postgres.js would else look into the server's own environment. */
-function clientOptions(address: DatabaseAddress, openSocket: () => Promise<Socket>) {
-  const options = {
-    host: [address.host],
-    port: [address.port],
-    database: address.database,
-    user: address.user,
-    password: () => address.password,
-    ssl: sslOf(address),
-    max: 1,
-    idle_timeout: 0,
-    max_lifetime: 0,
-    connect_timeout: CONNECT_TIMEOUT_MS / 1000,
-    fetch_types: false,
-    prepare: true,
-    keep_alive: 60,
-    backoff: () => 0,
-    sslnegotiation: null,
-    connection: { application_name: "tributary" },
-    onnotice: () => undefined,
-    socket: openSocket,
-  };
-  return options as unknown as postgres.Options<Record<string, never>>;
+/** Whether the server announces that it ends the connection: 08, and 57P01 to 57P05. */
+function isEnd(error: unknown): boolean {
+  return /^(08|57P0[1245])/.test(sqlStateOf(error) ?? "");
 }
 
-function sslOf(address: DatabaseAddress): boolean | string | object {
-  if (address.tls === "disable") return false;
-  return address.tls === "verify-full" ? { rejectUnauthorized: true } : address.tls;
-}
-
-async function connectSocket(address: DatabaseAddress, guard: EgressGuard): Promise<Socket> {
-  const targets = await guard.resolve(address.host);
-  let failure: unknown;
-  for (const target of targets.slice(0, 4)) {
-    try {
-      return await connectTo(target.address, address);
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw failure;
-}
-
-function connectTo(ip: string, { host, port }: DatabaseAddress): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  // A long parameter list waits 40 ms for each delayed acknowledgement under Nagle.
-  const socket = connect({ host: ip, port, noDelay: true, timeout: CONNECT_TIMEOUT_MS });
-  socket.once("timeout", () => socket.destroy(new SinkFault("TIMEOUT", "no connection in 10 s")));
-  socket.once("error", reject);
-  socket.once("connect", () => {
-    socket.setTimeout(0);
-    socket.removeAllListeners("timeout");
-    socket.removeListener("error", reject);
-    // postgres.js reads it for the name in TLS (SNI) and for the check of the certificate.
-    resolve(Object.assign(socket, { host, port }));
-  });
-  return promise;
+/** pg tells the loss of a connection by errors without a code. */
+function lostFault(error: unknown): unknown {
+  const isNamed = error instanceof SinkFault || (error instanceof Error && "code" in error);
+  if (isNamed && !isEnd(error)) return error;
+  return new SinkFault("CONNECTION_FAILED", "the server closed the connection", { cause: error });
 }

@@ -1,7 +1,7 @@
 /**
- * Turns records into the parameters of one INSERT … SELECT … FROM unnest: for each column one text[]
- * literal (Postgres manual, 8.15.2). Numbers are passed on as the text they were pushed as, so no
- * digit is lost. What Postgres cannot hold is found here where that is cheap, and by Postgres otherwise.
+ * Turns records into lines of COPY's text format (Postgres manual, COPY, "Text Format"). Numbers are
+ * passed on as the text they were pushed as, so no digit is lost. What Postgres cannot hold is found here
+ * where that is cheap, and by Postgres otherwise.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Field_Type } from "#gen/tributary/management/v1/stream_pb.js";
@@ -18,102 +18,107 @@ export interface BadRow {
   readonly why: string;
 }
 
-/** Encoded rows: `elements[c][n]` is column c of row `indexes[n]`, as an element of an array literal. */
+/** Encoded rows: `lines[n]` is row `indexes[n]` of the request. */
 export interface EncodedRows {
-  readonly indexes: readonly number[];
-  readonly elements: readonly (readonly string[])[];
-  readonly bad: readonly BadRow[];
-  /** Where the part of each statement ends, as an index of `indexes`: about 1 MiB each, at least one. */
-  readonly ends: readonly number[];
+  readonly indexes: number[];
+  readonly lines: string[];
+  readonly bad: BadRow[];
 }
 
-/** Rows and bytes after which encoding yields. */
+/** What is encoded, and for which columns. */
+export interface EncodeJob {
+  readonly columns: readonly Column[];
+  readonly rows: readonly SinkRow[];
+  /** Whether each line begins with the number of its row. */
+  readonly isNumbered: boolean;
+}
+
+/** Rows and bytes after which encoding sends what it has, and yields. */
 const SLICE_ROWS = 1000;
 const SLICE_BYTES = 128 * 1024;
-/** Characters that one statement carries, unless a single row has more. */
-const STATEMENT_SIZE = 1024 * 1024;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-const CONTROL = /[\u0000-\u001f]/;
+const NULL = "\\N";
 const NUL_ESCAPE = /(?<!\\)(?:\\\\)*\\u0000/;
+const MICROSECONDS = 1_000_000;
 
 /** Encodes all rows; yields in between, so that pushes in the same process do not wait. */
 export async function encodeRows(
-  columns: readonly Column[],
-  rows: readonly SinkRow[],
+  { columns, rows, isNumbered }: EncodeJob,
+  send: (chunk: Buffer) => void,
 ): Promise<EncodedRows> {
-  const fields = new Map<string, number>();
-  columns.forEach((column, c) => {
-    if (column.source === "field") fields.set(column.name, c);
-  });
-  const indexes: number[] = [];
-  const elements: string[][] = columns.map(() => []);
-  const bad: BadRow[] = [];
-  const ends: number[] = [];
-  let [size, bytes] = [0, 0];
+  const encoded: EncodedRows = { indexes: [], lines: [], bad: [] };
+  const encodeRow = createRowEncoder(columns);
+  let [sent, first, bytes] = [0, 0, 0];
+  const flush = () => {
+    if (sent < encoded.lines.length) send(linesBuffer(encoded.lines, sent, encoded.lines.length));
+    sent = encoded.lines.length;
+  };
   for (let index = 0; index < rows.length; index += 1) {
     const row = rows[index]!;
-    if (bytes > SLICE_BYTES || index % SLICE_ROWS === SLICE_ROWS - 1) {
+    if (bytes > SLICE_BYTES || index - first >= SLICE_ROWS) {
+      flush();
       await nextTurn();
-      bytes = 0;
+      [first, bytes] = [index, 0];
     }
     bytes += row.json.length;
-    const values = encodeRow(columns, fields, row);
-    if (typeof values === "string") {
-      bad.push({ index, reason: "VALUE_REFUSED", why: values });
+    const { line, fault } = encodeRow(row);
+    if (fault !== undefined) {
+      encoded.bad.push({ index, reason: "VALUE_REFUSED", why: fault });
       continue;
     }
-    if (size > 0 && size + row.json.length > STATEMENT_SIZE) {
-      ends.push(indexes.length);
-      size = 0;
-    }
-    size += row.json.length;
-    indexes.push(index);
-    for (let c = 0; c < values.length; c += 1) elements[c]!.push(values[c]!);
+    encoded.indexes.push(index);
+    encoded.lines.push(isNumbered ? `${index}\t${line}` : line);
   }
-  return { indexes, elements, bad, ends: [...ends, indexes.length] };
+  flush();
+  return encoded;
 }
 
-/** Array literals, one a column, of the rows from `from` to before `to`. */
-export function arrayLiterals(rows: EncodedRows, from: number, to: number): string[] {
-  return rows.elements.map((column) => `{${column.slice(from, to).join(",")}}`);
+/** Lines from `from` to before `to`, as they are sent. */
+export function linesBuffer(lines: readonly string[], from: number, to: number): Buffer {
+  return Buffer.from(lines.slice(from, to).join(""));
 }
 
-/** The elements of one row, or why it cannot be stored. */
-function encodeRow(
-  columns: readonly Column[],
-  fields: ReadonlyMap<string, number>,
-  row: SinkRow,
-): string[] | string {
-  const values: string[] = new Array(columns.length).fill("NULL");
+type RowEncoder = (row: SinkRow) => { readonly line: string; readonly fault: string | undefined };
+
+/** Encodes one row at a time; its state is made once for all. */
+function createRowEncoder(columns: readonly Column[]): RowEncoder {
+  const fields = new Map<string, number>();
+  const facts: number[] = [];
+  columns.forEach((column, c) => {
+    if (column.source === "field") fields.set(column.name, c);
+    else facts.push(c);
+  });
+  const values: string[] = new Array(columns.length);
   let fault: string | undefined;
-  forEachMember(
-    Buffer.from(row.json.buffer, row.json.byteOffset, row.json.length).toString(),
-    (name, json) => {
-      const c = fields.get(name);
-      if (c === undefined) return;
-      const element = encodeValue(columns[c]!, json);
-      if (element === undefined) {
-        fault ??= `${name} holds \\u0000 or half a surrogate pair, which Postgres cannot store`;
-      } else values[c] = element;
-    },
-  );
-  for (let c = 0; c < columns.length; c += 1) {
-    const { source } = columns[c]!;
-    if (source === "field") continue;
-    values[c] =
-      source === "record_id"
-        ? row.recordId
-        : source === "arrival_time"
-          ? String(row.arrivalTimeUs)
-          : quoteElement(row.producerId);
-  }
-  return fault ?? values;
+  const visit = (name: string, json: string) => {
+    const c = fields.get(name);
+    if (c === undefined) return;
+    const value = encodeValue(columns[c]!, json);
+    if (value === undefined) {
+      fault ??= `${name} holds \\u0000 or half a surrogate pair, which Postgres cannot store`;
+    } else values[c] = value;
+  };
+  return (row) => {
+    values.fill(NULL);
+    fault = undefined;
+    const { buffer, byteOffset, length } = row.json;
+    forEachMember(Buffer.from(buffer, byteOffset, length).toString(), visit);
+    for (const c of facts) values[c] = encodeFact(columns[c]!, row);
+    return { line: `${values.join("\t")}\n`, fault };
+  };
 }
 
-/** JSON text of a value as an array element; undefined when Postgres has no way to hold it. */
+function encodeFact({ source }: Column, row: SinkRow): string {
+  if (source === "record_id") return row.recordId;
+  if (source === "producer_id") return escapeText(row.producerId);
+  const us = row.arrivalTimeUs;
+  const seconds = new Date(Math.floor(us / MICROSECONDS) * 1000).toISOString().slice(0, 19);
+  return `${seconds}.${String(us % MICROSECONDS).padStart(6, "0")}Z`;
+}
+
+/** JSON text of a value as COPY reads it; undefined when Postgres has no way to hold it. */
 function encodeValue(column: Column, json: string): string | undefined {
   if (json === "null") {
-    return column.type === Field_Type.JSON && !column.isNullable ? '"null"' : "NULL";
+    return column.type === Field_Type.JSON && !column.isNullable ? "null" : NULL;
   }
   switch (column.type) {
     case Field_Type.LONG:
@@ -122,28 +127,40 @@ function encodeValue(column: Column, json: string): string | undefined {
       return json.length > 24 || /[eE]/.test(json) ? doubleText(json) : json;
     case Field_Type.BOOLEAN:
       return json;
+    case Field_Type.BINARY:
+      return `\\\\x${Buffer.from(json.slice(1, -1).replaceAll("\\/", "/"), "base64").toString("hex")}`;
     case Field_Type.STRING:
     case Field_Type.DECIMAL:
     case Field_Type.TIMESTAMP:
     case Field_Type.DATE:
-    case Field_Type.BINARY:
-      return json.charCodeAt(0) === 0x22 ? encodeString(json) : quoteElement(json);
+      return json.charCodeAt(0) === 0x22 ? encodeString(json) : json;
     default:
       // Line breaks can stand only between the tokens of JSON text, where jsonb forgets them.
-      return NUL_ESCAPE.test(json) ? undefined : quoteElement(json.replace(/[\n\r\t]/g, " "));
+      return NUL_ESCAPE.test(json)
+        ? undefined
+        : json.replace(/[\n\r\t]/g, " ").replaceAll("\\", "\\\\");
   }
 }
 
-/** A JSON string as an element: without escapes the two literals are the same text. */
+/**
+ * A JSON string: what stands between its quotes means the same to COPY, where a backslash before any
+ * other character than b, f, n, r, t, v, x, a digit or N stands for that character, but for \u.
+ */
 function encodeString(json: string): string | undefined {
-  if (!json.includes("\\")) return json;
+  if (!json.includes("\\u")) return json.slice(1, -1);
   const text = JSON.parse(json) as string;
-  return text.includes("\u0000") || !text.isWellFormed() ? undefined : quoteElement(text);
+  return text.includes("\u0000") || !text.isWellFormed() ? undefined : escapeText(text);
 }
 
-/** An element in quotes. JSON quotes alike where no control character stands, and ten times as fast. */
-function quoteElement(text: string): string {
-  return CONTROL.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : JSON.stringify(text);
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\\": "\\\\",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+};
+
+function escapeText(text: string): string {
+  return /[\\\n\r\t]/.test(text) ? text.replace(/[\\\n\r\t]/g, (c) => ESCAPES[c]!) : text;
 }
 
 /** `1.50e2` as `150`; whatever is no whole number of a plausible size goes on for Postgres to refuse. */
@@ -152,7 +169,7 @@ function wholeNumber(json: string): string {
   const at = canonical.indexOf("e");
   if (at < 0) return canonical;
   const zeros = Number(canonical.slice(at + 1));
-  return zeros >= 0 && zeros < 20 ? canonical.slice(0, at) + "0".repeat(zeros) : quoteElement(json);
+  return zeros >= 0 && zeros < 20 ? canonical.slice(0, at) + "0".repeat(zeros) : json;
 }
 
 /** The shortest text of the same double: Postgres refuses what underflows, JSON readers give zero. */

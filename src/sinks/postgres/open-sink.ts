@@ -5,7 +5,6 @@ import { retrySink, SinkFault } from "../sink-fault.ts";
 import { type Column, columnsOf } from "./columns.ts";
 import { claimCursor, createCursorTable } from "./cursor-table.ts";
 import { type DatabaseAddress, parseDatabaseUrl } from "./database-url.ts";
-import { encodeRows } from "./encode.ts";
 import { toSinkFault } from "./fault.ts";
 import { buildStatements, type SinkStatements } from "./statements.ts";
 import { prepareTable } from "./table.ts";
@@ -44,7 +43,7 @@ export async function openPostgres(config: PostgresSink, env: SinkEnvironment): 
   const columns = columnsOf(config, env.schema);
   const target = acquireTarget(address, guard, scope);
   try {
-    await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), async (run) => {
+    await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), async ({ run }) => {
       await createCursorTable(run);
       await prepareTable(run, config, { columns, isCreateAllowed: true });
     });
@@ -65,9 +64,8 @@ interface SinkParts {
 function createSink({ target, columns, env, statements }: SinkParts): OpenSink {
   const lane = (partition: number) => `${env.sinkUid}/${partition}`;
   const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
-    const rows = await encodeRows(columns, request.rows);
     const previousId = target.lastRequests.get(lane(request.partition)) ?? null;
-    const job = { target, statements, sinkUid: env.sinkUid, request, rows, previousId };
+    const job = { target, statements, columns, sinkUid: env.sinkUid, request, previousId };
     const outcome = await writeRequest(job, signal);
     if (outcome.kind === "rows" && request.cursor) {
       target.lastRequests.set(lane(request.partition), request.id);
@@ -77,7 +75,7 @@ function createSink({ target, columns, env, statements }: SinkParts): OpenSink {
   return {
     async resume(partition, epoch) {
       try {
-        const claimed = await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), (run) =>
+        const claimed = await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), ({ run }) =>
           claimCursor(run, env, { partition, epoch }),
         );
         target.lastRequests.set(lane(partition), claimed.requestId);

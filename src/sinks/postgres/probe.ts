@@ -6,9 +6,9 @@ import { columnsOf, tableOf } from "./columns.ts";
 import { createCursorTable } from "./cursor-table.ts";
 import { toSinkFault } from "./fault.ts";
 import { destinationOf } from "./open-sink.ts";
-import { buildStatements } from "./statements.ts";
+import { buildStatements, type SinkStatements } from "./statements.ts";
 import { prepareTable } from "./table.ts";
-import { acquireTarget, type Run } from "./target.ts";
+import { acquireTarget, type Run, type Session } from "./target.ts";
 
 /** Tries a database: address, connection and password, table, and the right to write to it. */
 export async function testPostgres(
@@ -18,7 +18,7 @@ export async function testPostgres(
 ): Promise<readonly TestStageResult[]> {
   const columns = columnsOf(config, env.schema);
   let target: ReturnType<typeof acquireTarget> | undefined;
-  const use = async <T>(work: (run: Run) => Promise<T>): Promise<T> => {
+  const use = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
     if (!target) throw new SinkFault("CONNECTION_FAILED", "not connected");
     return target.use(signal, work);
   };
@@ -30,17 +30,17 @@ export async function testPostgres(
         target = acquireTarget(address, guard, scope);
         return "the address is allowed";
       },
-      connect: () => use(async (run) => serverVersion(run)).catch(ignoreAuthentication),
-      authenticate: () => use(async (run) => serverVersion(run)).catch(rethrow),
+      connect: () => use(async ({ run }) => serverVersion(run)).catch(ignoreAuthentication),
+      authenticate: () => use(async ({ run }) => serverVersion(run)).catch(rethrow),
       describe: () =>
-        use(async (run) => {
+        use(async ({ run }) => {
           const done = await prepareTable(run, config, { columns, isCreateAllowed: prepare });
           if (prepare) await createCursorTable(run);
           return `table ${tableOf(config)} ${done === "created" ? "was created" : "fits"}`;
         }).catch(rethrow),
       write: () => {
-        const { insert } = buildStatements(config, columns);
-        return use((run) => checkRights(run, insert, columns.length)).catch(rethrow);
+        const statements = buildStatements(config, columns);
+        return use((session) => checkRights(session, statements)).catch(rethrow);
       },
     });
   } finally {
@@ -66,11 +66,16 @@ function rethrow(error: unknown): never {
   throw toSinkFault(error);
 }
 
-/** The statement of a delivery without rows, rolled back: needs the same rights and key. */
-async function checkRights(run: Run, insert: string, columns: number): Promise<string> {
+/** A delivery without rows, rolled back: needs the same rights and key. */
+async function checkRights({ run, copy }: Session, statements: SinkStatements): Promise<string> {
   await run("BEGIN");
   try {
-    await run(insert, new Array(columns).fill("{}"));
+    await copy({
+      before: statements.before,
+      copy: statements.copy,
+      feed: () => Promise.resolve(),
+      after: () => statements.after,
+    });
   } finally {
     await run("ROLLBACK");
   }

@@ -1,6 +1,8 @@
 /** The SQL of a Postgres sink. Identifiers are checked and quoted; values are always parameters. */
+import { createHash } from "node:crypto";
 import { type PostgresSink, PostgresSink_Mode } from "#gen/tributary/management/v1/sink_pb.js";
-import { type Column, castOf, quoteIdentifier, tableOf } from "./columns.ts";
+import { type Column, quoteIdentifier, tableOf } from "./columns.ts";
+import type { Statement } from "./copy-query.ts";
 
 /** Where cursors are kept in the target. */
 export const CURSOR_TABLE = "tributary.sink_cursors";
@@ -44,66 +46,89 @@ export const READ_STATE = `SELECT epoch::text, request_id, cursor, bad_rows::tex
   replay_bad_rows::text FROM ${CURSOR_TABLE} WHERE sink_uid = $1 AND partition = $2::integer`;
 
 /**
- * $1 sink, $2 partition, $3 epoch, $4 request, $5 bad rows, $6 the request before, $7 cursor. Moves the
+ * $1 sink, $2 partition, $3 epoch, $4 request, $5 the request before, $6 cursor. Moves the
  * cursor only for its owner and only from the state the owner knows, so neither a fenced owner nor one
  * whose target was restored from a backup gets through.
  */
-const FENCE = `UPDATE ${CURSOR_TABLE} SET request_id = $4, bad_rows = $5::text::jsonb, cursor = $7::bytea,
+const FENCE = `UPDATE ${CURSOR_TABLE} SET request_id = $4, bad_rows = NULL, cursor = $6::bytea,
   cursor_epoch = epoch, updated_at = now()
 WHERE sink_uid = $1 AND partition = $2::integer AND epoch = $3::bigint
-  AND request_id IS NOT DISTINCT FROM $6`;
+  AND request_id IS NOT DISTINCT FROM $5`;
 
-/** The same for a replay, which leaves the cursor where it is: $1 to $5. */
-const REPLAY_FENCE = `UPDATE ${CURSOR_TABLE} SET replay_id = $4, replay_bad_rows = $5::text::jsonb,
+/** The same for a replay, which leaves the cursor where it is: $1 to $4. */
+const REPLAY_FENCE = `UPDATE ${CURSOR_TABLE} SET replay_id = $4, replay_bad_rows = NULL,
   updated_at = now()
 WHERE sink_uid = $1 AND partition = $2::integer AND epoch = $3::bigint
   AND replay_id IS DISTINCT FROM $4`;
 
-/** The statements of one table. */
-export interface SinkStatements {
-  /** Fence and insert in one statement, hence one round trip and one transaction; gives `moved`. */
-  readonly write: string;
-  readonly replay: string;
+/** One statement that fails with a division by zero when the fence lets nothing through. */
+const closing = (fence: string) =>
+  `WITH moved AS (${fence} RETURNING 1) SELECT 1 / count(*) FROM moved`;
+
+/** $1 sink, $2 partition, $3 bad rows, which are known once all rows were encoded or tried. */
+const badRowsInto = (column: string) => `UPDATE ${CURSOR_TABLE} SET ${column} = $3::text::jsonb
+WHERE sink_uid = $1 AND partition = $2::integer`;
+
+/** What depends on whether rows are delivered or replayed. */
+export interface CursorStatements {
+  /** Moves the cursor, or fails with a division by zero. */
   readonly fence: string;
-  readonly replayFence: string;
-  /** Insert alone, for the search for bad rows. */
-  readonly insert: string;
+  readonly keepBadRows: string;
 }
+
+export const DELIVERY: CursorStatements = {
+  fence: closing(FENCE),
+  keepBadRows: badRowsInto("bad_rows"),
+};
+
+export const REPLAY: CursorStatements = {
+  fence: closing(REPLAY_FENCE),
+  keepBadRows: badRowsInto("replay_bad_rows"),
+};
+
+/** The statements of one table, in their order. */
+export interface SinkStatements {
+  readonly before: readonly Statement[];
+  /** COPY of the columns; of `staged` rows with the row's number before them. */
+  readonly copy: string;
+  readonly after: readonly Statement[];
+  /** Whether rows go into a temporary table first, from which `after` takes them. */
+  readonly isStaged: boolean;
+}
+
+/** The number of a row: no column of a record can have a name with a space. */
+const PLACE = quoteIdentifier("tributary place");
 
 /** Builds the statements for a table. */
 export function buildStatements(config: PostgresSink, columns: readonly Column[]): SinkStatements {
-  const combine = (fence: string, first: number) =>
-    `WITH fence AS (${fence} RETURNING 1), stored AS (
-${insertOf(config, columns, { first, condition: "EXISTS (SELECT 1 FROM fence)" })} RETURNING 1)
-SELECT count(*)::integer AS moved FROM fence`;
+  const names = columns.map((column) => quoteIdentifier(column.name));
+  if (config.mode !== PostgresSink_Mode.UPSERT) {
+    return { before: [], copy: copyInto(tableOf(config), names), after: [], isStaged: false };
+  }
+  const lines = columns.map((column, c) => `${names[c]} ${column.sqlType}`);
+  const definition = `${PLACE} bigint, ${lines.join(", ")}`;
+  const name = `tributary_${createHash("sha256").update(definition).digest("hex").slice(0, 24)}`;
+  const staging = `pg_temp.${name}`;
+  const make = `CREATE TEMPORARY TABLE IF NOT EXISTS ${name} (${definition}) ON COMMIT DELETE ROWS`;
   return {
-    write: combine(FENCE, 8),
-    replay: combine(REPLAY_FENCE, 6),
-    fence: `${FENCE} RETURNING 1`,
-    replayFence: `${REPLAY_FENCE} RETURNING 1`,
-    insert: insertOf(config, columns, { first: 1, condition: "true" }),
+    before: [{ text: make }],
+    copy: copyInto(staging, [PLACE, ...names]),
+    after: [{ text: upsertFrom(staging, config, names) }, { text: `TRUNCATE ${staging}` }],
+    isStaged: true,
   };
 }
 
-/** INSERT from arrays; for UPSERT the newest row of a key, which is the last one in a request, wins. */
-function insertOf(
-  config: PostgresSink,
-  columns: readonly Column[],
-  { first, condition }: { first: number; condition: string },
-): string {
-  const names = columns.map((column) => quoteIdentifier(column.name));
-  const arrays = columns.map((_, c) => `$${first + c}::text[]`).join(", ");
-  const inputs = columns.map((_, c) => `v${c}`).join(", ");
-  const casts = columns.map((column, c) => `${castOf(column, `v${c}`)} AS ${names[c]}`).join(", ");
-  const rows = `SELECT ${casts}, place FROM unnest(${arrays}) WITH ORDINALITY AS u(${inputs}, place)
-WHERE ${condition}`;
-  const into = `INSERT INTO ${tableOf(config)} (${names.join(", ")})`;
-  if (config.mode !== PostgresSink_Mode.UPSERT) {
-    return `${into} SELECT ${names.join(", ")} FROM (${rows}) AS r ORDER BY place`;
-  }
+function copyInto(table: string, names: readonly string[]): string {
+  return `COPY ${table} (${names.join(", ")}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`;
+}
+
+/** The newest row of a key, which is the last one in a request, wins. */
+function upsertFrom(staging: string, config: PostgresSink, names: readonly string[]): string {
   const key = config.primaryKey.map(quoteIdentifier);
   const changes = names.filter((name) => !key.includes(name)).map((n) => `${n} = EXCLUDED.${n}`);
   const action = changes.length === 0 ? "NOTHING" : `UPDATE SET ${changes.join(", ")}`;
-  return `${into} SELECT DISTINCT ON (${key.join(", ")}) ${names.join(", ")} FROM (${rows}) AS r
-ORDER BY ${key.join(", ")}, place DESC ON CONFLICT (${key.join(", ")}) DO ${action}`;
+  const columns = names.join(", ");
+  return `INSERT INTO ${tableOf(config)} (${columns})
+SELECT DISTINCT ON (${key.join(", ")}) ${columns} FROM ${staging}
+ORDER BY ${key.join(", ")}, ${PLACE} DESC ON CONFLICT (${key.join(", ")}) DO ${action}`;
 }

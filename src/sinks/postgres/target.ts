@@ -2,17 +2,25 @@ import { createHash } from "node:crypto";
 import type { EgressGuard } from "../egress.ts";
 import { timeoutFault } from "../sink-fault.ts";
 import { type Connection, createConnection, type ResultRow } from "./connection.ts";
+import type { CopyWork } from "./copy-query.ts";
 import type { DatabaseAddress } from "./database-url.ts";
 
 /** Runs statements on one connection. */
 export type Run = (text: string, parameters?: readonly unknown[]) => Promise<ResultRow[]>;
 
+/** One connection for as long as a piece of work has it. */
+export interface Session {
+  readonly run: Run;
+  /** Runs a COPY with the statements around it, in one round trip. */
+  copy(work: CopyWork): Promise<void>;
+}
+
 /** A database that sinks of this process share: at most four connections. */
 export interface Target {
   /** Runs `work` on a connection of its own; waits for one in order. */
-  use<T>(signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T>;
+  use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T>;
   /** As `use`, in a transaction that is committed when `work` succeeds. */
-  transact<T>(signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T>;
+  transact<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T>;
   /**
    * The last request that the target holds, as far as this process knows, by sink and partition.
    * Shared, for two versions of one sink may be open at once.
@@ -56,7 +64,10 @@ export function acquireTarget(address: DatabaseAddress, guard: EgressGuard, scop
     await takeTurn(pool, signal);
     const connection = takeIdle(pool) ?? createConnection(address, guard);
     try {
-      return await work((text, parameters = []) => connection.run(text, parameters, signal));
+      return await work({
+        run: (text, parameters = []) => connection.run(text, parameters, signal),
+        copy: (job) => connection.copy(job, signal),
+      });
     } catch (error) {
       // The end of the time may fall between two statements and leave a transaction open.
       if (signal.aborted) connection.close(timeoutFault("the work")).catch(() => undefined);
@@ -68,7 +79,8 @@ export function acquireTarget(address: DatabaseAddress, guard: EgressGuard, scop
   return {
     use,
     lastRequests: pool.lastRequests,
-    transact: (signal, work) => use(signal, (run) => inTransaction(run, () => work(run))),
+    transact: (signal, work) =>
+      use(signal, (session) => inTransaction(session.run, () => work(session))),
     async release() {
       if (isReleased) return;
       isReleased = true;

@@ -1,33 +1,30 @@
 /**
  * Writing one request: rows and cursor in one transaction (invariant D1). Usually that is a single
- * statement; when the request is large or a row is at fault, one transaction of several statements, which
- * finds the faulty rows by halving and stores the others. A repeat of a request whose commit went through is recognised by the cursor in the target.
+ * pipeline around one COPY; when a row is at fault, one transaction of several, which finds the faulty
+ * rows and stores the others. A repeat of a request whose commit went through is recognised by the
+ * cursor in the target.
  */
 import type { RequestOutcome, SinkRequest } from "../sink.ts";
 import { retryRequest } from "../sink-fault.ts";
+import type { Column } from "./columns.ts";
+import { DIVISION_BY_ZERO, Fenced, type Statement } from "./copy-query.ts";
 import { type KeptBadRow, readState } from "./cursor-table.ts";
-import { arrayLiterals, type BadRow, type EncodedRows } from "./encode.ts";
+import { type BadRow, type EncodedRows, encodeRows } from "./encode.ts";
 import { isDataError, sqlStateOf } from "./fault.ts";
-import type { SinkStatements } from "./statements.ts";
+import { storeGoodRows, TooManyBadRows } from "./good-rows.ts";
+import { DELIVERY, REPLAY, type SinkStatements } from "./statements.ts";
 import type { Run, Target } from "./target.ts";
 
 /** What is written, and by whom. */
 export interface WriteJob {
   readonly target: Target;
   readonly statements: SinkStatements;
+  readonly columns: readonly Column[];
   readonly sinkUid: string;
   readonly request: SinkRequest;
-  readonly rows: EncodedRows;
   /** The request that the target holds as the last one; null for none. */
   readonly previousId: string | null;
 }
-
-/** Statements that one search for bad rows may take; then delivery halves the request. */
-const SEARCH_STATEMENTS_MAX = 256;
-
-/** Thrown inside the transaction to roll it back. */
-class Fenced extends Error {}
-class TooManyBadRows extends Error {}
 
 /** Writes; throws what is no fault of a row. */
 export async function writeRequest(job: WriteJob, signal: AbortSignal): Promise<RequestOutcome> {
@@ -35,50 +32,43 @@ export async function writeRequest(job: WriteJob, signal: AbortSignal): Promise<
     const outcome = await readOutcome(job, signal);
     if (outcome.kind === "rows") return outcome;
   }
-  if (job.rows.ends.length > 1) return writeApart(job, signal);
+  const { columns, request, statements } = job;
+  let rows: EncodedRows | undefined;
   try {
-    const outcome = await writeAtOnce(job, signal);
-    if (outcome) return outcome;
+    await job.target.use(signal, ({ copy }) =>
+      copy({
+        fence: fenceOf(job),
+        before: statements.before,
+        copy: statements.copy,
+        feed: async (send) => {
+          rows = await encodeRows(
+            { columns, rows: request.rows, isNumbered: statements.isStaged },
+            send,
+          );
+        },
+        after: () => [...statements.after, ...keepBadRows(job, rows?.bad ?? [])],
+      }),
+    );
+    return outcomeOf(request, rows?.bad ?? []);
   } catch (error) {
-    if (!isDataError(error)) throw error;
-    return writeApart(job, signal);
+    if (error instanceof Fenced) return readOutcome(job, signal);
+    if (!isDataError(error) || !rows) throw error;
+    return writeApart(job, rows, signal);
   }
-  return readOutcome(job, signal);
 }
 
-/** One statement; undefined when the fence did not let it through. */
-async function writeAtOnce(
+/** A transaction: the fence, then rows in parts; what still fails alone is bad. */
+async function writeApart(
   job: WriteJob,
+  rows: EncodedRows,
   signal: AbortSignal,
-): Promise<RequestOutcome | undefined> {
-  const { request, rows, statements } = job;
-  const isReplay = request.cursor === undefined;
-  const arrays = arrayLiterals(rows, 0, rows.indexes.length);
-  const text = isReplay ? statements.replay : statements.write;
-  const [row] = await job.target.use(signal, (run) =>
-    run(text, [...fenceParameters(job, rows.bad), ...arrays]),
-  );
-  return row?.moved === 1 ? outcomeOf(request, rows.bad) : undefined;
-}
-
-/** A transaction: the fence, then rows in parts, halved on errors; what still fails alone is bad. */
-async function writeApart(job: WriteJob, signal: AbortSignal): Promise<RequestOutcome> {
-  const { request, statements } = job;
-  const isReplay = request.cursor === undefined;
-  const bad: BadRow[] = [...job.rows.bad];
+): Promise<RequestOutcome> {
+  const bad: BadRow[] = [...rows.bad];
   try {
-    await job.target.transact(signal, async (run) => {
-      const fence = isReplay ? statements.replayFence : statements.fence;
-      // The same row is updated again below, once the bad rows are known.
-      const [moved] = await run(fence, fenceParameters(job, bad));
-      if (!moved) throw new Fenced();
-      bad.push(...(await storeParts(run, job)));
-      const column = isReplay ? "replay_bad_rows" : "bad_rows";
-      await run(
-        `UPDATE tributary.sink_cursors SET ${column} = $3::text::jsonb
-WHERE sink_uid = $1 AND partition = $2::integer`,
-        [job.sinkUid, String(request.partition), badRowsJson(request, bad)],
-      );
+    await job.target.transact(signal, async (session) => {
+      await passFence(session.run, job);
+      bad.push(...(await storeGoodRows(session, job.statements, rows)));
+      for (const { text, values } of keepBadRows(job, bad)) await session.run(text, values);
     });
   } catch (error) {
     if (error instanceof Fenced) return readOutcome(job, signal);
@@ -87,53 +77,20 @@ WHERE sink_uid = $1 AND partition = $2::integer`,
     }
     throw error;
   }
-  return outcomeOf(request, bad);
+  return outcomeOf(job.request, bad);
 }
 
-async function storeParts(run: Run, job: WriteJob): Promise<BadRow[]> {
-  const { rows, statements } = job;
-  const bad: BadRow[] = [];
-  let left = SEARCH_STATEMENTS_MAX + rows.ends.length;
-  const store = async (from: number, to: number): Promise<void> => {
-    if (from >= to) return;
-    if (left === 0 && job.request.rows.length > 1) throw new TooManyBadRows();
-    left -= 1;
-    await run("SAVEPOINT part");
-    try {
-      await run(statements.insert, arrayLiterals(rows, from, to));
-      await run("RELEASE SAVEPOINT part");
-      return;
-    } catch (error) {
-      if (!isDataError(error)) throw error;
-      await run("ROLLBACK TO SAVEPOINT part");
-      if (to - from === 1) {
-        bad.push(badRow(rows.indexes[from]!, error));
-        return;
-      }
-    }
-    const middle = (from + to) >> 1;
-    await store(from, middle);
-    await store(middle, to);
-  };
-  let from = 0;
-  for (const end of rows.ends) {
-    await store(from, end);
-    from = end;
-  }
-  return bad;
-}
-
-function badRow(index: number, error: unknown): BadRow {
-  const state = sqlStateOf(error) ?? "";
-  const reason = state.startsWith("23") ? "CONSTRAINT_VIOLATED" : "VALUE_REFUSED";
-  const why = `Postgres says: ${(error as Error).message.slice(0, 500)} (SQLSTATE ${state})`;
-  return { index, reason, why };
+async function passFence(run: Run, job: WriteJob): Promise<void> {
+  const { text, values } = fenceOf(job);
+  await run(text, values).catch((error: unknown) => {
+    throw sqlStateOf(error) === DIVISION_BY_ZERO ? new Fenced() : error;
+  });
 }
 
 /** Why the fence let nothing through: this request was committed before, or another owner is there. */
 async function readOutcome(job: WriteJob, signal: AbortSignal): Promise<RequestOutcome> {
   const { request } = job;
-  const state = await job.target.use(signal, (run) =>
+  const state = await job.target.use(signal, ({ run }) =>
     readState(run, job.sinkUid, request.partition),
   );
   if (!state || state.epoch !== request.epoch) return { kind: "fenced" };
@@ -154,16 +111,18 @@ function isEqual(a: Uint8Array | null, b: Uint8Array): boolean {
   return a !== null && Buffer.compare(a, b) === 0;
 }
 
-function fenceParameters(job: WriteJob, bad: readonly BadRow[]): unknown[] {
-  const { request } = job;
-  const owner = [job.sinkUid, String(request.partition), String(request.epoch), request.id];
-  const badRows = badRowsJson(request, bad);
-  if (request.cursor === undefined) return [...owner, badRows];
-  return [...owner, badRows, job.previousId, Buffer.from(request.cursor)];
+function fenceOf({ request, sinkUid, previousId }: WriteJob): Statement {
+  const owner = [sinkUid, String(request.partition), String(request.epoch), request.id];
+  if (request.cursor === undefined) return { text: REPLAY.fence, values: owner };
+  const { buffer, byteOffset, length } = request.cursor;
+  const cursor = Buffer.from(buffer, byteOffset, length);
+  return { text: DELIVERY.fence, values: [...owner, previousId, cursor] };
 }
 
-function badRowsJson(request: SinkRequest, bad: readonly BadRow[]): string | null {
-  if (bad.length === 0) return null;
+/** Bad rows are kept beside the cursor, so that no crash forgets them before they are held. */
+function keepBadRows({ request, sinkUid }: WriteJob, bad: readonly BadRow[]): Statement[] {
+  if (bad.length === 0) return [];
+  const { keepBadRows: text } = request.cursor === undefined ? REPLAY : DELIVERY;
   const kept = bad.map((row): KeptBadRow => {
     const { place } = request.rows[row.index]!;
     return {
@@ -172,7 +131,7 @@ function badRowsJson(request: SinkRequest, bad: readonly BadRow[]): string | nul
       place: [place.sequence, place.index],
     };
   });
-  return JSON.stringify(kept);
+  return [{ text, values: [sinkUid, String(request.partition), JSON.stringify(kept)] }];
 }
 
 function outcomeOf(request: SinkRequest, bad: readonly BadRow[]): RequestOutcome {

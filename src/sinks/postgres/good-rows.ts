@@ -1,0 +1,85 @@
+/** Storing the good rows of a request in which Postgres refuses some. */
+import { type BadRow, type EncodedRows, linesBuffer } from "./encode.ts";
+import { isDataError, sqlStateOf } from "./fault.ts";
+import type { SinkStatements } from "./statements.ts";
+import type { Session } from "./target.ts";
+
+/** Thrown when the search takes too long: delivery then halves the request. */
+export class TooManyBadRows extends Error {}
+
+/** Attempts that one search may take. */
+const ATTEMPTS_MAX = 256;
+const CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE";
+
+/**
+ * Stores all rows but those that fail alone, and gives those; inside a transaction. COPY names the line
+ * of most failures; where none is named (a foreign key, a trigger after the statement), by halving.
+ */
+export async function storeGoodRows(
+  session: Session,
+  statements: SinkStatements,
+  rows: EncodedRows,
+): Promise<BadRow[]> {
+  const bad: BadRow[] = [];
+  let left = ATTEMPTS_MAX;
+  const store = async (from: number, to: number): Promise<void> => {
+    if (from >= to) return;
+    if (left === 0 && rows.lines.length > 1) throw new TooManyBadRows();
+    left -= 1;
+    const error = await tryRows(session, statements, linesBuffer(rows.lines, from, to));
+    if (error === undefined) return;
+    if (to - from === 1) {
+      bad.push(badRow(rows.indexes[from]!, error));
+      return;
+    }
+    const suspect = suspectOf(error, { from, to });
+    if (suspect === undefined) {
+      const middle = (from + to) >> 1;
+      await store(from, middle);
+      await store(middle, to);
+    } else {
+      await store(from, suspect);
+      await store(suspect, suspect + 1);
+      await store(suspect + 1, to);
+    }
+  };
+  await store(0, rows.lines.length);
+  return bad;
+}
+
+/** Why these rows cannot be stored; undefined when they were. */
+async function tryRows(
+  { run, copy }: Session,
+  statements: SinkStatements,
+  lines: Buffer,
+): Promise<unknown> {
+  try {
+    await copy({
+      before: [{ text: "SAVEPOINT part" }, ...statements.before],
+      copy: statements.copy,
+      feed: async (send) => send(lines),
+      // What is deferred to the commit would else fail there, for all rows.
+      after: () => [...statements.after, { text: CHECK_NOW }, { text: "RELEASE SAVEPOINT part" }],
+    });
+    return undefined;
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    await run("ROLLBACK TO SAVEPOINT part");
+    return error;
+  }
+}
+
+/** The row that the context of an error names, `COPY table, line 5, …`; its language may hide it. */
+function suspectOf(error: unknown, { from, to }: { from: number; to: number }): number | undefined {
+  const where = (error as { readonly where?: unknown }).where;
+  const line = /^COPY \S+, line (\d+)/m.exec(typeof where === "string" ? where : "")?.[1];
+  const row = from + Number(line) - 1;
+  return line !== undefined && row >= from && row < to ? row : undefined;
+}
+
+function badRow(index: number, error: unknown): BadRow {
+  const state = sqlStateOf(error) ?? "";
+  const reason = state.startsWith("23") ? "CONSTRAINT_VIOLATED" : "VALUE_REFUSED";
+  const why = `Postgres says: ${(error as Error).message.slice(0, 500)} (SQLSTATE ${state})`;
+  return { index, reason, why };
+}
