@@ -45,6 +45,7 @@ export function openCatalog(
     now: Date.now,
     makeUid: () => makeUid(),
     drivers: sinkDrivers,
+    templates: foundations.templates,
     environmentOf: (identity) => ({ ...identity, ...environment }),
     statuses: { statuses: delivery.statuses },
     held: createHeldView(delivery.held),

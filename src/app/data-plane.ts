@@ -33,6 +33,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     cursors,
     held,
     drivers: sinkDrivers,
+    templates: foundations.templates,
     environment: environmentOf(foundations),
     logger,
     onOwner: (shard, edgeSequence) => {

@@ -9,6 +9,7 @@ import { migrate } from "../db/migrate.ts";
 import { readMasterKeyIds } from "../db/sealed-keys.ts";
 import { type Embedded, startEmbedded } from "../embedded/index.ts";
 import type { Mailer } from "../mail/mailer.ts";
+import { noTemplates, type TemplateCompiler } from "../mapping/row-transform.ts";
 import { openMasterKey } from "../master-key.ts";
 import type { Closers } from "./closers.ts";
 import { openMailer } from "./mail.ts";
@@ -25,6 +26,8 @@ export interface Foundations {
   readonly snapshot: Snapshot;
   readonly masterKey: Buffer;
   readonly mailer: Mailer;
+  /** Evaluates the templates of mappings. */
+  readonly templates: TemplateCompiler;
 }
 
 /** What a start is given. */
@@ -62,7 +65,8 @@ export async function openFoundations(
     time("bus", () => openBus(options, embedded, closers)),
   ]);
   const mailer = openMailer({ config, logger, ...definitions }, closers);
-  return { config, logger, embedded, bus, mailer, ...definitions };
+  const templates = noTemplates;
+  return { config, logger, embedded, bus, mailer, templates, ...definitions };
 }
 
 function databaseUrl(config: Config, embedded: Embedded | undefined): string {

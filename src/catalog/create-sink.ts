@@ -45,8 +45,7 @@ export async function createSink(
   const { name, id } = nameSink(request, sink);
   const { stream, branch } = await findPlace(catalog, { parent: request.parent, name, sink });
   const signingSecret = makeSigningSecret(sink.config);
-  const schema = fromBinary(SchemaSchema, stream.schema);
-  checkSink(catalog.drivers, sink, schema);
+  const { schema, config } = checkSink(catalog, sink, fromBinary(SchemaSchema, stream.schema));
   const uid = catalog.makeUid();
   // Trying a destination for good makes what is missing there; `TestSink` tries without.
   if (!request.skipTest && !request.validateOnly) {
@@ -57,7 +56,7 @@ export async function createSink(
       logUid: branch.uid,
       schema,
     };
-    await tryDestination(catalog, sink.config, { identity, signal });
+    await tryDestination(catalog, config, { identity, signal });
   }
   const start = await resolveStart(catalog.logs, branch, sink.start);
   const time = new Date(catalog.now());
@@ -120,6 +119,8 @@ function savedSink(sink: Sink, id: string): Sink {
     config: sink.config,
     ...(sink.batching && { batching: sink.batching }),
     ...(sink.retry && { retry: sink.retry }),
+    ...(sink.mapping && { mapping: sink.mapping }),
+    ...(sink.filter && { filter: sink.filter }),
     onRecordFailure: sink.onRecordFailure,
     whenFull: sink.whenFull,
   });

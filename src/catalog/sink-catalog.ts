@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HeldRecord, SinkStatusSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
+import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import type { Place, SinkEnvironment } from "../sinks/sink.ts";
 import type { Catalog } from "./catalog.ts";
 import type { SinkDrivers } from "./sink-kind.ts";
@@ -41,6 +42,8 @@ export interface SinkIdentity {
 /** The catalog with drivers and what delivery knows. */
 export interface SinkCatalog extends Catalog {
   readonly drivers: SinkDrivers;
+  /** Checks the templates of mappings. */
+  readonly templates: TemplateCompiler;
   readonly environmentOf: (identity: SinkIdentity) => SinkEnvironment;
   readonly statuses: SinkStatusSource;
   readonly held: HeldRecords;

@@ -4,14 +4,30 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import { type FieldViolation, fail, failFields } from "../core/errors.ts";
+import { compileTransform } from "../mapping/row-transform.ts";
 import type { SinkCatalog, SinkIdentity } from "./sink-catalog.ts";
-import { checkConfig, driverOf, type SinkDrivers, testConfig } from "./sink-kind.ts";
+import { checkConfig, driverOf, testConfig, withKey } from "./sink-kind.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 
+/** What a destination is given: rows of this schema. */
+export interface SinkShape {
+  readonly schema: Schema;
+  /** The configuration with the primary key that the mapping names. */
+  readonly config: Sink["config"];
+}
+
 /** Fails with INVALID_FIELDS; paths begin with `sink`. */
-export function checkSink(drivers: SinkDrivers, sink: Sink, schema: Schema): void {
-  const violations: FieldViolation[] = checkConfig(drivers, sink.config, schema);
+export function checkSink(
+  { drivers, templates }: Pick<SinkCatalog, "drivers" | "templates">,
+  sink: Sink,
+  streamSchema: Schema,
+): SinkShape {
+  const transform = compileTransform(sink, streamSchema, templates);
+  if (Array.isArray(transform)) throw failFields(transform.map(belowSink));
+  const { schema, primaryKey } = transform;
+  const config = withKey(drivers, sink.config, primaryKey);
+  const violations: FieldViolation[] = checkConfig(drivers, config, schema);
   const { countMax } = driverOf(drivers, sink.config) ?? {};
   if (countMax !== undefined && (sink.batching?.count ?? 0) > countMax) {
     const description = `a ${sink.config.case} sink takes at most ${countMax} records a batch`;
@@ -23,6 +39,11 @@ export function checkSink(drivers: SinkDrivers, sink: Sink, schema: Schema): voi
     violations.push({ field, description: "must be above 0 and at most 24 hours" });
   }
   if (violations.length > 0) throw failFields(violations);
+  return { schema, config };
+}
+
+function belowSink({ field, description }: FieldViolation): FieldViolation {
+  return { field: `sink.${field}`, description };
 }
 
 /**

@@ -35,6 +35,17 @@ export function checkConfig(
   }));
 }
 
+/** The configuration with the primary key that a mapping names, for kinds that have one. */
+export function withKey(
+  drivers: SinkDrivers,
+  config: Config,
+  primaryKey: readonly string[],
+): Config {
+  const driver = driverOf(drivers, config);
+  if (!driver?.withKey || !config.value) return config;
+  return { case: config.case, value: driver.withKey(config.value, primaryKey) } as Config;
+}
+
 /** The configuration as it may be returned. */
 export function maskConfig(drivers: SinkDrivers, config: Config): Config {
   const driver = driverOf(drivers, config);

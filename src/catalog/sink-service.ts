@@ -122,9 +122,9 @@ async function test(
     sink.config = sink.config.case
       ? keepSecrets(catalog.drivers, sink.config, current.config)
       : current.config;
+    sink.mapping ??= current.mapping;
   }
-  const schema = fromBinary(SchemaSchema, stream.schema);
-  checkSink(catalog.drivers, sink, schema);
+  const { schema, config } = checkSink(catalog, sink, fromBinary(SchemaSchema, stream.schema));
   const environment = catalog.environmentOf({
     sinkUid: saved?.row.uid ?? catalog.makeUid(),
     sinkName: saved?.row.name ?? `${parent}/sinks/test`,
@@ -132,8 +132,8 @@ async function test(
     logUid: branch.uid,
     schema,
   });
-  const driver = driverOf(catalog.drivers, sink.config)!;
-  const results = await testConfig(driver, sink.config, { environment, prepare: false, signal });
+  const driver = driverOf(catalog.drivers, config)!;
+  const results = await testConfig(driver, config, { environment, prepare: false, signal });
   const stages = results.map((stage) => ({
     name: stage.name,
     ok: stage.isOk,

@@ -27,6 +27,8 @@ const writable = [
   "file",
   "batching",
   "retry",
+  "mapping",
+  "filter",
   "on_record_failure",
   "when_full",
 ];
@@ -56,13 +58,12 @@ export async function updateSink(
     throw failFields([{ field: `sink.${wanted.config.case ?? "config"}`, description }]);
   }
   wanted.config = keepSecrets(catalog.drivers, wanted.config, current.config);
-  const schema = fromBinary(SchemaSchema, stream.schema);
-  checkSink(catalog.drivers, wanted, schema);
-  if (!equals(SinkSchema, onlyConfig(wanted), onlyConfig(current))) {
+  const { schema, config } = checkSink(catalog, wanted, fromBinary(SchemaSchema, stream.schema));
+  if (!equals(SinkSchema, destinationOf(wanted), destinationOf(current))) {
     const { log } = saved.definition;
     const logName = `${stream.name}/branches/${log.branch}`;
     const identity = { sinkUid: saved.row.uid, sinkName: name, logName, logUid: log.uid, schema };
-    await tryDestination(catalog, wanted.config, { identity, signal });
+    await tryDestination(catalog, config, { identity, signal });
   }
   return await saveVersion(catalog, saved, wanted);
 }
@@ -93,8 +94,9 @@ function checkFixed(changed: Sink, { row, definition }: SavedSink): void {
   if (violations.length > 0) throw failFields(violations);
 }
 
-function onlyConfig({ config }: Sink): Sink {
-  return create(SinkSchema, { config });
+/** What decides whether a destination takes the rows. */
+function destinationOf({ config, mapping }: Sink): Sink {
+  return create(SinkSchema, { config, ...(mapping && { mapping }) });
 }
 
 async function saveVersion(catalog: SinkCatalog, saved: SavedSink, sink: Sink): Promise<SavedSink> {

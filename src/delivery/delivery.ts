@@ -4,6 +4,7 @@ import type { KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
 import type { LogMessage, LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { noTemplates, type TemplateCompiler } from "../mapping/row-transform.ts";
 import { readSinkState } from "./claim-cursor.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
 import { createHeldCommands } from "./held-commands.ts";
@@ -37,6 +38,8 @@ export interface DeliveryOptions {
   /** Compacted store of the copies of held records. */
   readonly held: KeyedStore;
   readonly drivers: DriverTable;
+  /** Evaluates the templates of mappings; without it a sink that has one cannot deliver. */
+  readonly templates?: TemplateCompiler;
   readonly environment: DestinationEnvironment;
   readonly logger: Logger;
   /**
@@ -166,6 +169,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     cursors: options.cursors,
     held: createHeldStore(options.held),
     drivers: options.drivers,
+    templates: options.templates ?? noTemplates,
     environment: options.environment,
     logger: options.logger,
     now: options.now ?? Date.now,

@@ -46,13 +46,16 @@ export function createDestinations(input: DestinationsInput): Destinations {
     const stream = input.stream();
     if (!stream) throw new Error("the stream of the sink is gone");
     const driver = driverOf(input.drivers, plan.kind);
-    const opening = driver.open(plan.version.sink.config.value as never, {
+    const { schema, primaryKey } = plan.transform.compiled();
+    const saved = plan.version.sink.config.value as never;
+    const config = driver.withKey?.(saved, primaryKey) ?? saved;
+    const opening = driver.open(config as never, {
       ...input.environment,
       sinkUid: input.sink.uid,
       sinkName: input.sink.name,
       logName: `${stream.name}/branches/${input.branch}`,
       logUid: input.logUid,
-      schema: stream.schema,
+      schema,
     });
     let isLate = false;
     // What opens when nobody waits for it any more is closed at once.

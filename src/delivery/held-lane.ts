@@ -1,7 +1,7 @@
 /** Replay and discard of held records, by the owner of the sink. */
 import { createHash } from "node:crypto";
 import { fail } from "../core/errors.ts";
-import type { Place, RequestOutcome } from "../sinks/sink.ts";
+import type { Place, RequestOutcome, RowOutcome } from "../sinks/sink.ts";
 import { attemptWrite, outcomeOfError } from "./destinations.ts";
 import { type HeldEntry, type HeldKey, rowOfCopy } from "./held-store.ts";
 import type { LaneRow } from "./lane-row.ts";
@@ -107,17 +107,23 @@ async function send(
   const { partition, generation } = lane.state;
   try {
     await run.sender.assertOwner();
+    const prepared = await plan.transform.prepareReplay(rows, run.signal);
+    if (prepared.rows.length === 0) {
+      return { kind: "rows", outcomes: prepared.merge([]) as RowOutcome[] };
+    }
     const { sink } = await run.sender.destination(plan, partition);
     const request = {
       id: `${run.sinkUid}-r-${hash.digest("base64url").slice(0, 24)}`,
       partition,
       generation,
       epoch: run.owner.epoch,
-      rows,
+      rows: prepared.rows,
       isReplay: true,
     };
     const { attemptTimeoutMs: timeoutMs } = plan;
-    return await attemptWrite(sink, request, { timeoutMs, signal: run.signal });
+    const outcome = await attemptWrite(sink, request, { timeoutMs, signal: run.signal });
+    if (outcome.kind !== "rows") return outcome;
+    return { kind: "rows", outcomes: prepared.merge(outcome.outcomes) as RowOutcome[] };
   } catch (error) {
     return outcomeOfError(error);
   }

@@ -114,6 +114,7 @@ export function rowOfCopy(logUid: string, { copy, place, keyHash }: HeldEntry): 
     arrivalTimeUs: Number(copy.arrivalTimeUs),
     producerId: copy.producerId,
     schemaVersion: Number(copy.schemaVersion),
+    call: { address: copy.address, headers: copy.headers },
     keyHash,
   });
 }
@@ -134,6 +135,8 @@ function copyOf({ row, reason, why }: HoldInput, facts: HoldFacts): HeldCopy {
     keyHash: row.keyHash ?? 0,
     producerId: row.producerId,
     schemaVersion: BigInt(row.schemaVersion),
+    address: row.call.address,
+    headers: row.call.headers.map(({ name, value }) => ({ name, value })),
   });
 }
 

@@ -7,6 +7,9 @@ import type { VersionPlan } from "./version-table.ts";
 
 /** Rows of a request to a destination that gathers them itself. */
 const STAGING_COUNT_MAX = 1_000;
+/** Records of a request that a filter leaves out, and their bytes: so many, and it goes without being full. */
+const FILTERED_COUNT_MAX = 10_000;
+const FILTERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Ranges of a request, so that a cursor stays small (D5): with parked keys every other record may be missing. */
 const RANGES_MAX = 64;
 
@@ -54,7 +57,7 @@ export function chooseBatch(source: BatchSource, input: PlanInput): Batch | unde
   // What is there goes at once, but not in small pieces that would only wait for each other.
   const isDue = isPrompt ? !source.hasUnsent : nowMs - pendingSinceMs >= plan.timeMs;
   const countMax = isStaging ? Math.min(plan.countMax, STAGING_COUNT_MAX) : plan.countMax;
-  const isShort = pending.length < countMax && pending.bytes < plan.bytesMax;
+  const isShort = pending.passing < countMax && pending.passingBytes < plan.bytesMax;
   if (!isDue && !isForced && isShort && versionAt(newest.place.sequence) === plan) {
     return undefined;
   }
@@ -74,6 +77,8 @@ function gather(
   const ordinals: number[] = [];
   const keys = new Set<number>();
   let bytes = 0;
+  let passing = 0;
+  let filteredBytes = 0;
   let ranges = 0;
   let at = 0;
   let isFull = false;
@@ -81,7 +86,9 @@ function gather(
     const row = pending.at(at)!;
     if (isParked(parked, row)) continue;
     const ordinal = pending.ordinalAt(at);
-    bytes += row.json.byteLength;
+    const isPassing = pending.isPassingAt(at);
+    if (isPassing) bytes += row.json.byteLength;
+    else filteredBytes += row.json.byteLength;
     if (ordinal !== ordinals.at(-1)! + 1) ranges += 1;
     const isOther = rows.length > 0 && versionAt(row.place.sequence) !== plan;
     // A key that is parked when a record is held must not have a later record in the same request.
@@ -89,10 +96,15 @@ function gather(
     const isOver = bytes > plan.bytesMax || ranges > RANGES_MAX;
     isFull = rows.length > 0 && (isOther || isRepeated || isOver);
     if (isFull) break;
-    if (row.keyHash !== undefined && plan.isKeyBlocked) keys.add(row.keyHash);
+    if (row.keyHash !== undefined && plan.isKeyBlocked && isPassing) keys.add(row.keyHash);
     rows.push(row);
     ordinals.push(ordinal);
-    isFull = rows.length >= countMax || bytes >= plan.bytesMax;
+    if (isPassing) passing += 1;
+    isFull =
+      passing >= countMax ||
+      bytes >= plan.bytesMax ||
+      rows.length - passing >= FILTERED_COUNT_MAX ||
+      filteredBytes >= FILTERED_BYTES_MAX;
   }
   return { plan, rows, ordinals, length: at, last: pending.at(at - 1)!.place, isFull };
 }

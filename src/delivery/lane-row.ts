@@ -2,6 +2,7 @@
 import type { LogMessage } from "../core/log.ts";
 import { decodeRecordBatch } from "../core/record-batch.ts";
 import { recordId } from "../core/record-id.ts";
+import type { CallFacts } from "../mapping/record-view.ts";
 import type { Place, SinkRow } from "../sinks/sink.ts";
 
 /** What stands with each record in memory beside its JSON, roughly, in bytes. */
@@ -14,18 +15,20 @@ export class LaneRow implements SinkRow {
   readonly arrivalTimeUs: number;
   readonly producerId: string;
   readonly schemaVersion: number;
+  readonly call: CallFacts;
   /** Kafka's murmur2 of the key; undefined on a stream without keys. */
   readonly keyHash: number | undefined;
   readonly #logUid: string;
   #recordId: string | undefined;
 
-  constructor(logUid: string, fields: Omit<SinkRow, "recordId"> & { keyHash: number | undefined }) {
+  constructor(logUid: string, fields: Omit<LaneRow, "recordId" | "bytes">) {
     this.#logUid = logUid;
     this.place = fields.place;
     this.json = fields.json;
     this.arrivalTimeUs = fields.arrivalTimeUs;
     this.producerId = fields.producerId;
     this.schemaVersion = fields.schemaVersion;
+    this.call = fields.call;
     this.keyHash = fields.keyHash;
   }
 
@@ -52,6 +55,7 @@ export function decodeRows(message: LogMessage): readonly LaneRow[] {
           arrivalTimeUs: call.arrivalTimeUs,
           producerId: call.producerIds[i] ?? "",
           schemaVersion: call.schemaVersion,
+          call,
           keyHash: call.keyHashes[i],
         }),
       );

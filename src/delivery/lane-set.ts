@@ -12,12 +12,21 @@ export class LaneSet {
   readonly #logUid: string;
   #position: number;
   #generation = 0;
+  /** Whether the sink's filter lets a record pass. */
+  readonly #isPassing: ((row: LaneRow) => boolean) | undefined;
   /** Messages of another generation: they wait until this one is settled. */
   #barrier: { message: LogMessage; rows: readonly LaneRow[] }[] = [];
 
-  constructor(logUid: string, position: number) {
+  constructor(logUid: string, position: number, isPassing?: (row: LaneRow) => boolean) {
     this.#logUid = logUid;
     this.#position = position;
+    this.#isPassing = isPassing;
+  }
+
+  /** Asks of every record that waits whether it passes: the filter may have changed. */
+  judge(): void {
+    const isPassing = this.#isPassing;
+    if (isPassing) for (const { lane } of this.all()) lane.pending.judge(isPassing);
   }
 
   /** All lanes. */
@@ -76,7 +85,7 @@ export class LaneSet {
     this.#generation = message.generation;
     const { lane } = this.get(message.partition);
     lane.state.generation = message.generation;
-    lane.accept(rows, nowMs);
+    lane.accept(rows, nowMs, this.#isPassing);
   }
 
   /**

@@ -206,10 +206,11 @@ export function stateWith(
   open: {
     readonly requests: readonly LaneRequest[];
     readonly replan: readonly PlaceRange[];
-    readonly after: LaneRequest | undefined;
+    /** A request, and how many of its records the filter leaves out. */
+    readonly after: { readonly request: LaneRequest; readonly filtered: number } | undefined;
   },
 ): LaneState {
-  const { after } = open;
+  const after = open.after?.request;
   const staged: PlaceRange[] = [...open.replan];
   const requests: PlannedRange[] = [];
   for (const request of open.requests) {
@@ -219,7 +220,10 @@ export function stateWith(
   }
   staged.sort((a, b) => comparePlaces(a.from, b.from));
   const counts = { ...state.counts };
-  if (after) counts.delivered += after.count;
+  if (open.after) {
+    counts.delivered += open.after.request.count - open.after.filtered;
+    counts.filtered += open.after.filtered;
+  }
   return {
     ...state,
     counts,

@@ -75,14 +75,14 @@ export class Lane {
     return sequence;
   }
 
-  /** Takes the records of a message, in the order of the log. */
-  accept(rows: readonly LaneRow[], nowMs: number): void {
+  /** Takes the records of a message, in the order of the log; `isPassing` is the sink's filter. */
+  accept(rows: readonly LaneRow[], nowMs: number, isPassing?: (row: LaneRow) => boolean): void {
     if (this.isShelved) return;
     for (const row of rows) {
       this.#ordinal += 1;
       if (comparePlaces(row.place, this.state.next) < 0 && !this.#isWanted(row)) continue;
       if (this.pending.length === 0) this.pendingSinceMs = nowMs;
-      this.pending.push(row, this.#ordinal);
+      this.pending.push(row, this.#ordinal, isPassing?.(row));
     }
   }
 
@@ -195,17 +195,19 @@ export class Lane {
   }
 
   /** Settles records of a request; gives the request that the rest of them is now, if any. */
-  resolve(request: LaneRequest, { delivered, held, isKeyBlocked }: Resolution) {
+  resolve(request: LaneRequest, { delivered, held, filtered, isKeyBlocked }: Resolution) {
     const { counts, parked } = this.state;
     counts.delivered += delivered.length;
     counts.held += held.length;
+    counts.filtered += filtered.length;
     for (const { arrivalTimeUs } of delivered) {
       this.state.lastDeliveredUs = Math.max(this.state.lastDeliveredUs, arrivalTimeUs);
     }
     this.state.version = request.version;
     this.state.revision += 1;
-    if (delivered.length === (request.rows?.length ?? 0)) return replaceRequest(this, request);
-    const done = new Set([...delivered, ...held]);
+    const isDone = delivered.length + filtered.length === (request.rows?.length ?? 0);
+    if (isDone) return replaceRequest(this, request);
+    const done = new Set([...delivered, ...held, ...filtered]);
     if (isKeyBlocked && held.length > 0) {
       const waiting = this.requests.flatMap((r) => (r.rows ?? []).filter((row) => !done.has(row)));
       parkKeys(parked, { held, request, waiting });
@@ -290,7 +292,7 @@ export class Lane {
   }
 
   /** The lane as a cursor holds it; with `after`, as it will be once that request is delivered. */
-  snapshot(after?: LaneRequest): LaneState {
+  snapshot(after?: { readonly request: LaneRequest; readonly filtered: number }): LaneState {
     return stateWith(this.state, { requests: this.requests, replan: this.#replan, after });
   }
 }

@@ -13,6 +13,8 @@ export interface Resolution {
   readonly delivered: readonly LaneRow[];
   /** Records whose copies are stored already (D1). */
   readonly held: readonly LaneRow[];
+  /** Records that the filter leaves out. */
+  readonly filtered: readonly LaneRow[];
   readonly isKeyBlocked: boolean;
 }
 

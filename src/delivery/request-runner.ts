@@ -1,18 +1,26 @@
 /** Sends the requests of lanes and does what their outcomes ask for. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../core/logger.ts";
-import type { RequestOutcome, RowOutcome, SinkRequest } from "../sinks/sink.ts";
+import type { RequestOutcome, SinkRequest } from "../sinks/sink.ts";
 import { attemptWrite, type Destination, outcomeOfError } from "./destinations.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import type { HoldInput } from "./held-store.ts";
 import type { LaneRequest } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
+import type { PreparedOutcome } from "./plan-transform.ts";
 import { isError, type Retry, retryWaitMs } from "./retry-wait.ts";
 import { encodeLane } from "./sink-state.ts";
 import type { VersionPlan, VersionTable } from "./version-table.ts";
 
 const HOLD_RETRY_MS = 1_000;
+/** How long filtering and mapping one request may take. */
+const PREPARE_TIMEOUT_MS = 60_000;
+
+/** As a driver's outcome, with what the filter left out. */
+type AttemptOutcome =
+  | { readonly kind: "rows"; readonly outcomes: readonly PreparedOutcome[] }
+  | Exclude<RequestOutcome, { readonly kind: "rows" }>;
 
 /** What the runner asks of the worker whose requests it sends. */
 export interface RequestHost {
@@ -72,21 +80,32 @@ async function attempt(
   host: RequestHost,
   { lane }: LaneRun,
   { request, plan }: Sent,
-): Promise<RequestOutcome> {
+): Promise<AttemptOutcome> {
   try {
     await host.assertOwner();
+    const signal = AbortSignal.any([host.signal, AbortSignal.timeout(PREPARE_TIMEOUT_MS)]);
+    const prepared = await plan.transform.prepare(request.rows ?? [], signal);
+    const { rows, rejects, filtered } = prepared;
+    // The cursor of other sinks needs no request to go on.
+    if (rows.length === 0 && !host.keepsCursor) {
+      return { kind: "rows", outcomes: prepared.merge([]) };
+    }
     const destination = await host.destination(plan, lane.state.partition);
     const sent: SinkRequest = {
       id: requestId(host.sinkUid, lane.state.partition, request.number),
       partition: lane.state.partition,
       generation: lane.state.generation,
       epoch: host.epoch(),
-      rows: request.rows ?? [],
+      rows,
       isReplay: false,
-      ...(host.keepsCursor && { cursor: encodeLane(lane.snapshot(request)) }),
+      ...(rejects.length > 0 && { rejects }),
+      ...(host.keepsCursor && { cursor: encodeLane(lane.snapshot({ request, filtered })) }),
     };
     const { attemptTimeoutMs: timeoutMs } = plan;
-    return await attemptWrite(destination.sink, sent, { timeoutMs, signal: host.signal });
+    const options = { timeoutMs, signal: host.signal };
+    const outcome = await attemptWrite(destination.sink, sent, options);
+    if (outcome.kind !== "rows") return outcome;
+    return { kind: "rows", outcomes: prepared.merge(outcome.outcomes) };
   } catch (error) {
     return outcomeOfError(error);
   }
@@ -100,7 +119,7 @@ export function requestId(sinkUid: string, partition: number, number: number): s
 async function handle(
   host: RequestHost,
   run: LaneRun,
-  { request, plan, outcome }: Sent & { readonly outcome: RequestOutcome },
+  { request, plan, outcome }: Sent & { readonly outcome: AttemptOutcome },
 ): Promise<void> {
   switch (outcome.kind) {
     case "rows":
@@ -152,25 +171,28 @@ function retryLater(
 async function settle(
   host: RequestHost,
   run: LaneRun,
-  { request, plan, outcomes }: Sent & { readonly outcomes: readonly RowOutcome[] },
+  { request, plan, outcomes }: Sent & { readonly outcomes: readonly PreparedOutcome[] },
 ): Promise<void> {
   const rows = request.rows ?? [];
   const delivered: LaneRow[] = [];
+  const filtered: LaneRow[] = [];
   const held: HoldInput[] = [];
   rows.forEach((row, i) => {
     const outcome = outcomes[i];
     if (outcome?.kind === "delivered") delivered.push(row);
+    else if (outcome?.kind === "filtered") filtered.push(row);
     else if (outcome?.kind === "reject") held.push({ row, ...outcome });
   });
   if (held.length > 0 && !(await hold(host, run, { request, held }))) {
     return waitForRoom(host, run, request);
   }
-  const isAllStaged = rows.length > 0 && delivered.length + held.length === 0;
+  const isAllStaged = rows.length > 0 && delivered.length + filtered.length + held.length === 0;
   if (isAllStaged) host.staged(run, request, plan);
   else {
     const heldRows = held.map(({ row }) => row);
     const { isKeyBlocked } = plan;
-    const rest = run.lane.resolve(request, { delivered, held: heldRows, isKeyBlocked });
+    const resolution = { delivered, filtered, held: heldRows, isKeyBlocked };
+    const rest = run.lane.resolve(request, resolution);
     if (rest) host.staged(run, rest, plan);
   }
   host.succeeded(run);

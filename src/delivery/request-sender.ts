@@ -50,7 +50,8 @@ export class RequestSender implements RequestHost {
       if (run.waitUntilMs > nowMs || run.isReserved) continue;
       for (const request of run.lane.sendable(concurrency)) {
         if (request.count === 0) {
-          run.lane.resolve(request, { delivered: [], held: [], isKeyBlocked: false });
+          const nothing = { delivered: [], held: [], filtered: [], isKeyBlocked: false };
+          run.lane.resolve(request, nothing);
           schedule.call(this.#run);
         } else this.#sendOne(run, request, nowMs);
       }

@@ -7,9 +7,13 @@ const COMPACT_AT = 4096;
 export class RowQueue {
   #rows: LaneRow[] = [];
   #ordinals: number[] = [];
+  #verdicts: boolean[] = [];
   #head = 0;
   /** Memory that the rows take. */
   bytes = 0;
+  /** How many of the rows the sink's filter lets pass, and the bytes of their JSON. */
+  passing = 0;
+  passingBytes = 0;
 
   get length(): number {
     return this.#rows.length - this.#head;
@@ -25,29 +29,60 @@ export class RowQueue {
     return this.#ordinals[this.#head + index] ?? 0;
   }
 
-  push(row: LaneRow, ordinal: number): void {
+  /** Whether the sink's filter lets a row pass. */
+  isPassingAt(index: number): boolean {
+    return this.#verdicts[this.#head + index] ?? true;
+  }
+
+  push(row: LaneRow, ordinal: number, isPassing = true): void {
     this.#rows.push(row);
     this.#ordinals.push(ordinal);
+    this.#verdicts.push(isPassing);
     this.bytes += row.bytes;
+    if (isPassing) this.#count(row, 1);
   }
 
   /** Drops rows from the head. */
   drop(count: number): void {
     if (count === 0) return;
-    for (let i = 0; i < count; i++) this.bytes -= this.#rows[this.#head + i]!.bytes;
+    for (let i = 0; i < count; i++) {
+      const row = this.#rows[this.#head + i]!;
+      this.bytes -= row.bytes;
+      if (this.isPassingAt(i)) this.#count(row, -1);
+    }
     this.#head += count;
     if (this.#head === this.#rows.length) this.clear();
     else if (this.#head > COMPACT_AT) {
       this.#rows = this.#rows.slice(this.#head);
       this.#ordinals = this.#ordinals.slice(this.#head);
+      this.#verdicts = this.#verdicts.slice(this.#head);
       this.#head = 0;
     }
+  }
+
+  /** Asks again of every row whether it passes: the filter has changed. */
+  judge(isPassing: (row: LaneRow) => boolean): void {
+    this.passing = 0;
+    this.passingBytes = 0;
+    for (let i = this.#head; i < this.#rows.length; i++) {
+      const row = this.#rows[i]!;
+      this.#verdicts[i] = isPassing(row);
+      if (this.#verdicts[i]) this.#count(row, 1);
+    }
+  }
+
+  #count(row: LaneRow, sign: 1 | -1): void {
+    this.passing += sign;
+    this.passingBytes += sign * row.json.byteLength;
   }
 
   clear(): void {
     this.#rows = [];
     this.#ordinals = [];
+    this.#verdicts = [];
     this.#head = 0;
     this.bytes = 0;
+    this.passing = 0;
+    this.passingBytes = 0;
   }
 }

@@ -64,11 +64,13 @@ export class SinkRun {
     this.held = input.held;
     this.now = options.now;
     this.random = options.random;
-    this.versions = createVersionTable(definition, options.drivers);
+    this.versions = this.#makeVersions();
     const driver = driverOf(options.drivers, this.versions.at(state.position).kind);
     this.keepsCursor = driver.keepsCursor;
     this.concurrency = Math.max(1, driver.concurrency);
-    this.lanes = new LaneSet(definition.log.uid, state.position);
+    this.lanes = new LaneSet(definition.log.uid, state.position, (row) =>
+      this.versions.at(row.place.sequence).transform.passes(row),
+    );
     for (const lane of state.lanes) this.lanes.put(lane);
     this.gate = new DestinationGate(this);
     this.flusher = new RunFlusher(this);
@@ -79,6 +81,16 @@ export class SinkRun {
     this.#share = new QueueShare(options.budget);
     this.#opening = new RunOpening(this);
     this.#timer = new RunTimer(() => this.schedule());
+  }
+
+  #makeVersions(): VersionTable {
+    const { drivers, definitions, templates } = this.options;
+    const { definition } = this.owner;
+    return createVersionTable(definition, {
+      drivers,
+      templates,
+      schema: () => definitions.streamByLog(definition.log.uid)?.schema,
+    });
   }
 
   get signal(): AbortSignal {
@@ -250,7 +262,8 @@ export class SinkRun {
   /** The definition was replaced; `isRestarted` when its owner wants another try at once. */
   updated({ isRestarted }: { readonly isRestarted: boolean }): void {
     const { definition } = this.owner;
-    this.versions = createVersionTable(definition, this.options.drivers);
+    this.versions = this.#makeVersions();
+    this.lanes.judge();
     this.gate.updated();
     for (const run of this.lanes.all()) {
       const isMoved = run.lane.reassign((sequence) => this.versions.at(sequence).version.version);

@@ -1,6 +1,8 @@
 /** Versions of a sink by sequence: each record is handled by the version fixed when it was saved. */
 import type { SinkDefinition, SinkVersion } from "../core/definitions.ts";
+import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import type { SinkDriver, SinkKind } from "../sinks/sink.ts";
+import { createPlanTransform, type PlanTransform, type SchemaSource } from "./plan-transform.ts";
 
 /** What delivery needs of a version, with the defaults of its kind filled in. */
 export interface VersionPlan {
@@ -15,6 +17,16 @@ export interface VersionPlan {
   readonly attemptTimeoutMs: number;
   readonly scheduleMs: readonly number[];
   readonly isKeyBlocked: boolean;
+  /** What the version does to records before they are sent. */
+  readonly transform: PlanTransform;
+}
+
+/** What the plans of a sink are made with. */
+export interface PlanParts {
+  readonly drivers: DriverTable;
+  readonly templates: TemplateCompiler;
+  /** The newest schema of the stream. */
+  readonly schema: SchemaSource;
 }
 
 /** All drivers, by kind; `sinkDrivers` of src/sinks/index.ts fits. */
@@ -43,8 +55,8 @@ export function driverOf(drivers: DriverTable, kind: SinkKind): AnyDriver {
 }
 
 /** Makes the table of a sink's versions; every version has a destination. */
-export function createVersionTable(sink: SinkDefinition, drivers: DriverTable): VersionTable {
-  const plans = sink.versions.map((version) => planOf(version, drivers));
+export function createVersionTable(sink: SinkDefinition, parts: PlanParts): VersionTable {
+  const plans = sink.versions.map((version) => planOf(version, parts));
   let last = 0;
   return {
     at(sequence) {
@@ -64,7 +76,7 @@ export function createVersionTable(sink: SinkDefinition, drivers: DriverTable): 
   };
 }
 
-function planOf(version: SinkVersion, drivers: DriverTable): VersionPlan {
+function planOf(version: SinkVersion, { drivers, templates, schema }: PlanParts): VersionPlan {
   const { sink } = version;
   const kind = sink.config.case;
   if (!kind) throw new Error(`version ${version.version} of a sink has no destination`);
@@ -81,6 +93,7 @@ function planOf(version: SinkVersion, drivers: DriverTable): VersionPlan {
     attemptTimeoutMs: durationMs(sink.retry?.timeout) || ATTEMPT_TIMEOUT_MS,
     scheduleMs: schedule.length > 0 ? schedule : RETRY_SCHEDULE_MS,
     isKeyBlocked: sink.onRecordFailure === 2,
+    transform: createPlanTransform(sink, schema, templates),
   };
 }
 

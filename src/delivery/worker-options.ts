@@ -3,6 +3,7 @@ import type { KeyedStore } from "../bus/index.ts";
 import type { Definitions } from "../core/definitions.ts";
 import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
 import type { HeldLimits } from "./held-quota.ts";
 import type { HeldStore } from "./held-store.ts";
@@ -22,6 +23,7 @@ export interface WorkerOptions {
   readonly held: HeldStore;
   readonly heldLimits: HeldLimits;
   readonly drivers: DriverTable;
+  readonly templates: TemplateCompiler;
   readonly environment: DestinationEnvironment;
   readonly logger: Logger;
   /** Milliseconds since 1970. */

@@ -45,6 +45,11 @@ export interface SinkRequest {
   /** Whether rows are replayed by request rather than delivered in turn. */
   readonly isReplay: boolean;
   /**
+   * Rows of the plan that could not even be mapped: a sink that keeps the cursor keeps them beside it,
+   * as it keeps those that it refused itself.
+   */
+  readonly rejects?: readonly RejectedPlace[];
+  /**
    * Opaque state of the cursor after this request, for sinks that keep it in their own transaction
    * (`keepsCursor`). At most 256 KiB.
    */
@@ -173,6 +178,8 @@ export interface SinkDriver<K extends SinkKind> {
     env: SinkEnvironment,
     options: { readonly prepare: boolean; readonly signal: AbortSignal },
   ): Promise<readonly TestStageResult[]>;
+  /** The configuration with the primary key that a mapping names, for kinds that have one. */
+  withKey?(config: ConfigOf<K>, primaryKey: readonly string[]): ConfigOf<K>;
   /** The configuration as it may be returned: secrets masked. */
   mask(config: ConfigOf<K>): ConfigOf<K>;
   /** A new configuration with empty secrets filled from the saved one. */

@@ -20,6 +20,7 @@ import { principalKey } from "../../src/core/principal.ts";
 import { makeUid } from "../../src/core/uid.ts";
 import { type Database, openDatabase } from "../../src/db/client.ts";
 import { migrate } from "../../src/db/migrate.ts";
+import { noTemplates } from "../../src/mapping/row-transform.ts";
 import { sinkDrivers } from "../../src/sinks/index.ts";
 import { quietLogger } from "./quiet-logger.ts";
 import { createTestDatabase } from "./shared-servers.ts";
@@ -98,6 +99,7 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
       shards: 4,
       now: options.now ?? Date.now,
       makeUid,
+      templates: noTemplates,
       drivers: sinkDrivers,
       environmentOf: (identity) => ({
         ...identity,

@@ -15,6 +15,10 @@ export const postgresDriver: SinkDriver<"postgres"> = {
   check: (config, { schema }) => checkPostgres(config, schema),
   open: openPostgres,
   test: testPostgres,
+  withKey(config, primaryKey) {
+    if (primaryKey.length === 0) return config;
+    return Object.assign(clone(PostgresSinkSchema, config), { primaryKey: [...primaryKey] });
+  },
   mask: (config) => withUrl(config, maskDatabaseUrl(config.databaseUrl)),
   keepSecrets: (config, saved) =>
     withUrl(config, keepPassword(config.databaseUrl, saved.databaseUrl)),

@@ -583,6 +583,20 @@ export declare type HeldCopy = Message<"tributary.delivery.v1.HeldCopy"> & {
    * @generated from field: int64 schema_version = 14;
    */
   schemaVersion: bigint;
+
+  /**
+   * Address of the sender.
+   *
+   * @generated from field: string address = 15;
+   */
+  address: string;
+
+  /**
+   * Request headers, where the source keeps them.
+   *
+   * @generated from field: repeated tributary.delivery.v1.CallHeader headers = 16;
+   */
+  headers: CallHeader[];
 };
 
 /**
@@ -590,6 +604,33 @@ export declare type HeldCopy = Message<"tributary.delivery.v1.HeldCopy"> & {
  * Use `create(HeldCopySchema)` to create a new message.
  */
 export declare const HeldCopySchema: GenMessage<HeldCopy>;
+
+/**
+ * A request header.
+ *
+ * @generated from message tributary.delivery.v1.CallHeader
+ */
+export declare type CallHeader = Message<"tributary.delivery.v1.CallHeader"> & {
+  /**
+   * Name in lower case.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Value as it came.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message tributary.delivery.v1.CallHeader.
+ * Use `create(CallHeaderSchema)` to create a new message.
+ */
+export declare const CallHeaderSchema: GenMessage<CallHeader>;
 
 /**
  * A command for the owner of a sink, given on another node, and its answer.

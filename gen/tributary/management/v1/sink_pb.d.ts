@@ -7,6 +7,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Mapping } from "./mapping_pb.js";
+import type { Filter } from "./filter_pb.js";
 
 /**
  * Describes the file tributary/management/v1/sink.proto.
@@ -154,6 +156,20 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
    * @generated from field: string etag = 18;
    */
   etag: string;
+
+  /**
+   * How a record becomes a row; not set: the record is delivered as it was pushed.
+   *
+   * @generated from field: tributary.management.v1.Mapping mapping = 19;
+   */
+  mapping?: Mapping | undefined;
+
+  /**
+   * Which records are delivered; not set: all.
+   *
+   * @generated from field: tributary.management.v1.Filter filter = 20;
+   */
+  filter?: Filter | undefined;
 };
 
 /**
