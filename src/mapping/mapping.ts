@@ -131,7 +131,7 @@ function finish(mapping: Mapping, cells: readonly Cell[], paths: PathSet): Compi
         const value = "read" in compiled ? compiled.read(view) : made[template++]!;
         if (value instanceof ColumnFault) return new MappingFault(cell.name, value.why);
         text += cell.head;
-        text += cell.type === Field_Type.STRING ? stringText(value, cell.nullable) : value;
+        text += cell.type === Field_Type.STRING ? stringText(value) : value;
       }
       const row = Buffer.from(`${text}}`);
       return (check && findFault(check, row)) ?? row;
@@ -159,10 +159,9 @@ function needsCheck({ compiled, type }: Cell): boolean {
   return !compiled.isSure || compiled.type !== type;
 }
 
-/** A value as a JSON string: what is none is given as its JSON text; null stays where it may. */
-function stringText(value: string, isNullable: boolean): string {
-  if (value.charCodeAt(0) === 0x22 || (isNullable && value === "null")) return value;
-  return JSON.stringify(value);
+/** A value as a JSON string: what is none is given as its JSON text; null stays what it is. */
+function stringText(value: string): string {
+  return value.charCodeAt(0) === 0x22 || value === "null" ? value : JSON.stringify(value);
 }
 
 function findFault(check: RecordCheck, row: Uint8Array): MappingFault | undefined {

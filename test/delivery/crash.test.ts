@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { FilterSchema } from "#gen/tributary/management/v1/filter_pb.js";
 import { Sink_RecordFailure } from "#gen/tributary/management/v1/sink_pb.js";
 import { waitFor } from "../support/wait-for.ts";
 import { createMortalEngine } from "./mortal-engine.ts";
@@ -10,30 +12,53 @@ interface Value {
   readonly key: number;
   readonly n: number;
   readonly isBad: boolean;
+  /** Only where a mapping asks for it. */
+  readonly isMapped?: boolean;
+  /** Only where a filter asks for it. */
+  readonly isOut?: boolean;
 }
+
+const path = (name: string) => ({ name, value: { case: "path", value: { path: name } } }) as const;
+/** Gives records as they are, and none of those that lack `isMapped`. */
+const MAPPING = { columns: ["key", "n", "isBad", "isMapped"].map(path) };
+/** `isOut` is not mapped, so a filter that were asked too late would let all pass. */
+const FILTER = create(FilterSchema, {
+  condition: {
+    case: "fields",
+    value: {
+      terms: [{ field: "isOut", value: { kind: { case: "boolValue", value: false } } }],
+    },
+  },
+});
 
 const scenario = fc.record({
   lives: fc.array(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 5 }),
   messages: fc.array(
     fc.record({
       partition: fc.integer({ min: 0, max: 2 }),
-      records: fc.array(fc.record({ key: fc.nat(5), isBad: fc.integer({ min: 0, max: 19 }) }), {
-        minLength: 1,
-        maxLength: 12,
-      }),
+      records: fc.array(
+        fc.record({
+          key: fc.nat(5),
+          isBad: fc.integer({ min: 0, max: 19 }),
+          isMapped: fc.integer({ min: 0, max: 19 }),
+          isOut: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 12 },
+      ),
     }),
     { minLength: 1, maxLength: 25 },
   ),
   isBlocking: fc.boolean(),
+  isMapping: fc.boolean(),
+  isFiltering: fc.boolean(),
   concurrency: fc.constantFrom(1, 3),
   faults: fc.array(fc.constantFrom("ok", "ok", "sink", "request"), { minLength: 1, maxLength: 7 }),
   batch: fc.integer({ min: 1, max: 15 }),
 });
 
-async function live(
-  input: typeof scenario extends fc.Arbitrary<infer T> ? T : never,
-  keepsCursor: boolean,
-) {
+type Input = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
+
+async function live(input: Input, keepsCursor: boolean) {
   const target = new TestTarget({ keepsCursor, concurrency: keepsCursor ? 1 : input.concurrency });
   const world = createWorld(target);
   world.definitions.partitions = 3;
@@ -44,6 +69,8 @@ async function live(
       version({
         count: input.batch,
         scheduleMs: [1],
+        mapping: input.isMapping ? MAPPING : undefined,
+        filter: input.isFiltering ? FILTER : undefined,
         onRecordFailure: input.isBlocking ? Sink_RecordFailure.BLOCK_KEY : Sink_RecordFailure.HOLD,
       }),
     ],
@@ -66,9 +93,15 @@ async function live(
   };
   const values: Value[] = [];
   const push = (message: (typeof input.messages)[0]) => {
-    const records = message.records.map(({ key, isBad }) => {
-      // A key belongs to one partition.
-      const value = { key: key * 3 + message.partition, n: values.length, isBad: isBad === 0 };
+    const records = message.records.map(({ key, isBad, isMapped, isOut }) => {
+      const value = {
+        // A key belongs to one partition.
+        key: key * 3 + message.partition,
+        n: values.length,
+        isBad: isBad === 0,
+        ...(input.isMapping && isMapped !== 0 && { isMapped: true }),
+        ...(input.isFiltering && { isOut }),
+      };
       values.push(value);
       return { key: value.key, value };
     });
@@ -90,8 +123,9 @@ async function live(
   late = [];
   const isDone = async () => {
     const { counts } = await ledger(last, a);
-    expect(counts.delivered + counts.held + counts.pending + counts.expired).toBe(counts.pushed);
-    const waiting = input.isBlocking ? waitingBehindBad(values) : 0;
+    const { delivered, filtered, held, pending, expired } = counts;
+    expect(delivered + filtered + held + pending + expired).toBe(counts.pushed);
+    const waiting = input.isBlocking ? waitingBehindBad(input, values) : 0;
     return counts.pushed === values.length && counts.pending === waiting;
   };
   await waitFor(isDone, { timeoutMs: 5_000, everyMs: 3 });
@@ -99,14 +133,19 @@ async function live(
 }
 
 /** Records of keys that have a bad record before them: BLOCK_KEY keeps them waiting. */
-function waitingBehindBad(values: readonly Value[]): number {
+function waitingBehindBad(input: Input, values: readonly Value[]): number {
   const blocked = new Set<number>();
   let count = 0;
   for (const value of values) {
     if (blocked.has(value.key)) count += 1;
-    else if (value.isBad) blocked.add(value.key);
+    else if (isHeld(input, value)) blocked.add(value.key);
   }
   return count;
+}
+
+/** Whether a record that is not filtered is held. */
+function isHeld({ isMapping }: Input, { isBad, isMapped, isOut }: Value): boolean {
+  return !isOut && (isBad || (isMapping && !isMapped));
 }
 
 /** A first attempt comes after the first attempts of all earlier records of its key (D2). */
@@ -137,8 +176,10 @@ for (const keepsCursor of [false, true]) {
           expect(counts.expired).toBe(0);
           const delivered = new Set(stored.map((v) => v.n));
           if (!input.isBlocking) {
-            expect(delivered.size).toBe(values.filter((v) => !v.isBad).length);
-            expect(counts.held).toBe(values.filter((v) => v.isBad).length);
+            const passing = values.filter((v) => !v.isOut);
+            expect(delivered.size).toBe(passing.filter((v) => !isHeld(input, v)).length);
+            expect(counts.held).toBe(passing.filter((v) => isHeld(input, v)).length);
+            expect(counts.filtered).toBe(values.length - passing.length);
           }
           expect(counts.delivered).toBe(delivered.size);
           checkOrder(world);

@@ -1,5 +1,7 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { FilterSchema } from "#gen/tributary/management/v1/filter_pb.js";
+import type { MappingSchema } from "#gen/tributary/management/v1/mapping_pb.js";
 import { type Sink_RecordFailure, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type {
@@ -39,6 +41,8 @@ export interface VersionInput {
   readonly timeMs?: number;
   readonly scheduleMs?: readonly number[];
   readonly onRecordFailure?: Sink_RecordFailure;
+  readonly mapping?: MessageInitShape<typeof MappingSchema> | undefined;
+  readonly filter?: MessageInitShape<typeof FilterSchema> | undefined;
 }
 
 export function version(input: VersionInput = {}): SinkVersion {
@@ -53,6 +57,8 @@ export function version(input: VersionInput = {}): SinkVersion {
       },
       retry: { schedule: (input.scheduleMs ?? [20]).map((ms) => durationFromMs(ms)) },
       onRecordFailure: input.onRecordFailure ?? 0,
+      ...(input.mapping && { mapping: input.mapping }),
+      ...(input.filter && { filter: input.filter }),
     }),
   };
 }

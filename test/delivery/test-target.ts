@@ -171,7 +171,7 @@ export class TestTarget {
               this.#cursors.set(key(request.partition), {
                 epoch: request.epoch,
                 cursor: request.cursor,
-                rejects,
+                rejects: [...rejects, ...(request.rejects ?? [])],
                 requestId: request.id,
               });
             }
