@@ -43,8 +43,9 @@ export function createGuard(
       if (!isHttp2(request) && options.isDraining()) response.setHeader("connection", "close");
       response.on("error", () => response.destroy());
       cutUnreadBody(request, response);
-      if (headerBytes(request.rawHeaders) > options.limits.headerBytes) {
-        refuseHeaders(response, call, options.limits.headerBytes);
+      const excess = headerExcess(request.rawHeaders, options.limits);
+      if (excess) {
+        refuseHeaders(response, call, excess);
         return;
       }
       checkTarget(request);
@@ -114,10 +115,12 @@ function cutUnreadBody(request: HttpRequest, response: HttpResponse): void {
   });
 }
 
-function headerBytes(rawHeaders: readonly string[]): number {
+/** The limit that headers break; undefined when they are fine. */
+function headerExcess(rawHeaders: readonly string[], limits: PortLimits): string | undefined {
+  if (rawHeaders.length > 2 * limits.headerPairs) return `${limits.headerPairs} headers`;
   let bytes = 0;
   for (const text of rawHeaders) bytes += text.length;
-  return bytes;
+  return bytes > limits.headerBytes ? `${limits.headerBytes} bytes of headers` : undefined;
 }
 
 /** Fails with HEADERS_INVALID when the target or the Host could not make an address. */
@@ -144,8 +147,8 @@ function readHost(request: HttpRequest): string | undefined {
   return request.headers.host;
 }
 
-function refuseHeaders(response: HttpResponse, call: Call, max: number): void {
-  const error = fail("HEADERS_INVALID", `the headers of a request take at most ${max} bytes`);
+function refuseHeaders(response: HttpResponse, call: Call, most: string): void {
+  const error = fail("HEADERS_INVALID", `a request may have at most ${most}`);
   const { requestId } = call;
   sendError(response, error, { requestId, status: HEADERS_TOO_LARGE });
 }

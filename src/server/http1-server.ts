@@ -32,6 +32,8 @@ export function createHttp1Server(
     },
     listener,
   );
+  // Node would drop the headers above its count without a word; the guard refuses them.
+  server.maxHeadersCount = 0;
   server.maxRequestsPerSocket = limits.requestsPerSocket;
   server.on("clientError", refuse);
   // Node starts its checks of slow connections when a server listens, which this one never does.

@@ -1,6 +1,7 @@
 /** The HTTP/2 half of the port: sessions with a limit on everything. */
 import { constants, createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { Logger } from "../core/logger.ts";
+import { createAddressBan } from "./address-ban.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 import type { PortLimits } from "./limits.ts";
@@ -24,9 +25,11 @@ export function createHttp2Server(
   const { limits, addresses, logger } = options;
   const sessions = new Set<ServerHttp2Session>();
   const perAddress = new Map<string, number>();
+  const ban = createAddressBan(limits.resetBanMs);
   const server = createServer(
     {
       maxSessionMemory: limits.sessionMegabytes,
+      maxHeaderListPairs: limits.headerPairs,
       // Node answers rapid resets with GOAWAY after a burst of 1,000 and 33 a second.
       settings: {
         maxConcurrentStreams: limits.streamsPerSession,
@@ -49,13 +52,17 @@ export function createHttp2Server(
       else perAddress.delete(address);
     });
     // A proxy speaks for many callers.
-    if (count > limits.sessionsPerAddress && !addresses.isTrusted(address)) {
-      logger.warn("too many HTTP/2 sessions from one address", { address, count });
+    const isOver = count > limits.sessionsPerAddress;
+    if ((isOver || ban.has(address)) && !addresses.isTrusted(address)) {
+      if (isOver) logger.warn("too many HTTP/2 sessions from one address", { address, count });
       // Node reads what the socket holds after this event, and fails when the session is gone.
       setImmediate(() => session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM));
       return;
     }
-    superviseSession(session, limits);
+    superviseSession(session, limits, () => {
+      logger.warn("an address resets HTTP/2 streams rapidly", { address });
+      ban.add(address);
+    });
   });
   return {
     server,
@@ -65,11 +72,19 @@ export function createHttp2Server(
   };
 }
 
-/** Ends a session that is old, used up, silent or dead. */
-function superviseSession(session: ServerHttp2Session, limits: PortLimits): void {
+/** A session that fails after so many resets was ended for them. */
+const RAPID_RESETS = 500;
+
+/** Ends a session that is old, used up, silent or dead; tells when it was ended for its resets. */
+function superviseSession(
+  session: ServerHttp2Session,
+  limits: PortLimits,
+  onRapidResets: () => void,
+): void {
   const bornMs = performance.now();
   let requests = 0;
   let open = 0;
+  let resets = 0;
   let lastMs = bornMs;
   let isPingOut = false;
   session.on("stream", (stream) => {
@@ -77,6 +92,7 @@ function superviseSession(session: ServerHttp2Session, limits: PortLimits): void
     requests += 1;
     stream.once("close", () => {
       open -= 1;
+      if (stream.rstCode === constants.NGHTTP2_CANCEL) resets += 1;
       lastMs = performance.now();
     });
     if (requests >= limits.requestsPerSession) session.close();
@@ -93,5 +109,11 @@ function superviseSession(session: ServerHttp2Session, limits: PortLimits): void
     });
   }, limits.pingMs);
   timer.unref();
-  session.once("close", () => clearInterval(timer));
+  const first = setTimeout(() => requests === 0 && session.destroy(), limits.headersMs);
+  first.unref();
+  session.once("error", () => resets > RAPID_RESETS && onRapidResets());
+  session.once("close", () => {
+    clearInterval(timer);
+    clearTimeout(first);
+  });
 }

@@ -4,7 +4,7 @@
 export interface PortLimits {
   /** Until a new connection has sent the bytes that tell its protocol. */
   readonly firstBytesMs: number;
-  /** Until the head of an HTTP/1.1 request is complete. */
+  /** Until the head of an HTTP/1.1 request, or of the first one of an HTTP/2 session, is complete. */
   readonly headersMs: number;
   /** Until a whole request has arrived, on HTTP/1.1 and HTTP/2. */
   readonly requestMs: number;
@@ -18,6 +18,8 @@ export interface PortLimits {
   readonly connections: number;
   /** Bytes of all header names and values of a request. */
   readonly headerBytes: number;
+  /** Headers of a request, whatever their size. */
+  readonly headerPairs: number;
   /** Streams open at once in one HTTP/2 session. */
   readonly streamsPerSession: number;
   /** Memory of one HTTP/2 session, in megabytes. */
@@ -30,6 +32,8 @@ export interface PortLimits {
   readonly requestsPerSession: number;
   /** Age after which an HTTP/2 session is asked to reconnect. */
   readonly sessionAgeMs: number;
+  /** How long an address that resets streams rapidly gets no HTTP/2 session. */
+  readonly resetBanMs: number;
   /** HTTP/2 sessions open at once from one address. */
   readonly sessionsPerAddress: number;
 }
@@ -44,12 +48,14 @@ export const PORT_LIMITS: PortLimits = Object.freeze({
   requestsPerSocket: 10_000,
   connections: 10_000,
   headerBytes: 16_384,
+  headerPairs: 128,
   streamsPerSession: 100,
   sessionMegabytes: 10,
   sessionIdleMs: 120_000,
   pingMs: 30_000,
   requestsPerSession: 10_000,
   sessionAgeMs: 30 * 60_000,
+  resetBanMs: 60_000,
   sessionsPerAddress: 50,
 });
 
