@@ -121,16 +121,18 @@ function fenceOf({ request, sinkUid, previousId }: WriteJob): Statement {
 
 /** Bad rows are kept beside the cursor, so that no crash forgets them before they are held. */
 function keepBadRows({ request, sinkUid }: WriteJob, bad: readonly BadRow[]): Statement[] {
-  if (bad.length === 0) return [];
-  const { keepBadRows: text } = request.cursor === undefined ? REPLAY : DELIVERY;
-  const kept = bad.map((row): KeptBadRow => {
-    const { place } = request.rows[row.index]!;
-    return {
+  const refused = bad.map((row) => ({ ...row, place: request.rows[row.index]!.place }));
+  // Rows that were never sent have no index among those that were.
+  const unmapped = (request.rejects ?? []).map((row) => ({ ...row, index: -1 }));
+  const kept = [...refused, ...unmapped].map(
+    ({ place, why, ...row }): KeptBadRow => ({
       ...row,
-      why: row.why.replaceAll("\u0000", "\ufffd"),
+      why: why.replaceAll("\u0000", "\ufffd"),
       place: [place.sequence, place.index],
-    };
-  });
+    }),
+  );
+  if (kept.length === 0) return [];
+  const { keepBadRows: text } = request.cursor === undefined ? REPLAY : DELIVERY;
   return [{ text, values: [sinkUid, String(request.partition), JSON.stringify(kept)] }];
 }
 

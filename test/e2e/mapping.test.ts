@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  type ApiError,
+  call,
+  countsOf,
+  createSink,
+  createStream,
+  getSink,
+  push,
+  violationsIn,
+} from "../support/api.ts";
+import { type Receiver, startReceiver } from "../support/receiver.ts";
+import { startServer, type TestServer, waitFor } from "../support/server.ts";
+import { connect } from "../support/table.ts";
+
+let server: TestServer;
+let receiver: Receiver;
+let stream: string;
+
+beforeAll(async () => {
+  [server, receiver] = await Promise.all([startServer(), startReceiver()]);
+  stream = await createStream(server, "events", {
+    fields: { kind: "STRING", issue: "JSON?", size: "DECIMAL" },
+    keyFields: ["kind"],
+  });
+});
+afterAll(async () => {
+  await receiver?.close();
+  await server?.close();
+});
+
+const column = (name: string, value: object, more: object = {}) => ({ name, ...value, ...more });
+const MAPPING = {
+  columns: [
+    column("id", { id: {} }, { primaryKey: true }),
+    column("received", { datetime: {} }),
+    column("from", { ip: {} }),
+    column("raw", { body: {} }),
+    column("title", { path: { path: "issue.title" } }, { type: "STRING" }),
+    column("label", { path: { path: "issue.labels[0]", default: "none" } }, { type: "STRING" }),
+    column("size", { field: {} }),
+  ],
+};
+const events = [
+  { kind: "opened", issue: { title: "first", labels: ["bug"] }, size: 1 },
+  { kind: "opened", issue: { labels: [] }, size: 2 },
+  { kind: "closed", issue: { title: "third" }, size: 3 },
+  { kind: "edited", issue: { title: "fourth" }, size: 4 },
+];
+const FILTER = { fields: { terms: [{ field: "kind", value: ["opened", "closed"] }] } };
+
+test("K04, K05, K08, K09, E19: a filtered and mapped row is in the table and at the webhook; a record without its path is held by name", async () => {
+  const sinks = [
+    await createSink(server, stream, {
+      id: "mapped-table",
+      postgres: { table: "mapped" },
+      mapping: MAPPING,
+      filter: FILTER,
+    }),
+    await createSink(server, stream, {
+      id: "mapped-hook",
+      webhook: { url: receiver.url },
+      mapping: MAPPING,
+      filter: { cel: "record.kind != 'edited'" },
+    }),
+  ];
+  const answer = await push(server, stream, events);
+  expect(answer.status).toBe(200);
+  for (const { name } of sinks) {
+    await waitFor(async () => (await countsOf(server, name)).pending === 0, { what: name });
+    expect(await countsOf(server, name)).toMatchObject({
+      delivered: 2,
+      filtered: 1,
+      held: 1,
+      pushed: 4,
+    });
+    const { heldRecords } = await call<{ heldRecords: { error: string; reason: string }[] }>(
+      server,
+      "management.v1.SinkService/ListHeldRecords",
+      { parent: name },
+    );
+    expect(heldRecords).toMatchObject([
+      { reason: "MAPPING_FAILED", error: "column title: the path issue.title is missing" },
+    ]);
+  }
+  const sql = connect(server.env.SINK_DATABASE_URL ?? "");
+  try {
+    const rows = await sql`SELECT * FROM mapped ORDER BY size`;
+    expect(rows).toMatchObject([
+      { title: "first", label: "bug", from: "127.0.0.1", size: "1" },
+      { title: "third", label: "none", size: "3" },
+    ]);
+    expect(JSON.parse(rows[0]?.raw)).toEqual(events[0]);
+    const sent = receiver.requests.flatMap((request) => request.records as object[]);
+    expect(sent.map((row) => ({ ...row, received: "", size: "" }))).toEqual(
+      rows.map((row) => ({ ...row, received: "", size: "" })),
+    );
+    const [key] = await sql`
+      SELECT a.attname AS name FROM pg_index i JOIN pg_attribute a
+      ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+      WHERE i.indrelid = 'mapped'::regclass AND i.indisprimary`;
+    expect(key?.name).toBe("id");
+  } finally {
+    await sql.end();
+  }
+});
+
+test("E11: a filter is changed while records flow, and counts from the records that are pushed after", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "changing",
+    webhook: { url: receiver.url },
+    filter: { fields: { terms: [{ field: "kind", value: "never" }] } },
+  });
+  await push(server, stream, events);
+  await waitFor(async () => (await countsOf(server, name)).filtered === 4, { what: "filtered" });
+  const { etag } = await getSink(server, name);
+  await call(server, "management.v1.SinkService/UpdateSink", {
+    sink: { name, etag, filter: FILTER },
+    updateMask: "filter",
+  });
+  await push(server, stream, events);
+  await waitFor(async () => (await countsOf(server, name)).pending === 0, { what: "delivery" });
+  expect(await countsOf(server, name)).toMatchObject({ filtered: 5, delivered: 3, pushed: 8 });
+});
+
+test("E10: a mapping or filter that cannot work is refused at save, with every fault by its place", async () => {
+  const answer = await fetch(`${server.url}/v1/${stream}/sinks?sink_id=wrong`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${await server.token()}`,
+    },
+    body: JSON.stringify({
+      webhook: { url: receiver.url },
+      mapping: { columns: [column("a", { path: { path: "a[" } }), column("a", { id: {} })] },
+      filter: { cel: "recrd.kind" },
+    }),
+  });
+  expect(answer.status).toBe(400);
+  const body = (await answer.json()) as Parameters<typeof violationsIn>[0];
+  expect(violationsIn(body).map(({ field }) => field)).toEqual([
+    "sink.filter.cel",
+    "sink.mapping.columns[0].path.path",
+    "sink.mapping.columns[1].name",
+  ]);
+  const missing = await getSink(server, `${stream}/sinks/wrong`).catch((e: ApiError) => e.status);
+  expect(missing).toBe(404);
+});
