@@ -129,6 +129,7 @@ export async function createApplication(
 function secretRowOf(catalog: Catalog, row: ApplicationRow, secret: ClientSecret): SecretRow {
   return {
     uid: catalog.makeUid(),
+    projectUid: row.projectUid,
     applicationUid: row.uid,
     sha256: secret.sha256,
     hint: secret.hint,

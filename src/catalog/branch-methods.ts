@@ -75,6 +75,7 @@ async function create(catalog: Catalog, request: CreateBranchRequest): Promise<B
       if (!parentRow) throw notFound(parent);
       const made = {
         uid: catalog.makeUid(),
+        projectUid: parentRow.projectUid,
         streamUid: parentRow.uid,
         name,
         branchId: id,

@@ -41,9 +41,7 @@ export async function insertSinkVersion(
   const { number, fromSequence, sink, createTime } = version;
   const owner = { projectUid: row.projectUid, sinkUid: row.uid };
   const sealed = sealSink(masterKey, owner, sink);
-  await queries
-    .insert(sinkVersions)
-    .values({ sinkUid: row.uid, number, fromSequence, sealed, createTime });
+  await queries.insert(sinkVersions).values({ ...owner, number, fromSequence, sealed, createTime });
 }
 
 /** The sink with its versions; fails with RESOURCE_NOT_FOUND. */

@@ -97,6 +97,7 @@ export async function createStream(
       await insertStream(queries, made);
       await insertBranch(queries, {
         uid: catalog.makeUid(),
+        projectUid: parent.uid,
         streamUid: made.uid,
         name: formatName("branch", project, id, "main"),
         branchId: "main",

@@ -134,6 +134,7 @@ export async function saveStream(
   const { schemaVersion, generation } = { ...old, ...values };
   if (schemaVersion !== old.schemaVersion || generation !== old.generation) {
     await queries.insert(streamVersions).values({
+      projectUid: old.projectUid,
       streamUid: old.uid,
       schemaVersion: old.schemaVersion,
       generation: old.generation,

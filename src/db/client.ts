@@ -58,6 +58,8 @@ export interface DatabaseOptions {
 const connectTimeoutMs = 5_000;
 const statementTimeoutMs = 10_000;
 const closeMs = 2_000;
+/** Longest wait for an answer at start. */
+const checkMs = 15_000;
 
 /** Opens a pool. Nothing connects before the first query. */
 export function openDatabase({
@@ -93,10 +95,12 @@ export function openDatabase({
     async inProject(name, work) {
       const project = projectOf(name);
       if (!project) throw notFound(name);
-      return await run("BEGIN", work);
+      return await run(`BEGIN; ${enter("project", project)}`, work);
     },
-    acrossProjects: (work, { isSnapshot = false } = {}) =>
-      run(isSnapshot ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", work),
+    acrossProjects: (work, { isSnapshot = false } = {}) => {
+      const begin = isSnapshot ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN";
+      return run(`${begin}; ${enter("installation", "")}`, work);
+    },
     sql,
     openClient,
     async close() {
@@ -110,6 +114,14 @@ export function openDatabase({
       await sql.end({ timeout: closeMs / 1_000 });
     },
   };
+}
+
+/**
+ * Row-level security compares every row with this (migrations/0006_isolation.sql). The name of a
+ * project holds nothing to escape.
+ */
+function enter(scope: "project" | "installation", project: string): string {
+  return `SELECT tributary.enter('${scope}', '${project}')`;
 }
 
 async function waitFor<T>(work: Promise<T>, waitMs: number): Promise<T> {
@@ -147,7 +159,7 @@ function openSocket(options: { host: string[]; port: number[]; path?: string | f
  */
 export async function checkDatabase(database: Database): Promise<void> {
   try {
-    await database.acrossProjects((queries) => queries.execute("select 1"));
+    await waitFor(database.sql`SELECT 1`, checkMs);
   } catch (error) {
     const code = databaseCodeOf(error);
     if (code === undefined || !/^(28|3D|42501)/.test(code)) throw error;

@@ -26,6 +26,8 @@ export async function migrate(database: Database, logger: Logger): Promise<void>
   await database.sql.begin(async (sql) => {
     await sql`SET LOCAL statement_timeout = '10min'`;
     await sql`SELECT pg_advisory_xact_lock(${lock.toString()}::bigint)`;
+    // For migrations that change rows, where this user is under row-level security itself.
+    await sql`SELECT set_config('tributary.scope', 'installation', true)`;
     await sql`CREATE SCHEMA IF NOT EXISTS tributary`;
     await sql`CREATE TABLE IF NOT EXISTS tributary.migrations (
       name text PRIMARY KEY, sha256 text NOT NULL, apply_time timestamptz NOT NULL DEFAULT now())`;
@@ -39,7 +41,23 @@ export async function migrate(database: Database, logger: Logger): Promise<void>
       await sql`INSERT INTO tributary.migrations (name, sha256) VALUES (${name}, ${sha256})`;
       logger.info("applied migration", { name });
     }
+    await sql`SELECT tributary.apply_isolation()`;
   });
+  await checkIsolation(database, logger);
+}
+
+/** Queries of a user that no policy binds would see all projects if one of them named none. */
+async function checkIsolation(database: Database, logger: Logger): Promise<void> {
+  const [row] = await database.acrossProjects((queries) =>
+    queries.execute<{ is_bound: boolean }>(
+      "SELECT row_security_active('tributary.streams') AS is_bound",
+    ),
+  );
+  if (row?.is_bound) return;
+  logger.warn(
+    "row-level security does not bind the user of DATABASE_URL: give it CREATEROLE, or make the " +
+      "role <user>_scoped and grant it to the user",
+  );
 }
 
 function checkApplied(

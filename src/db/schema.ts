@@ -65,6 +65,7 @@ export const streams = tributary.table(
 export const streamVersions = tributary.table(
   "stream_versions",
   {
+    projectUid: text().notNull(),
     streamUid: text()
       .notNull()
       .references(() => streams.uid, { onDelete: "cascade" }),
@@ -83,6 +84,7 @@ export const branches = tributary.table(
   "branches",
   {
     uid: text().primaryKey(),
+    projectUid: text().notNull(),
     streamUid: text()
       .notNull()
       .references(() => streams.uid, { onDelete: "cascade" }),
@@ -125,6 +127,7 @@ export const sinks = tributary.table(
 export const sinkVersions = tributary.table(
   "sink_versions",
   {
+    projectUid: text().notNull(),
     sinkUid: text()
       .notNull()
       .references(() => sinks.uid, { onDelete: "cascade" }),
@@ -170,6 +173,7 @@ export const applicationSecrets = tributary.table(
   "application_secrets",
   {
     uid: text().primaryKey(),
+    projectUid: text().notNull(),
     applicationUid: text()
       .notNull()
       .references(() => applications.uid, { onDelete: "cascade" }),

@@ -32,6 +32,7 @@ export async function runTransaction<T>(
   try {
     const result = await work(session.queries);
     await opened;
+    if (session.isLost()) throw connectionLost();
     await session.run("COMMIT");
     return result;
   } catch (error) {
@@ -50,6 +51,7 @@ export async function runTransaction<T>(
 
 function guard(reserved: ReservedSql) {
   let isLost = false;
+  let isDoubtful = false;
   let connection: Connection | undefined;
   const follow = (executing: Connection) => {
     connection = executing;
@@ -58,14 +60,16 @@ function guard(reserved: ReservedSql) {
     };
     return true;
   };
-  const check = () => {
-    if (!isLost) return;
-    throw Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
+  // What is asked between a connection's last error and its end would wait for ever.
+  const doubt = (error: { severity?: string }) => {
+    isDoubtful ||= error.severity !== "ERROR";
   };
   const client = {
-    unsafe: (...query: Parameters<ReservedSql["unsafe"]>) => {
-      check();
-      return reserved.unsafe(...query);
+    unsafe(...query: Parameters<ReservedSql["unsafe"]>) {
+      if (isLost || isDoubtful) throw connectionLost();
+      const asked = reserved.unsafe(...query);
+      asked.catch(doubt);
+      return asked;
     },
   };
   return {
@@ -76,7 +80,6 @@ function guard(reserved: ReservedSql) {
     ) as unknown as Queries,
     isLost: () => isLost,
     run: async (text: string) => {
-      check();
       await reserved.unsafe(text, [], { onexecute: follow } as object);
     },
     release() {
@@ -85,4 +88,8 @@ function guard(reserved: ReservedSql) {
       if (!isLost) reserved.release();
     },
   };
+}
+
+function connectionLost(): Error {
+  return Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
 }

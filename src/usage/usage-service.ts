@@ -30,19 +30,20 @@ const DAYS_MAX = 367;
 export function createUsageService(options: UsageServiceOptions): ServiceImpl<typeof UsageService> {
   const { database, now } = options;
   return {
+    // Accounts outlive their projects, and the scope of a project that is gone is empty.
     getUsage: (request) => {
       const range = rangeOf(request, now());
-      return database.inProject(request.name, async (queries) =>
+      return database.acrossProjects(async (queries) =>
         readUsage(queries, await findAccount(queries, request.name), range),
       );
     },
     getBalance: ({ name }) =>
-      database.inProject(name, async (queries) => ({
+      database.acrossProjects(async (queries) => ({
         balance: await readBalance(queries, await findAccount(queries, name)),
       })),
     listLedger: (request) => {
       const page = readPageRequest(`ledger of ${request.project}`, request);
-      return database.inProject(request.project, async (queries) =>
+      return database.acrossProjects(async (queries) =>
         listEntries(queries, await findAccount(queries, request.project), page),
       );
     },

@@ -26,7 +26,7 @@ beforeAll(async () => {
   await sql`INSERT INTO tributary.projects VALUES ('p', 'projects/demo', '', '', 1, now(), now())`;
   await sql`INSERT INTO tributary.applications VALUES ('a', 'p', 'projects/demo/applications/app',
     '', 1, 'app', true, ${["api:use-streams-write"]}, false, NULL, 1, now(), now())`;
-  await sql`INSERT INTO tributary.application_secrets VALUES ('s', 'a', ${sha256("secret")}, '', now())`;
+  await sql`INSERT INTO tributary.application_secrets VALUES ('s', 'a', ${sha256("secret")}, '', now(), NULL, 'p')`;
   definitions = await openSnapshot({ database, masterKey, logger: silent });
   auth = await openAuth({
     database,

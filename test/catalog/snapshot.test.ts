@@ -154,8 +154,9 @@ test("10,000 streams load in seconds, and one change costs no reload", async () 
     await sql`INSERT INTO tributary.streams SELECT 'u' || n, ${projectUid}, 'projects/a/streams/x-' || n,
       'x', '', ${bytes}, 1, '{field_0}', 1, 1, 1, 60000, 1, 1, now(), now()
       FROM generate_series(1, 10000) n`;
-    await sql`INSERT INTO tributary.branches SELECT 'l' || n, 'u' || n,
-      'projects/a/streams/x-' || n || '/branches/main', 'main', n % 8, now()
+    await sql`INSERT INTO tributary.branches
+      (uid, stream_uid, name, branch_id, shard, create_time, project_uid) SELECT 'l' || n, 'u' || n,
+      'projects/a/streams/x-' || n || '/branches/main', 'main', n % 8, now(), ${projectUid}
       FROM generate_series(1, 10000) n`;
     await sql`ALTER TABLE tributary.streams ENABLE TRIGGER note_new`;
     await sql`ALTER TABLE tributary.branches ENABLE TRIGGER note_change`;
