@@ -40,7 +40,8 @@ export async function benchDelivery(options: BenchOptions): Promise<Report> {
             throughput: "HIGH",
           }),
         () => bareCopy(sql, count, 1_000),
-        () => bareCopy(sql, count, 10_000),
+        // The batch size of the sink.
+        () => bareCopy(sql, count, 5_000),
         () => drain(rig, { name: "webhook sink, batches of 100", id: `hook-${run}`, count, url }),
         () =>
           drain(rig, {
@@ -67,7 +68,7 @@ const WORK_NAMES = [
   "postgres",
   "postgres partitions",
   "copy 1000",
-  "copy 10000",
+  "copy 5000",
   "webhook",
   "webhook partitions",
   "latency",

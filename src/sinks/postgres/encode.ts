@@ -18,11 +18,10 @@ export interface BadRow {
   readonly why: string;
 }
 
-/** Encoded rows: `lines[n]` is row `indexes[n]` of the request. */
+/** Which rows were sent, in order, and which cannot be stored. */
 export interface EncodedRows {
-  readonly indexes: number[];
-  readonly lines: string[];
-  readonly bad: BadRow[];
+  readonly good: readonly number[];
+  readonly bad: readonly BadRow[];
 }
 
 /** What is encoded, and for which columns. */
@@ -45,36 +44,30 @@ export async function encodeRows(
   { columns, rows, isNumbered }: EncodeJob,
   send: (chunk: Buffer) => void,
 ): Promise<EncodedRows> {
-  const encoded: EncodedRows = { indexes: [], lines: [], bad: [] };
+  const good: number[] = [];
+  const bad: BadRow[] = [];
   const encodeRow = createRowEncoder(columns);
-  let [sent, first, bytes] = [0, 0, 0];
-  const flush = () => {
-    if (sent < encoded.lines.length) send(linesBuffer(encoded.lines, sent, encoded.lines.length));
-    sent = encoded.lines.length;
-  };
+  let [text, count, bytes] = ["", 0, 0];
   for (let index = 0; index < rows.length; index += 1) {
     const row = rows[index]!;
-    if (bytes > SLICE_BYTES || index - first >= SLICE_ROWS) {
-      flush();
+    if (bytes > SLICE_BYTES || count === SLICE_ROWS) {
+      if (text !== "") send(Buffer.from(text));
       await nextTurn();
-      [first, bytes] = [index, 0];
+      [text, count, bytes] = ["", 0, 0];
     }
     bytes += row.json.length;
+    count += 1;
     const { line, fault } = encodeRow(row);
     if (fault !== undefined) {
-      encoded.bad.push({ index, reason: "VALUE_REFUSED", why: fault });
+      bad.push({ index, reason: "VALUE_REFUSED", why: fault });
       continue;
     }
-    encoded.indexes.push(index);
-    encoded.lines.push(isNumbered ? `${index}\t${line}` : line);
+    good.push(index);
+    // Parts stay apart until the slice is sent, which makes one copy of them all.
+    text += isNumbered ? `${index}\t${line}` : line;
   }
-  flush();
-  return encoded;
-}
-
-/** Lines from `from` to before `to`, as they are sent. */
-export function linesBuffer(lines: readonly string[], from: number, to: number): Buffer {
-  return Buffer.from(lines.slice(from, to).join(""));
+  if (text !== "") send(Buffer.from(text));
+  return { good, bad };
 }
 
 type RowEncoder = (row: SinkRow) => { readonly line: string; readonly fault: string | undefined };
@@ -87,23 +80,29 @@ function createRowEncoder(columns: readonly Column[]): RowEncoder {
     if (column.source === "field") fields.set(column.name, c);
     else facts.push(c);
   });
-  const values: string[] = new Array(columns.length);
+  const values: string[] = new Array(columns.length).fill(NULL);
   let fault: string | undefined;
+  let next = 0;
   const visit = (name: string, json: string) => {
-    const c = fields.get(name);
+    // Members mostly come in the order of the columns, and to compare is faster than to look up.
+    const c = columns[next]?.name === name ? next : fields.get(name);
     if (c === undefined) return;
+    next = c + 1;
     const value = encodeValue(columns[c]!, json);
     if (value === undefined) {
       fault ??= `${name} holds \\u0000 or half a surrogate pair, which Postgres cannot store`;
     } else values[c] = value;
   };
   return (row) => {
-    values.fill(NULL);
+    for (let c = 0; c < values.length; c += 1) values[c] = NULL;
     fault = undefined;
+    next = 0;
     const { buffer, byteOffset, length } = row.json;
     forEachMember(Buffer.from(buffer, byteOffset, length).toString(), visit);
     for (const c of facts) values[c] = encodeFact(columns[c]!, row);
-    return { line: `${values.join("\t")}\n`, fault };
+    let line = values[0] ?? "";
+    for (let c = 1; c < values.length; c += 1) line += `\t${values[c]}`;
+    return { line: `${line}\n`, fault };
   };
 }
 

@@ -1,8 +1,19 @@
 /** Storing the good rows of a request in which Postgres refuses some. */
-import { type BadRow, type EncodedRows, linesBuffer } from "./encode.ts";
+import type { SinkRow } from "../sink.ts";
+import type { Column } from "./columns.ts";
+import { type BadRow, type EncodeJob, encodeRows } from "./encode.ts";
 import { isDataError, sqlStateOf } from "./fault.ts";
 import type { SinkStatements } from "./statements.ts";
 import type { Session } from "./target.ts";
+
+/** What is stored, as far as it is good. */
+export interface GoodRowsJob {
+  readonly statements: SinkStatements;
+  readonly columns: readonly Column[];
+  readonly rows: readonly SinkRow[];
+  /** Indexes of the rows that may be good, in order: the others could not be encoded. */
+  readonly candidates: readonly number[];
+}
 
 /** Thrown when the search takes too long: delivery then halves the request. */
 export class TooManyBadRows extends Error {}
@@ -17,19 +28,20 @@ const CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE";
  */
 export async function storeGoodRows(
   session: Session,
-  statements: SinkStatements,
-  rows: EncodedRows,
+  { statements, columns, rows, candidates }: GoodRowsJob,
 ): Promise<BadRow[]> {
   const bad: BadRow[] = [];
   let left = ATTEMPTS_MAX;
   const store = async (from: number, to: number): Promise<void> => {
     if (from >= to) return;
-    if (left === 0 && rows.lines.length > 1) throw new TooManyBadRows();
+    if (left === 0 && candidates.length > 1) throw new TooManyBadRows();
     left -= 1;
-    const error = await tryRows(session, statements, linesBuffer(rows.lines, from, to));
+    const part = candidates.slice(from, to).map((index) => rows[index]!);
+    const job = { columns, rows: part, isNumbered: statements.isStaged };
+    const error = await tryRows(session, statements, job);
     if (error === undefined) return;
     if (to - from === 1) {
-      bad.push(badRow(rows.indexes[from]!, error));
+      bad.push(badRow(candidates[from]!, error));
       return;
     }
     const suspect = suspectOf(error, { from, to });
@@ -43,7 +55,7 @@ export async function storeGoodRows(
       await store(suspect + 1, to);
     }
   };
-  await store(0, rows.lines.length);
+  await store(0, candidates.length);
   return bad;
 }
 
@@ -51,13 +63,15 @@ export async function storeGoodRows(
 async function tryRows(
   { run, copy }: Session,
   statements: SinkStatements,
-  lines: Buffer,
+  job: EncodeJob,
 ): Promise<unknown> {
   try {
     await copy({
       before: [{ text: "SAVEPOINT part" }, ...statements.before],
       copy: statements.copy,
-      feed: async (send) => send(lines),
+      feed: async (send) => {
+        await encodeRows(job, send);
+      },
       // What is deferred to the commit would else fail there, for all rows.
       after: () => [...statements.after, { text: CHECK_NOW }, { text: "RELEASE SAVEPOINT part" }],
     });

@@ -67,7 +67,14 @@ async function writeApart(
   try {
     await job.target.transact(signal, async (session) => {
       await passFence(session.run, job);
-      bad.push(...(await storeGoodRows(session, job.statements, rows)));
+      bad.push(
+        ...(await storeGoodRows(session, {
+          statements: job.statements,
+          columns: job.columns,
+          rows: job.request.rows,
+          candidates: rows.good,
+        })),
+      );
       for (const { text, values } of keepBadRows(job, bad)) await session.run(text, values);
     });
   } catch (error) {
