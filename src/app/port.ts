@@ -3,6 +3,7 @@
 import { AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
+import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
@@ -13,6 +14,7 @@ import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
 import type { Auth } from "../auth/auth.ts";
 import { createAccessService } from "../catalog/access-service.ts";
 import { createApplicationService } from "../catalog/application-service.ts";
+import { createInstallationService } from "../catalog/installation-service.ts";
 import { createProjectService } from "../catalog/project-service.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { createSinkService } from "../catalog/sink-service.ts";
@@ -21,6 +23,7 @@ import type { Principal } from "../core/principal.ts";
 import { createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { createPushLane, type LaneRequest } from "../ingest/push-lane.ts";
+import { createPushLimits } from "../ingest/push-limits.ts";
 import { createPushService } from "../ingest/push-service.ts";
 import { createRecordService } from "../records/record-service.ts";
 import { sendError } from "../server/answer.ts";
@@ -30,6 +33,7 @@ import type { ReadinessCheck } from "../server/probes.ts";
 import type { Lane } from "../server/route.ts";
 import { createServerHandler } from "../server/router.ts";
 import type { Registration } from "../server/rpc.ts";
+import { watchQuotas } from "../usage/quota-watch.ts";
 import { createUsageService } from "../usage/usage-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
@@ -89,6 +93,7 @@ function managementServices({ foundations, catalog, auth }: PortParts): Registra
     (router) => router.service(SinkService, createSinkService(catalog)),
     (router) => router.service(ApplicationService, createApplicationService(catalog)),
     (router) => router.service(AccessService, createAccessService(catalog)),
+    (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(OAuth2Service, auth.service),
     (router) => router.service(RecordService, records),
@@ -100,12 +105,16 @@ function openPush(
   { foundations, auth }: PortParts,
   closers: Closers,
 ): { readonly lane: Lane; readonly register: Registration } {
-  const { snapshot, bus } = foundations;
+  const { snapshot, bus, database, logger } = foundations;
+  const watch = watchQuotas({ database, logger });
+  closers.add("quotas", watch.close);
+  const limits = createPushLimits({ definitions: snapshot, ...watch });
   const ingest: Ingest = createIngest({
     definitions: snapshot,
     log: bus.writer,
     reader: bus.reader,
     durabilityWarning: () => bus.durability.warning ?? "",
+    limits,
   });
   const admission = createAdmission();
   closers.add("admission", () => admission.close());

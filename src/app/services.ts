@@ -1,6 +1,7 @@
 /** The services of our own protos. */
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
+import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
@@ -13,6 +14,7 @@ import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
 export const OWN_SERVICES = [
   AccessService,
   ApplicationService,
+  InstallationService,
   OAuth2Service,
   ProjectService,
   PushService,

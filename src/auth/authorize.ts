@@ -12,7 +12,7 @@ import {
   AccessRule_Role,
 } from "#gen/tributary/access/v1/access_pb.js";
 import type { Definitions } from "../core/definitions.ts";
-import { fail, failFields, notFound } from "../core/errors.ts";
+import { fail, failFields, notFound, projectSuspended } from "../core/errors.ts";
 import { projectOf, streamOf } from "../core/names.ts";
 import { isWithinBound, type Principal } from "../core/principal.ts";
 import { type AccessRules, readField } from "./access-rules.ts";
@@ -39,7 +39,8 @@ export interface Authorizer {
   authorizeOperation(principal: Principal, rule: Pick<AccessRule, "operation">): void;
   /**
    * Fails with OPERATION_MISSING (token), INVALID_FIELDS (malformed name), ROLE_MISSING (too low a
-   * role, or none in the caller's own project) or RESOURCE_NOT_FOUND (no role in another project).
+   * role, or none in the caller's own project), RESOURCE_NOT_FOUND (no role in another project) or
+   * PROJECT_SUSPENDED (for anybody but an operator).
    */
   authorizeRule(
     principal: Principal,
@@ -142,7 +143,10 @@ function checkRole(
 ): void {
   if (rule.resource !== "") checkName(rule.resource, resourceName);
   const role = roleOn(definitions, principal, resourceName);
-  if (role >= rule.role) return;
+  if (role >= rule.role) {
+    if (role < AccessRule_Role.OPERATOR) refuseSuspended(definitions, resourceName);
+    return;
+  }
   const isKnown =
     rule.resource === "" ||
     role > AccessRule_Role.ROLE_UNSPECIFIED ||
@@ -153,6 +157,12 @@ function checkRole(
   throw fail("ROLE_MISSING", `this needs the role ${needed} on ${resourceName || "the server"}`, {
     metadata: { role: needed, ...(resourceName && { resource: resourceName }) },
   });
+}
+
+/** What lies in a suspended project is the operator's alone. */
+function refuseSuspended(definitions: Definitions, resourceName: string): void {
+  const project = projectOf(resourceName) ?? "";
+  if (definitions.project(project)?.isSuspended) throw projectSuspended(project);
 }
 
 function checkName(field: string, name: string): void {

@@ -6,6 +6,7 @@ import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import { fail, failFields, notFound } from "../core/errors.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
+import { checkCreation } from "./creation-quota.ts";
 import { sinkFromRow } from "./definition-store.ts";
 import { type BranchRow, findBranch } from "./log-store.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
@@ -133,6 +134,7 @@ async function saveSink(
   await insertNamed({ name: row.name, field: "sink_id" }, () =>
     database.inProject(row.name, async (queries) => {
       const parent = definition.streamName;
+      await checkCreation(queries, row.projectUid, { sinks: 1 });
       const stream = await lockStream(queries, parent);
       if (stream?.uid !== row.streamUid) throw notFound(parent);
       if ((await countSinks(queries, stream.uid)) >= SINKS_MAX) {

@@ -4,12 +4,14 @@ import type {
   Definitions,
   GrantDefinition,
   PersonDefinition,
+  ProjectDefinition,
   SinkDefinition,
   StreamDefinition,
 } from "../core/definitions.ts";
 
 /** Definitions that replace those of the same uids. */
 export interface DefinitionUpdate {
+  readonly projects: DefinitionPart<ProjectDefinition>;
   readonly streams: DefinitionPart<StreamDefinition>;
   readonly sinks: DefinitionPart<SinkDefinition>;
   readonly applications: DefinitionPart<ApplicationDefinition>;
@@ -32,6 +34,7 @@ export interface DefinitionIndex {
 
 /** An empty index. */
 export function createDefinitionIndex(): DefinitionIndex {
+  const projects = createTable<ProjectDefinition>((project) => [project.name, project.uid]);
   const streams = createTable<StreamDefinition>((stream) => [
     stream.name,
     ...[...stream.logs.values()].map((log) => log.uid),
@@ -43,6 +46,7 @@ export function createDefinitionIndex(): DefinitionIndex {
   const none: readonly never[] = [];
   return {
     lookups: {
+      project: (nameOrUid) => projects.byKey.get(nameOrUid)?.[0],
       stream: (name) => streams.byKey.get(name)?.[0],
       streamByLog: (logUid) => streams.byKey.get(logUid)?.[0],
       streams: () => streams.byUid.values(),
@@ -55,6 +59,7 @@ export function createDefinitionIndex(): DefinitionIndex {
       grantsOf: (principalId) => grants.byKey.get(principalId) ?? none,
     },
     apply(update) {
+      projects.apply(update.projects);
       streams.apply(update.streams);
       sinks.apply(update.sinks);
       applications.apply(update.applications);

@@ -8,6 +8,7 @@ import type {
   GrantDefinition,
   LogDefinition,
   PersonDefinition,
+  ProjectDefinition,
   SinkDefinition,
   SinkVersion,
   StreamDefinition,
@@ -15,6 +16,7 @@ import type {
 } from "../core/definitions.ts";
 import { streamOf } from "../core/names.ts";
 import { PERSON_PREFIX } from "../core/principal.ts";
+import { resolveQuotas } from "../core/quotas.ts";
 import type { Queries } from "../db/client.ts";
 import {
   applicationSecrets,
@@ -22,6 +24,9 @@ import {
   branches,
   grants,
   persons,
+  projectLimits,
+  projects,
+  settings,
   sinks,
   sinkVersions,
   streams,
@@ -34,6 +39,25 @@ export type Uids = readonly string[] | "all";
 
 const among = (column: PgColumn, uids: Uids): SQL | undefined =>
   uids === "all" ? undefined : inArray(column, [...uids]);
+
+/** Projects with the quotas that hold for them. */
+export async function readProjects(queries: Queries, uids: Uids): Promise<ProjectDefinition[]> {
+  const [defaults] = await queries
+    .select({ value: settings.value })
+    .from(settings)
+    .where(eq(settings.name, "default_quotas"));
+  const rows = await queries
+    .select({ uid: projects.uid, name: projects.name, limits: projectLimits })
+    .from(projects)
+    .leftJoin(projectLimits, eq(projectLimits.projectUid, projects.uid))
+    .where(among(projects.uid, uids));
+  return rows.map(({ uid, name, limits }) => ({
+    uid,
+    name,
+    isSuspended: limits !== null && limits.suspendTime !== null,
+    quotas: resolveQuotas(limits?.quotas, defaults?.value),
+  }));
+}
 
 /** Streams with their logs and earlier versions. */
 export async function readStreams(queries: Queries, uids: Uids): Promise<StreamDefinition[]> {
@@ -92,9 +116,10 @@ export async function readSinks(
   { masterKey, onSealed }: ReadSinksOptions,
 ): Promise<SinkDefinition[]> {
   const rows = await queries
-    .select({ sink: sinks, branch: branches })
+    .select({ sink: sinks, branch: branches, suspendTime: projectLimits.suspendTime })
     .from(sinks)
     .innerJoin(branches, eq(branches.uid, sinks.branchUid))
+    .leftJoin(projectLimits, eq(projectLimits.projectUid, sinks.projectUid))
     .where(among(sinks.uid, uids));
   const versionRows = await queries
     .select()
@@ -103,7 +128,9 @@ export async function readSinks(
     .orderBy(asc(sinkVersions.number));
   const versions = groupBy(versionRows, (row) => row.sinkUid);
   const found: SinkDefinition[] = [];
-  for (const { sink, branch } of rows) {
+  for (const { sink: row, branch, suspendTime } of rows) {
+    // The sinks of a suspended project rest, whatever their owner says.
+    const sink = suspendTime ? { ...row, isPaused: true } : row;
     try {
       const opened = (versions.get(sink.uid) ?? []).map((row) =>
         sinkVersionFromRow(row, { sink, branch, masterKey }),

@@ -14,6 +14,7 @@ import {
   readApplications,
   readGrants,
   readPersons,
+  readProjects,
   readSinks,
   readStreams,
   type Uids,
@@ -153,12 +154,15 @@ async function readDefinitions(
   { masterKey, logger, now = Date.now }: SnapshotOptions,
 ): Promise<DefinitionUpdate> {
   const of = async <T>(kind: string, load: (uids: Uids) => Promise<T[]>) => {
-    const uids = changed === "all" ? changed : (changed.get(kind) ?? []);
+    // A default is every project's.
+    const isAll = changed === "all" || (kind === "project" && changed.has("setting"));
+    const uids: Uids = isAll ? "all" : (changed.get(kind) ?? []);
     return { uids, found: uids.length > 0 ? await load(uids) : [] };
   };
   const onSealed = (sink: string, error: unknown) =>
     logger.error("a sink cannot be decrypted and does not run", { sink, error });
   return {
+    projects: await of("project", (uids) => readProjects(queries, uids)),
     streams: await of("stream", (uids) => readStreams(queries, uids)),
     sinks: await of("sink", (uids) => readSinks(queries, uids, { masterKey, onSealed })),
     applications: await of("application", (uids) =>

@@ -20,6 +20,7 @@ import {
   chooseId,
   insertNamed,
 } from "./catalog.ts";
+import { checkCreation } from "./creation-quota.ts";
 import { chooseShard, insertBranch, logsOfStream } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
@@ -90,6 +91,7 @@ export async function createStream(
         updateTime: time,
         sealingTime: null,
       };
+      await checkCreation(queries, parent.uid, { streams: 1, partitions: made.partitions });
       if (isOnlyCheck) {
         if (await findStream(queries, name)) throw alreadyExists(name, "stream_id");
         return made;

@@ -6,6 +6,7 @@ import { notFound } from "../core/errors.ts";
 import { applyFieldMask } from "../core/field-mask.ts";
 import type { Queries } from "../db/client.ts";
 import { type Catalog, checkEtag } from "./catalog.ts";
+import { checkCreation } from "./creation-quota.ts";
 import { logsOfStream } from "./log-store.ts";
 import { checkStream } from "./stream-check.ts";
 import {
@@ -25,8 +26,8 @@ const writable = ["display_name", "description", "schema", "key_fields", "throug
 const UNFINISHED_MS = 60_000;
 
 /**
- * Fails with INVALID_FIELDS, ETAG_STALE, RESOURCE_NOT_FOUND, and with LOG_UNAVAILABLE when the old
- * generation cannot be sealed.
+ * Fails with INVALID_FIELDS, ETAG_STALE, RESOURCE_NOT_FOUND, QUOTA_EXCEEDED, and with LOG_UNAVAILABLE
+ * when the old generation cannot be sealed.
  */
 export async function updateStream(
   catalog: Catalog,
@@ -37,7 +38,13 @@ export async function updateStream(
   const before = await database.inProject(name, (queries) => findStream(queries, name));
   if (!before) throw notFound(name);
   const time = new Date(catalog.now());
-  if (planUpdate(before, request, time).generation !== before.generation) {
+  const planned = planUpdate(before, request, time);
+  const partitions = planned.partitions - before.partitions;
+  if (partitions > 0) {
+    const check = (queries: Queries) => checkCreation(queries, before.projectUid, { partitions });
+    await database.inProject(name, check);
+  }
+  if (planned.generation !== before.generation) {
     // On its own, so that it outlasts a transaction that fails after the seal.
     await database.inProject(name, (queries) => noteSealing(queries, before.uid, time));
   }

@@ -7,6 +7,7 @@
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { PublicJwk } from "./public-jwk.ts";
+import type { Quotas } from "./quotas.ts";
 
 /** An independent log of a stream: one branch on one shard. */
 export interface LogDefinition {
@@ -114,8 +115,21 @@ export interface PersonDefinition {
   readonly isDisabled: boolean;
 }
 
+/** A project, as far as it bears on what may be done in it. */
+export interface ProjectDefinition {
+  readonly uid: string;
+  /** `projects/{p}`. */
+  readonly name: string;
+  /** Whether the operator has suspended it: no pushes, no deliveries, and only the operator reads. */
+  readonly isSuspended: boolean;
+  /** Those that hold, defaults included. */
+  readonly quotas: Quotas;
+}
+
 /** The snapshot that the data plane reads. All methods are synchronous map look-ups. */
 export interface Definitions {
+  /** A project by its name or its uid. */
+  project(nameOrUid: string): ProjectDefinition | undefined;
   /** A stream by `projects/{p}/streams/{s}`. */
   stream(name: string): StreamDefinition | undefined;
   streamByLog(logUid: string): StreamDefinition | undefined;

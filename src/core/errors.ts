@@ -149,3 +149,23 @@ export function notFound(name: string): ConnectError {
     metadata: { name },
   });
 }
+
+/** PERMISSION_DENIED in a project that the operator has suspended. */
+export function projectSuspended(name: string): ConnectError {
+  return fail("PROJECT_SUSPENDED", `${name} is suspended: ask the operator of this server`, {
+    metadata: { project: name },
+  });
+}
+
+/** RESOURCE_EXHAUSTED that names the quota and its value. */
+export function quotaExceeded(
+  quota: { readonly project: string; readonly name: string; readonly limit: number },
+  text: string,
+  retryAfterMs?: number,
+): ConnectError {
+  const { project, name, limit } = quota;
+  return fail("QUOTA_EXCEEDED", `${project} ${text} (quota ${name}: ${limit})`, {
+    metadata: { project, quota: name, limit: String(limit) },
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+}

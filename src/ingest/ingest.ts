@@ -14,6 +14,7 @@ import {
 } from "../core/record-block.ts";
 import { recordId } from "../core/record-id.ts";
 import { contentHash } from "./content-hash.ts";
+import type { PushLimits } from "./push-limits.ts";
 import { checkRecords, countOf, type RecordSet, SLICE_BYTES, yieldTurn } from "./record-set.ts";
 
 /** One call. */
@@ -51,11 +52,14 @@ export interface PushResult {
 
 /** The way in. */
 export interface Ingest {
-  /** The definition of a stream, or RESOURCE_NOT_FOUND (INVALID_FIELDS when it is no such name). */
+  /**
+   * The definition of a stream that may be pushed to now. Fails with RESOURCE_NOT_FOUND (INVALID_FIELDS
+   * when it is no such name), and as `PushLimits.check`.
+   */
   streamOf(name: string): StreamDefinition;
   /**
    * Stores all records of the call, or none. Fails with RECORD_INVALID, INVALID_FIELDS,
-   * RESOURCE_NOT_FOUND, and with what `LogWriter.append` fails with.
+   * RESOURCE_NOT_FOUND, as `PushLimits.take`, and with what `LogWriter.append` fails with.
    */
   push(call: PushCall): Promise<PushResult>;
   /**
@@ -69,6 +73,8 @@ export interface Ingest {
 export interface IngestOptions {
   readonly definitions: Definitions;
   readonly log: LogWriter;
+  /** What the stream's project may push; without it everything. */
+  readonly limits?: PushLimits;
   /** Finds the arrival of a duplicate's original, for its record ids; without it they are left out. */
   readonly reader?: LogReader;
   /** Milliseconds since 1970, fractions welcome. */
@@ -85,13 +91,16 @@ const preciseNow = () => performance.timeOrigin + performance.now();
 
 /** Makes the way in. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { definitions, log, now = preciseNow, durabilityWarning = () => "" } = options;
+  const { definitions, log, limits, now = preciseNow, durabilityWarning = () => "" } = options;
   const turns = new WeakMap<StreamDefinition, { next: number }>();
 
   const streamOf = (name: string) => {
     const stream = definitions.stream(name);
     // Parsing costs more than looking up, and a stream that exists has a good name.
-    if (stream) return stream;
+    if (stream) {
+      limits?.check(stream.projectUid);
+      return stream;
+    }
     if (parseName(name, "stream")) throw notFound(name);
     throw failFields([{ field: "stream", description: "is not projects/{p}/streams/{s}" }]);
   };
@@ -141,6 +150,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const start = async (call: PushCall) => {
     checkIdempotencyKey(call.idempotencyKey);
     const stream = streamOf(call.stream);
+    limits?.take(stream.projectUid, countOf(call.records), call.records.bytes.length);
     const sent = await send(call, stream);
     const answer = sent.answer.catch(async (error: unknown) => {
       if (reasonOf(error) !== "GENERATION_SEALED") throw error;

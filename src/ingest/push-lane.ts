@@ -83,7 +83,10 @@ async function serve(
   response.once("close", onClose);
   try {
     const principal = await options.authenticate(request);
-    if (route.kind === "rest") options.authorizePush(principal, route.stream);
+    if (route.kind === "rest") {
+      options.authorizePush(principal, route.stream);
+      options.ingest.streamOf(route.stream);
+    }
     const inflate = checkHead(route, request);
     const length = contentLengthOf(request) ?? UNKNOWN_LENGTH;
     admitted = await options.admission.admit(shareOf(principal), length, gone.signal);

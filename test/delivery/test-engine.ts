@@ -101,6 +101,9 @@ export class TestDefinitions implements Definitions {
     this.set({ ...this.#sinks.get(uid)!, ...change });
   }
 
+  project(): undefined {
+    return undefined;
+  }
   stream(): StreamDefinition | undefined {
     return undefined;
   }

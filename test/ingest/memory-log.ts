@@ -56,6 +56,7 @@ export function memoryDefinitions(...streams: StreamDefinition[]) {
   const byName = new Map(streams.map((s) => [s.name, s]));
   const listeners = new Set<() => void>();
   const definitions: Definitions = {
+    project: () => undefined,
     stream: (name) => byName.get(name),
     streamByLog: () => undefined,
     streams: () => byName.values(),

@@ -64,6 +64,7 @@ export function createMemoryDefinitions(): MemoryDefinitions {
       freshAt = timeMs;
     },
     applicationByClientId: (clientId) => applications.get(clientId),
+    project: none,
     person: none,
     grantsOf: (id) => grants.filter((g) => g.principalId === id),
     freshAtMs: () => freshAt ?? Date.now(),
