@@ -17,7 +17,7 @@ export interface Catalog {
   readonly logger: Logger;
   /** Brings this node's snapshot up to date, so that what an answer says can be used at once. */
   readonly refresh: () => Promise<void>;
-  readonly logs: Pick<LogReader, "info" | "sequenceAt">;
+  readonly logs: Pick<LogReader, "info" | "read" | "sequenceAt">;
   /**
    * Ends a generation of a log before the next one is published: what is appended to it later, also
    * by a node that does not know yet, fails. Called again with the same arguments it does nothing.

@@ -29,6 +29,14 @@ afterAll(async () => {
   await server?.close();
 });
 
+async function settled(name: string, pushed: number): Promise<void> {
+  const isSettled = async () => {
+    const counts = await countsOf(server, name);
+    return counts.pushed === pushed && counts.pending === 0;
+  };
+  await waitFor(isSettled, { what: `${pushed} settled records of ${name}` });
+}
+
 const column = (name: string, value: object, more: object = {}) => ({ name, ...value, ...more });
 const MAPPING = {
   columns: [
@@ -67,7 +75,7 @@ test("K04, K05, K08, K09, E19: a filtered and mapped row is in the table and at 
   const answer = await push(server, stream, events);
   expect(answer.status).toBe(200);
   for (const { name } of sinks) {
-    await waitFor(async () => (await countsOf(server, name)).pending === 0, { what: name });
+    await settled(name, 4);
     expect(await countsOf(server, name)).toMatchObject({
       delivered: 2,
       filtered: 1,
@@ -112,14 +120,14 @@ test("E11: a filter is changed while records flow, and counts from the records t
     filter: { fields: { terms: [{ field: "kind", value: "never" }] } },
   });
   await push(server, stream, events);
-  await waitFor(async () => (await countsOf(server, name)).filtered === 4, { what: "filtered" });
+  await settled(name, 4);
   const { etag } = await getSink(server, name);
   await call(server, "management.v1.SinkService/UpdateSink", {
     sink: { name, etag, filter: FILTER },
     updateMask: "filter",
   });
   await push(server, stream, events);
-  await waitFor(async () => (await countsOf(server, name)).pending === 0, { what: "delivery" });
+  await settled(name, 8);
   expect(await countsOf(server, name)).toMatchObject({ filtered: 5, delivered: 3, pushed: 8 });
 });
 
@@ -145,4 +153,44 @@ test("E10: a mapping or filter that cannot work is refused at save, with every f
   ]);
   const missing = await getSink(server, `${stream}/sinks/wrong`).catch((e: ApiError) => e.status);
   expect(missing).toBe(404);
+});
+
+test("N09: a preview shows what an unsaved mapping and filter make of the newest records, beside the saved sink", async () => {
+  const preview = (request: object) =>
+    call<{
+      records: {
+        place: string;
+        json: string;
+        row: { outcome: string; json?: string; error?: string };
+        savedRow?: { outcome: string };
+      }[];
+      changedCount?: number;
+    }>(server, "management.v1.SinkService/PreviewSink", { parent: stream, ...request });
+  const before = await countsOf(server, `${stream}/sinks/mapped-table`);
+  const { records, changedCount } = await preview({
+    sink: `${stream}/sinks/mapped-table`,
+    count: 4,
+    mapping: { columns: [column("label", { path: { path: "issue.labels[0]" } })] },
+  });
+  expect(records.map(({ json }) => JSON.parse(json) as unknown)).toEqual([...events].reverse());
+  expect(records.map(({ row }) => row)).toEqual([
+    { outcome: "HELD", error: "column label: the path issue.labels[0] is missing" },
+    { outcome: "HELD", error: "column label: the path issue.labels[0] is missing" },
+    { outcome: "HELD", error: "column label: the path issue.labels[0] is missing" },
+    { outcome: "SENT", json: '{"label":"bug"}' },
+  ]);
+  expect(records.map(({ savedRow }) => savedRow?.outcome)).toEqual([
+    "FILTERED",
+    "SENT",
+    "HELD",
+    "SENT",
+  ]);
+  expect(changedCount).toBe(4);
+  const given = await preview({ records: ['{"kind":"x"}'], filter: { cel: "record.kind == 'y'" } });
+  expect(given.records).toMatchObject([{ json: '{"kind":"x"}', row: { outcome: "FILTERED" } }]);
+  await expect(preview({ records: ["{"] })).rejects.toMatchObject({ status: 400 });
+  await expect(
+    preview({ mapping: { columns: [column("a", { path: { path: "[" } })] } }),
+  ).rejects.toMatchObject({ status: 400 });
+  expect(await countsOf(server, `${stream}/sinks/mapped-table`)).toEqual(before);
 });

@@ -92,7 +92,11 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
       masterKey,
       logger: quietLogger,
       refresh: snapshot.refresh,
-      logs: { info: async () => made.logInfo, sequenceAt: async (_log, timeMs) => timeMs },
+      logs: {
+        read: async () => [],
+        info: async () => made.logInfo,
+        sequenceAt: async (_log, timeMs) => timeMs,
+      },
       sealGeneration: async (log, generation) =>
         void logCalls.push(`seal ${log.uid} ${generation}`),
       purger,

@@ -4,10 +4,13 @@
 
 // Managing projects and what belongs to them.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HeldRecord, Sink } from "./sink_pb.js";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import type { Mapping } from "./mapping_pb.js";
+import type { Filter } from "./filter_pb.js";
+import type { Schema } from "./stream_pb.js";
 
 /**
  * Describes the file tributary/management/v1/sink_service.proto.
@@ -453,6 +456,224 @@ export declare type TestSinkResponse = Message<"tributary.management.v1.TestSink
 export declare const TestSinkResponseSchema: GenMessage<TestSinkResponse>;
 
 /**
+ * What to try on which records.
+ *
+ * @generated from message tributary.management.v1.PreviewSinkRequest
+ */
+export declare type PreviewSinkRequest = Message<"tributary.management.v1.PreviewSinkRequest"> & {
+  /**
+   * Name of the stream, `projects/{p}/streams/{s}`.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * Name of a saved sink of the stream to compare with; empty for none.
+   *
+   * @generated from field: string sink = 2;
+   */
+  sink: string;
+
+  /**
+   * The mapping to try; not set: records as they are.
+   *
+   * @generated from field: tributary.management.v1.Mapping mapping = 3;
+   */
+  mapping?: Mapping | undefined;
+
+  /**
+   * The filter to try; not set: all records pass.
+   *
+   * @generated from field: tributary.management.v1.Filter filter = 4;
+   */
+  filter?: Filter | undefined;
+
+  /**
+   * How many of the newest records to try it on: 100 when 0, at most 1,000.
+   *
+   * @generated from field: int32 count = 5;
+   */
+  count: number;
+
+  /**
+   * Branch of the records; empty means `main`, or the branch of the saved sink.
+   *
+   * @generated from field: string branch = 6;
+   */
+  branch: string;
+
+  /**
+   * Records to try it on instead of stored ones, each one JSON text; at most 100.
+   *
+   * @generated from field: repeated string records = 7;
+   */
+  records: string[];
+};
+
+/**
+ * Describes the message tributary.management.v1.PreviewSinkRequest.
+ * Use `create(PreviewSinkRequestSchema)` to create a new message.
+ */
+export declare const PreviewSinkRequestSchema: GenMessage<PreviewSinkRequest>;
+
+/**
+ * What came of it.
+ *
+ * @generated from message tributary.management.v1.PreviewSinkResponse
+ */
+export declare type PreviewSinkResponse = Message<"tributary.management.v1.PreviewSinkResponse"> & {
+  /**
+   * The records, newest first; given ones in their order.
+   *
+   * @generated from field: repeated tributary.management.v1.PreviewedRecord records = 1;
+   */
+  records: PreviewedRecord[];
+
+  /**
+   * Columns of the rows, in order: the schema of the mapping.
+   *
+   * @generated from field: tributary.management.v1.Schema schema = 2;
+   */
+  schema?: Schema | undefined;
+
+  /**
+   * How many rows the saved and the unsaved definition differ in.
+   *
+   * @generated from field: int32 changed_count = 3;
+   */
+  changedCount: number;
+};
+
+/**
+ * Describes the message tributary.management.v1.PreviewSinkResponse.
+ * Use `create(PreviewSinkResponseSchema)` to create a new message.
+ */
+export declare const PreviewSinkResponseSchema: GenMessage<PreviewSinkResponse>;
+
+/**
+ * A record with what is made of it.
+ *
+ * @generated from message tributary.management.v1.PreviewedRecord
+ */
+export declare type PreviewedRecord = Message<"tributary.management.v1.PreviewedRecord"> & {
+  /**
+   * Id of the record; empty for one that was given.
+   *
+   * @generated from field: string record_id = 1;
+   */
+  recordId: string;
+
+  /**
+   * Place in the log, `<sequence>-<index>`; empty for one that was given.
+   *
+   * @generated from field: string place = 2;
+   */
+  place: string;
+
+  /**
+   * The record as JSON text.
+   *
+   * @generated from field: string json = 3;
+   */
+  json: string;
+
+  /**
+   * By the unsaved definition.
+   *
+   * @generated from field: tributary.management.v1.PreviewedRow row = 4;
+   */
+  row?: PreviewedRow | undefined;
+
+  /**
+   * By the saved sink; not set without one.
+   *
+   * @generated from field: tributary.management.v1.PreviewedRow saved_row = 5;
+   */
+  savedRow?: PreviewedRow | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.PreviewedRecord.
+ * Use `create(PreviewedRecordSchema)` to create a new message.
+ */
+export declare const PreviewedRecordSchema: GenMessage<PreviewedRecord>;
+
+/**
+ * What a definition makes of a record.
+ *
+ * @generated from message tributary.management.v1.PreviewedRow
+ */
+export declare type PreviewedRow = Message<"tributary.management.v1.PreviewedRow"> & {
+  /**
+   * What would happen.
+   *
+   * @generated from field: tributary.management.v1.PreviewedRow.Outcome outcome = 1;
+   */
+  outcome: PreviewedRow_Outcome;
+
+  /**
+   * The row as JSON text, when it would be sent.
+   *
+   * @generated from field: string json = 2;
+   */
+  json: string;
+
+  /**
+   * Why the record would be held, with the column.
+   *
+   * @generated from field: string error = 3;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.PreviewedRow.
+ * Use `create(PreviewedRowSchema)` to create a new message.
+ */
+export declare const PreviewedRowSchema: GenMessage<PreviewedRow>;
+
+/**
+ * What would happen.
+ *
+ * @generated from enum tributary.management.v1.PreviewedRow.Outcome
+ */
+export enum PreviewedRow_Outcome {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
+   */
+  OUTCOME_UNSPECIFIED = 0,
+
+  /**
+   * The row would be sent.
+   *
+   * @generated from enum value: SENT = 1;
+   */
+  SENT = 1,
+
+  /**
+   * The filter would leave the record out.
+   *
+   * @generated from enum value: FILTERED = 2;
+   */
+  FILTERED = 2,
+
+  /**
+   * The record would be held: `error` says why.
+   *
+   * @generated from enum value: HELD = 3;
+   */
+  HELD = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.PreviewedRow.Outcome.
+ */
+export declare const PreviewedRow_OutcomeSchema: GenEnum<PreviewedRow_Outcome>;
+
+/**
  * One stage of a test.
  *
  * @generated from message tributary.management.v1.TestStage
@@ -744,6 +965,17 @@ export declare const SinkService: GenService<{
     methodKind: "unary";
     input: typeof TestSinkRequestSchema;
     output: typeof TestSinkResponseSchema;
+  },
+  /**
+   * Shows what an unsaved mapping and filter would make of real records, beside what the saved ones
+   * make of them. Stores and sends nothing.
+   *
+   * @generated from rpc tributary.management.v1.SinkService.PreviewSink
+   */
+  previewSink: {
+    methodKind: "unary";
+    input: typeof PreviewSinkRequestSchema;
+    output: typeof PreviewSinkResponseSchema;
   },
   /**
    * Lists records that could not be delivered, newest first.
