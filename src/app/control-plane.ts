@@ -2,10 +2,12 @@
 
 import { accessRules } from "../auth/access-rules.ts";
 import { type Auth, openAuth } from "../auth/auth.ts";
+import { createOpaqueTokens } from "../auth/opaque-tokens.ts";
 import { createUseNotes } from "../auth/use-notes.ts";
 import { noteApplicationUse } from "../catalog/application-store.ts";
 import { createLogPurger, type LogPlace } from "../catalog/log-purger.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
+import { noteTokenUse } from "../catalog/token-store.ts";
 import { startUpkeep } from "../catalog/upkeep.ts";
 import { makeUid } from "../core/uid.ts";
 import type { Delivery } from "../delivery/delivery.ts";
@@ -77,6 +79,12 @@ export async function openAccess(
     logger,
   });
   closers.add("notes of use", uses.close);
+  const tokenUses = createUseNotes({
+    save: (uid, time) => database.acrossProjects((queries) => noteTokenUse(queries, uid, time)),
+    logger,
+  });
+  closers.add("notes of tokens' use", tokenUses.close);
+  const { refresh } = snapshot;
   const issuerPath = new URL(config.PUBLIC_URL ?? "http://localhost").pathname.replace(/\/$/, "");
   const auth = await openAuth({
     database,
@@ -86,7 +94,10 @@ export async function openAccess(
     issuerPath,
     logger,
     rules: accessRules(OWN_SERVICES),
-    onIssued: uses.note,
+    verifiers: {
+      token: createOpaqueTokens({ definitions: snapshot, refresh, onUsed: tokenUses.note }),
+    },
+    onIssued: ({ clientId }) => uses.note(clientId),
   });
   closers.add("access", auth.close);
   return auth;

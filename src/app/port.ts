@@ -7,6 +7,7 @@ import { InstallationService } from "#gen/tributary/management/v1/installation_s
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
@@ -19,6 +20,7 @@ import { createProjectService } from "../catalog/project-service.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { createSinkService } from "../catalog/sink-service.ts";
 import { createStreamService } from "../catalog/stream-service.ts";
+import { createTokenService } from "../catalog/token-service.ts";
 import type { Principal } from "../core/principal.ts";
 import { createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
@@ -95,6 +97,7 @@ function managementServices({ foundations, catalog, auth }: PortParts): Registra
     (router) => router.service(AccessService, createAccessService(catalog)),
     (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),
+    (router) => router.service(TokenService, createTokenService(catalog)),
     (router) => router.service(OAuth2Service, auth.service),
     (router) => router.service(RecordService, records),
   ];

@@ -5,6 +5,7 @@ import { InstallationService } from "#gen/tributary/management/v1/installation_s
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
@@ -22,4 +23,5 @@ export const OWN_SERVICES = [
   SinkService,
   StreamService,
   UsageService,
+  TokenService,
 ];

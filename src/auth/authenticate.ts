@@ -4,11 +4,12 @@
  */
 import type { Definitions } from "../core/definitions.ts";
 import type { ApplicationPrincipal, Principal } from "../core/principal.ts";
+import { TOKEN_PREFIX } from "../core/token-text.ts";
 import { type AccessTokens, TOKEN_BYTES_MAX } from "./access-token.ts";
 import { checkFresh } from "./authenticate-client.ts";
 import { boundTokenOf, checkHolder, type ProvenCall } from "./bound-token.ts";
 import { dpopRefused, tokenInvalid, tokenMissing, tokenRepeated } from "./challenge.ts";
-import { type CredentialVerifiers, TOKEN_PREFIX } from "./credential-verifier.ts";
+import type { CredentialVerifiers } from "./credential-verifier.ts";
 import type { Revocations } from "./revocations.ts";
 import { createSeenProofs, type SeeProof } from "./seen-proofs.ts";
 

@@ -189,7 +189,7 @@ function roleOn(definitions: Definitions, principal: Principal, name: string): n
         : resource === project || resource === stream;
     if (isHere && role > highest) highest = role;
   }
-  return highest;
+  return Math.min(highest, principal.kind === "person" ? (principal.roleMax ?? highest) : highest);
 }
 
 /** Whether the caller knows anyway that the project exists: an application, or a token bound in it. */

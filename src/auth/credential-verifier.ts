@@ -1,9 +1,6 @@
 /** How the authenticator learns of credentials other than access tokens. */
 import type { CredentialKind, Principal } from "../core/principal.ts";
 
-/** Beginning of personal and service tokens. */
-export const TOKEN_PREFIX = "trib_";
-
 /** Verifies one kind of credential. */
 export interface CredentialVerifier {
   /**

@@ -1,11 +1,10 @@
-/** Notes when applications were last given a token, without making the token call wait for it. */
-import type { ApplicationDefinition } from "../core/definitions.ts";
+/** Notes when applications and tokens were last used, without making a call wait for it. */
 import type { Logger } from "../core/logger.ts";
 
 /** Notes that wait to be saved. */
 export interface UseNotes {
   /** Notes a use now; never waits or fails. */
-  readonly note: (application: Pick<ApplicationDefinition, "clientId">) => void;
+  readonly note: (id: string) => void;
   /** Saves what is noted, which also happens every 10 s. What cannot be saved is dropped. */
   flush(): Promise<void>;
   /** Saves and stops. */
@@ -15,13 +14,13 @@ export interface UseNotes {
 /** Where notes go. */
 export interface UseNotesOptions {
   /** Writes one time to the database. */
-  readonly save: (clientId: string, time: Date) => Promise<void>;
+  readonly save: (id: string, time: Date) => Promise<void>;
   readonly logger: Logger;
   readonly now?: () => number;
   readonly flushMs?: number;
 }
 
-/** Applications noted between two flushes; more are forgotten until the next. */
+/** Ids noted between two flushes; more are forgotten until the next. */
 const NOTED_MAX = 10_000;
 
 /** Begins to save every 10 s; `close` it. */
@@ -34,9 +33,9 @@ export function createUseNotes(options: UseNotesOptions): UseNotes {
     const all = noted;
     noted = new Map();
     try {
-      for (const [clientId, timeMs] of all) await save(clientId, new Date(timeMs));
+      for (const [id, timeMs] of all) await save(id, new Date(timeMs));
     } catch (error) {
-      logger.warn("when applications were last used was not saved", { error });
+      logger.warn("times of last use were not saved", { error });
     }
   };
   const flush = async () => {
@@ -48,8 +47,8 @@ export function createUseNotes(options: UseNotesOptions): UseNotes {
   const timer = setInterval(() => void flush(), flushMs);
   timer.unref();
   return {
-    note({ clientId }) {
-      if (noted.size < NOTED_MAX || noted.has(clientId)) noted.set(clientId, now());
+    note(id) {
+      if (noted.size < NOTED_MAX || noted.has(id)) noted.set(id, now());
     },
     flush,
     async close() {

@@ -7,6 +7,7 @@ import type {
   ProjectDefinition,
   SinkDefinition,
   StreamDefinition,
+  TokenDefinition,
 } from "../core/definitions.ts";
 
 /** Definitions that replace those of the same uids. */
@@ -16,6 +17,7 @@ export interface DefinitionUpdate {
   readonly sinks: DefinitionPart<SinkDefinition>;
   readonly applications: DefinitionPart<ApplicationDefinition>;
   readonly persons: DefinitionPart<PersonDefinition>;
+  readonly tokens: DefinitionPart<TokenDefinition>;
   readonly grants: DefinitionPart<GrantDefinition>;
 }
 
@@ -42,6 +44,7 @@ export function createDefinitionIndex(): DefinitionIndex {
   const sinks = createTable<SinkDefinition>((sink) => [sink.name, sink.log.uid]);
   const applications = createTable<ApplicationDefinition>((each) => [each.clientId]);
   const persons = createTable<PersonDefinition>((person) => [person.id]);
+  const tokens = createTable<TokenDefinition>(() => []);
   const grants = createTable<GrantDefinition>((grant) => [grant.principalId]);
   const none: readonly never[] = [];
   return {
@@ -55,6 +58,7 @@ export function createDefinitionIndex(): DefinitionIndex {
       sinks: () => sinks.byUid.values(),
       sinksOfLog: (logUid) => sinks.byKey.get(logUid) ?? none,
       applicationByClientId: (clientId) => applications.byKey.get(clientId)?.[0],
+      token: (uid) => tokens.byUid.get(uid),
       person: (id) => persons.byKey.get(id)?.[0],
       grantsOf: (principalId) => grants.byKey.get(principalId) ?? none,
     },
@@ -64,6 +68,7 @@ export function createDefinitionIndex(): DefinitionIndex {
       sinks.apply(update.sinks);
       applications.apply(update.applications);
       persons.apply(update.persons);
+      tokens.apply(update.tokens);
       grants.apply(update.grants);
     },
   };

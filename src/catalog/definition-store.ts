@@ -13,6 +13,7 @@ import type {
   SinkVersion,
   StreamDefinition,
   StreamVersion,
+  TokenDefinition,
 } from "../core/definitions.ts";
 import { streamOf } from "../core/names.ts";
 import { PERSON_PREFIX } from "../core/principal.ts";
@@ -31,8 +32,10 @@ import {
   sinkVersions,
   streams,
   streamVersions,
+  tokens,
 } from "../db/schema.ts";
 import { openSealedSink } from "./sealed-sink.ts";
+import { kindOfToken } from "./token-store.ts";
 
 /** Which rows: those of these uids, or all. */
 export type Uids = readonly string[] | "all";
@@ -218,6 +221,29 @@ export async function readPersons(queries: Queries, uids: Uids): Promise<PersonD
   const { uid, isDisabled } = persons;
   const rows = await queries.select({ uid, isDisabled }).from(persons).where(among(uid, uids));
   return rows.map((row) => ({ ...row, id: `${PERSON_PREFIX}${row.uid}` }));
+}
+
+/** Personal and service tokens, with a secret that was refreshed while it works on. */
+export async function readTokens(queries: Queries, uids: Uids): Promise<TokenDefinition[]> {
+  const rows = await queries.select().from(tokens).where(among(tokens.uid, uids));
+  return rows.map((row) => ({
+    uid: row.uid,
+    projectUid: row.projectUid,
+    kind: kindOfToken(row),
+    makerId: row.makerId,
+    resource: row.resource,
+    resourceUid: row.resourceUid,
+    role: row.role,
+    operations: row.operations,
+    isDisabled: row.isDisabled,
+    ...(row.endTime && { endTimeMs: row.endTime.getTime() }),
+    secrets: [
+      { sha256: row.sha256 },
+      ...(row.oldSha256 && row.oldEndTime
+        ? [{ sha256: row.oldSha256, endTimeMs: row.oldEndTime.getTime() }]
+        : []),
+    ],
+  }));
 }
 
 /** Grants, the ones on the installation included. */

@@ -17,6 +17,7 @@ import {
   readProjects,
   readSinks,
   readStreams,
+  readTokens,
   type Uids,
 } from "./definition-store.ts";
 
@@ -169,6 +170,7 @@ async function readDefinitions(
       readApplications(queries, uids, new Date(now())),
     ),
     persons: await of("person", (uids) => readPersons(queries, uids)),
+    tokens: await of("token", (uids) => readTokens(queries, uids)),
     grants: await of("grant", (uids) => readGrants(queries, uids)),
   };
 }

@@ -8,6 +8,7 @@ import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { PublicJwk } from "./public-jwk.ts";
 import type { Quotas } from "./quotas.ts";
+import type { TokenKind } from "./token-text.ts";
 
 /** An independent log of a stream: one branch on one shard. */
 export interface LogDefinition {
@@ -107,6 +108,26 @@ export interface ApplicationDefinition {
   readonly isDpopRequired: boolean;
 }
 
+/** A personal or service token, as authentication sees it. */
+export interface TokenDefinition {
+  readonly uid: string;
+  readonly projectUid: string;
+  readonly kind: TokenKind;
+  /** Id of the principal that made it; a personal token acts as this person. */
+  readonly makerId: string;
+  /** Name of what it may touch, and the identity of the stream, source or sink of that name. */
+  readonly resource: string;
+  readonly resourceUid: string;
+  /** As AccessRule.Role; 0 for a personal token that has whatever its person has. */
+  readonly role: number;
+  readonly operations: readonly string[];
+  readonly isDisabled: boolean;
+  /** Undefined: never. */
+  readonly endTimeMs?: number;
+  /** Valid secrets, newest first: SHA-256 of the token, and when it ends (undefined: never). */
+  readonly secrets: readonly { readonly sha256: Uint8Array; readonly endTimeMs?: number }[];
+}
+
 /** A person, as authentication sees them. */
 export interface PersonDefinition {
   readonly uid: string;
@@ -139,6 +160,7 @@ export interface Definitions {
   sinks(): Iterable<SinkDefinition>;
   sinksOfLog(logUid: string): readonly SinkDefinition[];
   applicationByClientId(clientId: string): ApplicationDefinition | undefined;
+  token(uid: string): TokenDefinition | undefined;
   /** A person by `person:<uid>`. */
   person(id: string): PersonDefinition | undefined;
   /** Grants of an application or person: few, so a list. */

@@ -9,6 +9,7 @@ const SHAPES = {
   branch: ["projects", "streams", "branches"],
   sink: ["projects", "streams", "sinks"],
   application: ["projects", "applications"],
+  token: ["projects", "tokens"],
   projectGrant: ["projects", "grants"],
   streamGrant: ["projects", "streams", "grants"],
 } as const;

@@ -47,6 +47,8 @@ export interface PersonPrincipal extends Caller {
   readonly projectUid?: undefined;
   /** What a personal token allows; undefined for everything, as in a session. */
   readonly operations?: ReadonlySet<string>;
+  /** Role (as AccessRule.Role) above which a personal token gives none; undefined for no limit. */
+  readonly roleMax?: number;
 }
 
 /** A service token: nobody but itself, with a role of its own where it is bound to. */

@@ -10,12 +10,12 @@ test("the last use of each application is saved once per flush, and at the close
     logger: silent,
     now: () => nowMs,
   });
-  notes.note({ clientId: "a" });
+  notes.note("a");
   nowMs = 2_000;
-  notes.note({ clientId: "a" });
-  notes.note({ clientId: "b" });
+  notes.note("a");
+  notes.note("b");
   await notes.flush();
-  notes.note({ clientId: "b" });
+  notes.note("b");
   await notes.close();
   expect(saved).toEqual([
     ["a", 2_000],
@@ -29,6 +29,6 @@ test("a database that is away is nobody's error", async () => {
     save: () => Promise.reject(new Error("away")),
     logger: silent,
   });
-  notes.note({ clientId: "a" });
+  notes.note("a");
   await notes.close();
 });

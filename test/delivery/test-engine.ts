@@ -139,6 +139,10 @@ export class TestDefinitions implements Definitions {
   sinksOfLog(logUid: string) {
     return [...this.#sinks.values()].filter((s) => s.log.uid === logUid);
   }
+  token() {
+    return undefined;
+  }
+
   applicationByClientId() {
     return undefined;
   }

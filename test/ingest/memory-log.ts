@@ -59,6 +59,7 @@ export function memoryDefinitions(...streams: StreamDefinition[]) {
     project: () => undefined,
     stream: (name) => byName.get(name),
     streamByLog: () => undefined,
+    token: () => undefined,
     streams: () => byName.values(),
     sink: () => undefined,
     sinkByUid: () => undefined,

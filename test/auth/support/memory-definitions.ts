@@ -72,6 +72,7 @@ export function createMemoryDefinitions(): MemoryDefinitions {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    token: none,
     stream: none,
     streamByLog: none,
     streams: () => [],

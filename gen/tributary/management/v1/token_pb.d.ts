@@ -47,8 +47,8 @@ export declare type Token = Message<"tributary.management.v1.Token"> & {
   description: string;
 
   /**
-   * What it may touch, with all below it: the project, or a stream, source or sink of it. Fixed at
-   * creation; empty means the project.
+   * What it may touch, with all below it: the project, or a stream or sink of it. Fixed at creation;
+   * empty means the project.
    *
    * @generated from field: string resource = 4;
    */
@@ -86,7 +86,7 @@ export declare type Token = Message<"tributary.management.v1.Token"> & {
   disabled: boolean;
 
   /**
-   * Name of the sink or source that uses it; it cannot be deleted while that exists.
+   * Name of the sink that uses it; it cannot be deleted while that exists.
    *
    * @generated from field: string used_by = 9;
    */
