@@ -12,9 +12,11 @@ test("check 6: the README's table of who may do what is that of the code", () =>
 });
 
 test("check 6: the table names every rpc of every service once", () => {
-  const table = formatAccess();
-  for (const { name } of OWN_SERVICES.flatMap((service) => service.methods)) {
-    const count = OWN_SERVICES.flatMap((s) => s.methods).filter((m) => m.name === name).length;
-    expect([name, table.match(new RegExp(`\\b${name}\\b`, "g"))?.length]).toEqual([name, count]);
-  }
+  const methods = OWN_SERVICES.flatMap((service) => service.methods).map(({ name }) => name);
+  const cells = formatAccess()
+    .split("\n")
+    .slice(2)
+    .flatMap((row) => row.split(" | ").slice(1));
+  const named = cells.flatMap((cell) => cell.match(/[A-Z][A-Za-z0-9]+/g) ?? []);
+  expect(named.sort()).toEqual(methods.sort());
 });
