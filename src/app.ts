@@ -43,7 +43,9 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const catalog = openCatalog(foundations, delivery, closers);
   let url = config.PUBLIC_URL ?? "";
   const auth = await time("access", () => openAccess(foundations, () => url, closers));
-  const port = await time("port", () => openPort({ foundations, catalog, auth }, closers));
+  const port = await time("port", () =>
+    openPort({ foundations, catalog, auth, publicUrl: () => url }, closers),
+  );
   closers.add("port", () => port.drain(DRAIN_MS));
   url ||= localUrl(foundations, port.port);
   const demo = await time("demo", () => openDemo(foundations, catalog, url));

@@ -6,6 +6,7 @@ import { ApplicationService } from "#gen/tributary/management/v1/application_ser
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
@@ -19,13 +20,11 @@ import { createInstallationService } from "../catalog/installation-service.ts";
 import { createProjectService } from "../catalog/project-service.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { createSinkService } from "../catalog/sink-service.ts";
+import { createSourceService } from "../catalog/source-service.ts";
 import { createStreamService } from "../catalog/stream-service.ts";
 import { createTokenService } from "../catalog/token-service.ts";
 import type { Principal } from "../core/principal.ts";
-import { createAdmission } from "../ingest/admission.ts";
-import { createIngest, type Ingest } from "../ingest/ingest.ts";
-import { createPushLane, type LaneRequest } from "../ingest/push-lane.ts";
-import { createPushLimits } from "../ingest/push-limits.ts";
+import { createPushLane } from "../ingest/push-lane.ts";
 import { createPushService } from "../ingest/push-service.ts";
 import { createRecordService } from "../records/record-service.ts";
 import { sendError } from "../server/answer.ts";
@@ -35,31 +34,34 @@ import type { ReadinessCheck } from "../server/probes.ts";
 import type { Lane } from "../server/route.ts";
 import { createServerHandler } from "../server/router.ts";
 import type { Registration } from "../server/rpc.ts";
-import { watchQuotas } from "../usage/quota-watch.ts";
 import { createUsageService } from "../usage/usage-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { packageVersion } from "./version.ts";
+import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
 
 /** What the port is made of. */
 export interface PortParts {
   readonly foundations: Foundations;
   readonly catalog: SinkCatalog;
   readonly auth: Auth;
+  /** Address of the installation, once it is known. */
+  readonly publicUrl: () => string;
 }
 
 /** Opens the port. */
 export async function openPort(parts: PortParts, closers: Closers): Promise<Port> {
   const { config, logger } = parts.foundations;
-  const push = config.TRIBUTARY_ROLES.includes("push") ? openPush(parts, closers) : undefined;
+  const wayIn = await openWayIn(parts.foundations, closers);
+  const push = config.TRIBUTARY_ROLES.includes("push") ? openPush(parts, wayIn) : undefined;
   const handler = createServerHandler({
     services: [
-      ...(config.TRIBUTARY_ROLES.includes("api") ? managementServices(parts) : []),
+      ...(config.TRIBUTARY_ROLES.includes("api") ? managementServices(parts, wayIn) : []),
       ...(push ? [push.register] : []),
     ],
     gate: parts.auth.gate,
     logger,
-    lanes: push ? [push.lane] : [],
+    lanes: push?.lanes ?? [],
     routes: config.TRIBUTARY_ROLES.includes("api") ? parts.auth.routes : [],
     checks: readinessChecks(parts.foundations),
     version: packageVersion(),
@@ -80,8 +82,12 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
   });
 }
 
-function managementServices({ foundations, catalog, auth }: PortParts): Registration[] {
+function managementServices(
+  { foundations, catalog, auth, publicUrl }: PortParts,
+  { desk }: WayIn,
+): Registration[] {
   const { snapshot, bus } = foundations;
+  const sourceCatalog = { ...catalog, desk, publicUrl };
   const records = createRecordService({
     definitions: snapshot,
     reader: bus.reader,
@@ -93,6 +99,7 @@ function managementServices({ foundations, catalog, auth }: PortParts): Registra
     (router) => router.service(ProjectService, createProjectService(catalog)),
     (router) => router.service(StreamService, createStreamService(catalog)),
     (router) => router.service(SinkService, createSinkService(catalog)),
+    (router) => router.service(SourceService, createSourceService(sourceCatalog)),
     (router) => router.service(ApplicationService, createApplicationService(catalog)),
     (router) => router.service(AccessService, createAccessService(catalog)),
     (router) => router.service(InstallationService, createInstallationService(catalog)),
@@ -103,29 +110,19 @@ function managementServices({ foundations, catalog, auth }: PortParts): Registra
   ];
 }
 
-/** The fast lane and the generated handlers of PushService, over one way in. */
+/** The lanes of pushes and sources, and the generated handlers of PushService, over one way in. */
 function openPush(
   { foundations, auth }: PortParts,
-  closers: Closers,
-): { readonly lane: Lane; readonly register: Registration } {
-  const { snapshot, bus, database, logger } = foundations;
-  const watch = watchQuotas({ database, logger });
-  closers.add("quotas", watch.close);
-  const limits = createPushLimits({ definitions: snapshot, ...watch });
-  const ingest: Ingest = createIngest({
-    definitions: snapshot,
-    log: bus.writer,
-    reader: bus.reader,
-    durabilityWarning: () => bus.durability.warning ?? "",
-    limits,
-  });
-  const admission = createAdmission();
-  closers.add("admission", () => admission.close());
+  wayIn: WayIn,
+): { readonly lanes: readonly Lane[]; readonly register: Registration } {
+  const { ingest, admission } = wayIn;
   const { authorizePush } = auth.authorizer;
+  const authenticate = (request: Parameters<typeof authenticateHead>[1]) =>
+    authenticateHead(auth, request);
   const lane = createPushLane({
     ingest,
     admission,
-    authenticate: (request) => authenticateHead(auth, request),
+    authenticate,
     authorizePush,
     sendError,
     sendGrpcError,
@@ -136,13 +133,21 @@ function openPush(
     authorizePush,
     recheck: auth.authenticator.recheck,
   });
-  return { lane, register: (router) => router.service(PushService, service) };
+  const lanes = [lane, openSourceLane(foundations, wayIn, { auth, authenticate })];
+  return { lanes, register: (router) => router.service(PushService, service) };
 }
 
 const WRITE = { operation: AccessRule_Operation.WRITE };
 
 /** At once for a token that was verified before; and refused before the body when it may not write. */
-function authenticateHead({ gate }: Auth, request: LaneRequest) {
+function authenticateHead(
+  { gate }: Auth,
+  request: {
+    readonly method?: string | undefined;
+    readonly url?: string | undefined;
+    readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  },
+) {
   const allow = (principal: Principal) => {
     gate.authorizeOperation(principal, WRITE);
     return principal;

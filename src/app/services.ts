@@ -4,6 +4,7 @@ import { ApplicationService } from "#gen/tributary/management/v1/application_ser
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
@@ -21,6 +22,7 @@ export const OWN_SERVICES = [
   PushService,
   RecordService,
   SinkService,
+  SourceService,
   StreamService,
   UsageService,
   TokenService,

@@ -6,6 +6,7 @@ import type {
   PersonDefinition,
   ProjectDefinition,
   SinkDefinition,
+  SourceDefinition,
   StreamDefinition,
   TokenDefinition,
 } from "../core/definitions.ts";
@@ -15,6 +16,7 @@ export interface DefinitionUpdate {
   readonly projects: DefinitionPart<ProjectDefinition>;
   readonly streams: DefinitionPart<StreamDefinition>;
   readonly sinks: DefinitionPart<SinkDefinition>;
+  readonly sources: DefinitionPart<SourceDefinition>;
   readonly applications: DefinitionPart<ApplicationDefinition>;
   readonly persons: DefinitionPart<PersonDefinition>;
   readonly tokens: DefinitionPart<TokenDefinition>;
@@ -42,6 +44,7 @@ export function createDefinitionIndex(): DefinitionIndex {
     ...[...stream.logs.values()].map((log) => log.uid),
   ]);
   const sinks = createTable<SinkDefinition>((sink) => [sink.name, sink.log.uid]);
+  const sources = createTable<SourceDefinition>((source) => [source.publicId]);
   const applications = createTable<ApplicationDefinition>((each) => [each.clientId]);
   const persons = createTable<PersonDefinition>((person) => [person.id]);
   const tokens = createTable<TokenDefinition>(() => []);
@@ -57,6 +60,8 @@ export function createDefinitionIndex(): DefinitionIndex {
       sinkByUid: (uid) => sinks.byUid.get(uid),
       sinks: () => sinks.byUid.values(),
       sinksOfLog: (logUid) => sinks.byKey.get(logUid) ?? none,
+      sourceByPublicId: (publicId) => sources.byKey.get(publicId)?.[0],
+      sourceByUid: (uid) => sources.byUid.get(uid),
       applicationByClientId: (clientId) => applications.byKey.get(clientId)?.[0],
       token: (uid) => tokens.byUid.get(uid),
       person: (id) => persons.byKey.get(id)?.[0],
@@ -66,6 +71,7 @@ export function createDefinitionIndex(): DefinitionIndex {
       projects.apply(update.projects);
       streams.apply(update.streams);
       sinks.apply(update.sinks);
+      sources.apply(update.sources);
       applications.apply(update.applications);
       persons.apply(update.persons);
       tokens.apply(update.tokens);

@@ -20,6 +20,7 @@ import {
   readTokens,
   type Uids,
 } from "./definition-store.ts";
+import { readSources } from "./source-store.ts";
 
 /** The definitions, and the means to bring them up to date. */
 export interface Snapshot extends Definitions {
@@ -160,12 +161,13 @@ async function readDefinitions(
     const uids: Uids = isAll ? "all" : (changed.get(kind) ?? []);
     return { uids, found: uids.length > 0 ? await load(uids) : [] };
   };
-  const onSealed = (sink: string, error: unknown) =>
-    logger.error("a sink cannot be decrypted and does not run", { sink, error });
+  const onSealed = (name: string, error: unknown) =>
+    logger.error("a sink or source cannot be decrypted and does not run", { name, error });
   return {
     projects: await of("project", (uids) => readProjects(queries, uids)),
     streams: await of("stream", (uids) => readStreams(queries, uids)),
     sinks: await of("sink", (uids) => readSinks(queries, uids, { masterKey, onSealed })),
+    sources: await of("source", (uids) => readSources(queries, uids, { masterKey, onSealed })),
     applications: await of("application", (uids) =>
       readApplications(queries, uids, new Date(now())),
     ),

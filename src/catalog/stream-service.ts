@@ -11,6 +11,7 @@ import type {
 import { notFound } from "../core/errors.ts";
 import { formatName, parseName } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
+import { expandPreset } from "../core/request-schema.ts";
 import { createBranchMethods } from "./branch-methods.ts";
 import {
   alreadyExists,
@@ -68,6 +69,7 @@ export async function createStream(
 ): Promise<Stream> {
   const { database } = catalog;
   const stream = createMessage(StreamSchema, request.stream);
+  if (stream.schema) stream.schema = expandPreset(stream.schema);
   const [project = ""] = parseName(checkName(request.parent, "project"), "project") ?? [];
   const id = chooseId("stream_id", request.streamId, stream.displayName);
   checkStream(stream);

@@ -4,6 +4,7 @@ import { StreamSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { UpdateStreamRequest } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { notFound } from "../core/errors.ts";
 import { applyFieldMask } from "../core/field-mask.ts";
+import { expandPreset } from "../core/request-schema.ts";
 import type { Queries } from "../db/client.ts";
 import { type Catalog, checkEtag } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
@@ -90,6 +91,7 @@ function planUpdate(
   checkEtag(changed.etag, row);
   const current = streamFromRow(row);
   const wanted = applyFieldMask(StreamSchema, { current, changed, mask, writable });
+  if (wanted.schema) wanted.schema = expandPreset(wanted.schema);
   checkStream(wanted);
   const values = streamValues(wanted);
   const isOtherSchema = !Buffer.from(values.schema).equals(row.schema);

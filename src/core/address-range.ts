@@ -1,4 +1,4 @@
-/** Sets of network addresses: one address or a CIDR, IPv4 or IPv6. */
+/** Sets of network addresses: one address, a CIDR or a range, IPv4 or IPv6. */
 import { isIP } from "node:net";
 import ipaddr, { type IPv4, type IPv6 } from "ipaddr.js";
 
@@ -50,4 +50,43 @@ export function isInRanges(address: IPv4 | IPv6, ranges: readonly AddressRange[]
     (range) =>
       range.address.kind() === address.kind() && address.match(range.address as never, range.bits),
   );
+}
+
+/** Addresses, ranges by prefix, and ranges from one address to another. */
+export interface AddressSet {
+  /** Whether an address, as text, is one of them. */
+  has(address: string): boolean;
+}
+
+/**
+ * A set from texts such as `192.0.2.7`, `10.0.0.0/8` and `192.0.2.1-192.0.2.9`. Throws an Error whose
+ * message says what is wanted, for the first text that is none.
+ */
+export function addressSet(texts: readonly string[]): AddressSet {
+  const tests = texts.map(parseEntry);
+  return {
+    has(text) {
+      const address = parseAddress(text.replace(/%.*$/, ""));
+      return address !== undefined && tests.some((test) => test(address));
+    },
+  };
+}
+
+function parseEntry(text: string): (address: IPv4 | IPv6) => boolean {
+  const [first = "", last, ...more] = text.split("-").map((part) => part.trim());
+  if (last === undefined) {
+    const range = parseAddressRange(first);
+    return (address) => isInRanges(address, [range]);
+  }
+  const from = parseAddress(first);
+  const to = parseAddress(last);
+  if (!from || !to || more.length > 0 || from.kind() !== to.kind() || compare(from, to) > 0) {
+    throw new Error(`${text} is no range of addresses such as 192.0.2.1-192.0.2.9`);
+  }
+  return (address) =>
+    address.kind() === from.kind() && compare(from, address) <= 0 && compare(address, to) <= 0;
+}
+
+function compare(a: IPv4 | IPv6, b: IPv4 | IPv6): number {
+  return Buffer.compare(Buffer.from(a.toByteArray()), Buffer.from(b.toByteArray()));
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { Source } from "#gen/tributary/management/v1/source_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { PublicJwk } from "./public-jwk.ts";
 import type { Quotas } from "./quotas.ts";
@@ -75,6 +76,30 @@ export interface SinkVersion {
   readonly fromSequence: number;
   /** The definition, secrets included: never log or return it. */
   readonly sink: Sink;
+}
+
+/** A source as saved, with its credentials: never log or return them. */
+export interface SourceDefinition {
+  readonly uid: string;
+  /** `projects/{p}/streams/{s}/sources/{x}`. */
+  readonly name: string;
+  readonly projectUid: string;
+  readonly streamName: string;
+  /** Its address is `/in/{publicId}`. */
+  readonly publicId: string;
+  /** What its owner said of it; secrets are in `keys` alone. */
+  readonly source: Source;
+  /** Newest first; those that ended may be among them. */
+  readonly keys: readonly SourceKeyDefinition[];
+}
+
+/** A credential of a source: its SHA-256, or the secret itself where signatures are made with it. */
+export interface SourceKeyDefinition {
+  readonly uid: string;
+  readonly sha256?: Uint8Array;
+  readonly secret?: Uint8Array;
+  /** When it stops working; undefined for never. */
+  readonly endTimeMs?: number;
 }
 
 /** A role on a project or stream. */
@@ -159,6 +184,9 @@ export interface Definitions {
   sinkByUid(uid: string): SinkDefinition | undefined;
   sinks(): Iterable<SinkDefinition>;
   sinksOfLog(logUid: string): readonly SinkDefinition[];
+  /** A source by the last part of its address. */
+  sourceByPublicId(publicId: string): SourceDefinition | undefined;
+  sourceByUid(uid: string): SourceDefinition | undefined;
   applicationByClientId(clientId: string): ApplicationDefinition | undefined;
   token(uid: string): TokenDefinition | undefined;
   /** A person by `person:<uid>`. */

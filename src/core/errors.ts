@@ -23,6 +23,8 @@ export const REASONS = {
   CONTENT_TYPE_UNSUPPORTED: Code.InvalidArgument,
   RESOURCE_NOT_FOUND: Code.NotFound,
   ROUTE_NOT_FOUND: Code.NotFound,
+  /** No source has this address, or its secret is wrong. */
+  SOURCE_NOT_FOUND: Code.NotFound,
   ALREADY_EXISTS: Code.AlreadyExists,
   IDEMPOTENCY_KEY_REUSED: Code.AlreadyExists,
   ETAG_STALE: Code.Aborted,
@@ -39,6 +41,11 @@ export const REASONS = {
   TOKEN_MISSING: Code.Unauthenticated,
   TOKEN_INVALID: Code.Unauthenticated,
   CLIENT_INVALID: Code.Unauthenticated,
+  /** A source's key or password is missing or wrong. */
+  KEY_INVALID: Code.Unauthenticated,
+  /** A source's signature is missing, wrong, or of another time. */
+  SIGNATURE_INVALID: Code.Unauthenticated,
+  ADDRESS_NOT_ALLOWED: Code.PermissionDenied,
   OPERATION_MISSING: Code.PermissionDenied,
   ROLE_MISSING: Code.PermissionDenied,
   GRANT_TYPE_OFF: Code.PermissionDenied,

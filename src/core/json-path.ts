@@ -42,6 +42,21 @@ export function parseJsonPath(text: string, start = 0): ParsedPath {
   }
 }
 
+const parsedPaths = new Map<string, JsonPath>();
+const PARSED_MAX = 10_000;
+
+/** A path that was checked when it was saved, parsed once; undefined for the empty text. */
+export function parsedPath(text: string): JsonPath | undefined {
+  if (text === "") return undefined;
+  const known = parsedPaths.get(text);
+  if (known) return known;
+  const parsed = parseJsonPath(text);
+  if (!("path" in parsed)) throw new Error(`no path: ${text}`);
+  if (parsedPaths.size >= PARSED_MAX) parsedPaths.clear();
+  parsedPaths.set(text, parsed.path);
+  return parsed.path;
+}
+
 /** The value at a path; undefined when there is none. A key never finds what an object inherits. */
 export function valueAt(value: unknown, path: JsonPath): unknown {
   let current = value;

@@ -8,6 +8,7 @@ const SHAPES = {
   stream: ["projects", "streams"],
   branch: ["projects", "streams", "branches"],
   sink: ["projects", "streams", "sinks"],
+  source: ["projects", "streams", "sources"],
   application: ["projects", "applications"],
   token: ["projects", "tokens"],
   projectGrant: ["projects", "grants"],

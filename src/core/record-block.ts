@@ -7,6 +7,9 @@ import { varintSize, writeBytes, writeVarint } from "./record-wire.ts";
 /** A block stays at or below this unless it holds one record alone. */
 export const BLOCK_BYTES_MAX = 508 * 1024;
 
+/** A block with its headers stays below this; else it goes without them. */
+const HEADERS_FIT_BYTES = 1000 * 1000;
+
 /** What texts of a call may take of a block; a split never depends on more than the records. */
 const HEAD_BYTES_MAX = 2048;
 
@@ -20,6 +23,16 @@ export interface CallFacts {
   readonly schemaVersion: number;
   /** W3C traceparent; empty for none. */
   readonly traceContext: string;
+  /** Content type of the request, where the source keeps it. */
+  readonly contentType?: string;
+  /** Request headers, where the source keeps them; left out where they would not fit the message. */
+  readonly headers?: readonly BlockHeader[];
+}
+
+/** One request header: its name in lower case. */
+export interface BlockHeader {
+  readonly name: string;
+  readonly value: string;
 }
 
 /** Records in place: record i is `bytes[spans[2 * i], spans[2 * i + 1])`. */
@@ -93,6 +106,29 @@ function cut(text: string): Uint8Array {
   return bytes.subarray(0, end);
 }
 
+/** Fields 5 and 6: what the source keeps of the request's head. */
+function encodeKept({ headers = [], contentType = "" }: CallFacts): Uint8Array {
+  if (headers.length === 0 && contentType === "") return NO_BYTES;
+  const parts: Buffer[] = [];
+  for (const { name, value } of headers) {
+    const inner = [Buffer.from(name, "utf8"), Buffer.from(value, "utf8")];
+    const header = Buffer.alloc(inner.reduce((sum, part) => sum + part.length + 6, 0));
+    let at = 0;
+    if (inner[0]!.length > 0) at = writeBytes(header, at, { tag: 0x0a, value: inner[0]! });
+    if (inner[1]!.length > 0) at = writeBytes(header, at, { tag: 0x12, value: inner[1]! });
+    parts.push(tagged(0x2a, header.subarray(0, at)));
+  }
+  if (contentType !== "") parts.push(tagged(0x32, cut(contentType)));
+  return Buffer.concat(parts);
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function tagged(tag: number, value: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(value.length + 6);
+  return bytes.subarray(0, writeBytes(bytes, 0, { tag, value }));
+}
+
 /** Encodes the rows as one block. */
 export function encodeCallBlock(
   facts: CallFacts,
@@ -104,9 +140,12 @@ export function encodeCallBlock(
   const trace = cut(facts.traceContext);
   let size = head.length + 11 + 3 + trace.length + 6 + 6;
   for (const row of rows) size += rowSize(records, row);
-  const block = Buffer.allocUnsafeSlow(size);
+  const allKept = encodeKept(facts);
+  const kept = size + allKept.length <= HEADERS_FIT_BYTES ? allKept : NO_BYTES;
+  const block = Buffer.allocUnsafeSlow(size + kept.length);
   block.set(head);
-  let at = head.length;
+  block.set(kept, head.length);
+  let at = head.length + kept.length;
   if (facts.schemaVersion > 0) {
     block[at] = 0x38;
     at = writeVarint(block, at + 1, facts.schemaVersion);

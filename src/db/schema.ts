@@ -139,6 +139,74 @@ export const sinkVersions = tributary.table(
   (t) => [primaryKey({ columns: [t.sinkUid, t.number] })],
 );
 
+/** Sources: addresses that feed streams. */
+export const sources = tributary.table(
+  "sources",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    streamUid: text()
+      .notNull()
+      .references(() => streams.uid, { onDelete: "cascade" }),
+    name: text().notNull().unique(),
+    publicId: text().notNull().unique(),
+    /** An encoded tributary.management.v1.Source without secrets. */
+    definition: bytea().notNull(),
+    version: number().notNull(),
+    createTime: time().notNull(),
+    updateTime: time().notNull(),
+  },
+  (t) => [index().on(t.streamUid, t.createTime, t.uid), index().on(t.projectUid)],
+);
+
+/** Credentials of sources: as SHA-256, or sealed where the secret itself is needed (signatures). */
+export const sourceKeys = tributary.table(
+  "source_keys",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    sourceUid: text()
+      .notNull()
+      .references(() => sources.uid, { onDelete: "cascade" }),
+    sha256: bytea(),
+    sealed: bytea(),
+    /** First characters, for people. */
+    hint: text().notNull(),
+    createTime: time().notNull(),
+    /** When it stops working; null for never. */
+    endTime: time(),
+    /** Changes without waking anybody. */
+    lastUsedTime: time(),
+  },
+  (t) => [index().on(t.sourceUid), index().on(t.projectUid)],
+);
+
+/** What sources took. */
+export const sourceStats = tributary.table(
+  "source_stats",
+  {
+    sourceUid: text()
+      .primaryKey()
+      .references(() => sources.uid, { onDelete: "cascade" }),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    requests: number().notNull(),
+    records: number().notNull(),
+    bytes: number().notNull(),
+    unauthenticatedRecords: number().notNull(),
+    unauthenticatedBytes: number().notNull(),
+    quarantined: number().notNull(),
+    refused: number().notNull(),
+    lastTime: time(),
+  },
+  (t) => [index().on(t.projectUid)],
+);
+
 /** OAuth2 clients. */
 export const applications = tributary.table(
   "applications",

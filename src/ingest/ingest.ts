@@ -7,6 +7,7 @@ import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import { partitionOf } from "../core/partition.ts";
 import { decodeRecordBatch } from "../core/record-batch.ts";
 import {
+  type BlockHeader,
   type CallFacts,
   divideRows,
   type EncodedBlock,
@@ -34,11 +35,16 @@ export interface PushCall {
 export interface PushCaller {
   /** Id of the principal. */
   readonly id: string;
-  /** How it proved who it is: `oauth2`, `token` or `session`. */
+  /** How it proved who it is: `oauth2`, `token`, `session`, or the kind of a source. */
   readonly authentication: string;
   readonly address: string;
   /** W3C traceparent; empty for none. */
   readonly traceContext: string;
+  /** The way in: `push` when left out, else the id of the source. */
+  readonly source?: string;
+  /** Content type and headers of the request, where they are to be kept. */
+  readonly contentType?: string;
+  readonly headers?: readonly BlockHeader[];
 }
 
 /** The answer, as PushResponse has it. */
@@ -116,13 +122,16 @@ export function createIngest(options: IngestOptions): Ingest {
   const send = async (call: PushCall, stream: StreamDefinition) => {
     const target = logOf(stream, call.branch);
     const records = await checkRecords(call.records, stream);
+    const { caller } = call;
     const facts: CallFacts = {
       arrivalTimeUs: Math.round(now() * 1000),
-      source: "push",
-      authentication: call.caller.authentication,
-      address: call.caller.address,
+      source: caller.source ?? "push",
+      authentication: caller.authentication,
+      address: caller.address,
       schemaVersion: stream.schemaVersion,
-      traceContext: call.caller.traceContext,
+      traceContext: caller.traceContext,
+      ...(caller.contentType && { contentType: caller.contentType }),
+      ...(caller.headers && { headers: caller.headers }),
     };
     const rows = divide(records, stream, () => nextTurn(stream));
     const parts = await encodeParts(facts, records, rows);

@@ -89,7 +89,7 @@ export async function readRestRecords(body: Uint8Array, source: RuleSource): Pro
 }
 
 /** Two records on one line are no NDJSON: more likely, something is missing between them. */
-function requireLineBreak(body: Uint8Array, from: number, to: number): void {
+export function requireLineBreak(body: Uint8Array, from: number, to: number): void {
   if (body.subarray(from, to).includes(0x0a)) return;
   throw new JsonFault(
     to,
@@ -97,7 +97,8 @@ function requireLineBreak(body: Uint8Array, from: number, to: number): void {
   );
 }
 
-function startBody(body: Uint8Array): RecordCollector {
+/** A collector at the first byte of a body, which must be UTF-8. Throws JsonFault. */
+export function startBody(body: Uint8Array): RecordCollector {
   requireUtf8(body);
   const collector = createCollector(body);
   // A byte order mark says UTF-8, which is what the text is anyway.
@@ -105,7 +106,8 @@ function startBody(body: Uint8Array): RecordCollector {
   return collector;
 }
 
-async function withFaults<T>(body: Uint8Array, read: () => Promise<T>): Promise<T> {
+/** Runs a reader; what it throws becomes an error of ours. */
+export async function withFaults<T>(body: Uint8Array, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
@@ -152,7 +154,8 @@ function readBoolean(scan: JsonScan): boolean {
   return byte === 0x74;
 }
 
-function requireEnd(scan: JsonScan): void {
+/** Refuses text behind the end of the value. */
+export function requireEnd(scan: JsonScan): void {
   if (peekSpaced(scan) !== -1) {
     throw new JsonFault(scan.at, "more text follows the end of the value");
   }

@@ -101,6 +101,30 @@ export function takeRecord(collector: RecordCollector): void {
   collector.spans.push(start, scan.at);
 }
 
+/** What a collector holds, to go back to. */
+export interface CollectorMark {
+  readonly spans: number;
+  readonly ids: number;
+  readonly hashes: number;
+  readonly faults: number;
+  readonly end: number;
+}
+
+/** Remembers what the collector holds now. */
+export function markOf({ spans, ids, hashes, scan }: RecordCollector): CollectorMark {
+  const { length: faults } = scan.faults;
+  return { spans: spans.length, ids: ids.length, hashes: hashes.length, faults, end: scan.end };
+}
+
+/** Takes back all that was added since a mark, faults included; the scan stays where it is. */
+export function rewindTo(collector: RecordCollector, mark: CollectorMark): void {
+  collector.spans.length = mark.spans;
+  collector.ids.length = mark.ids;
+  collector.hashes.length = mark.hashes;
+  collector.scan.faults.length = mark.faults;
+  collector.scan.end = mark.end;
+}
+
 /** Adds a record that came encoded: it is checked later. */
 export function takeApart(collector: RecordCollector, record: Uint8Array): void {
   requireRoom(collector);

@@ -143,6 +143,12 @@ export class TestDefinitions implements Definitions {
     return undefined;
   }
 
+  sourceByPublicId() {
+    return undefined;
+  }
+  sourceByUid() {
+    return undefined;
+  }
   applicationByClientId() {
     return undefined;
   }

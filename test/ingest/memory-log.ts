@@ -65,6 +65,8 @@ export function memoryDefinitions(...streams: StreamDefinition[]) {
     sinkByUid: () => undefined,
     sinks: () => [],
     sinksOfLog: () => [],
+    sourceByPublicId: () => undefined,
+    sourceByUid: () => undefined,
     applicationByClientId: () => undefined,
     person: () => undefined,
     grantsOf: () => [],

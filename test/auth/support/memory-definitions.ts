@@ -63,6 +63,8 @@ export function createMemoryDefinitions(): MemoryDefinitions {
     setFreshAt(timeMs) {
       freshAt = timeMs;
     },
+    sourceByPublicId: () => undefined,
+    sourceByUid: () => undefined,
     applicationByClientId: (clientId) => applications.get(clientId),
     project: none,
     person: none,

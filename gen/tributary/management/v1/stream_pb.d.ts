@@ -205,6 +205,13 @@ export declare type Schema = Message<"tributary.management.v1.Schema"> & {
    * @generated from field: repeated tributary.management.v1.Field fields = 1;
    */
   fields: Field[];
+
+  /**
+   * Fills in `fields` when a stream is made with none. Input only.
+   *
+   * @generated from field: tributary.management.v1.Schema.Preset preset = 2;
+   */
+  preset: Schema_Preset;
 };
 
 /**
@@ -212,6 +219,34 @@ export declare type Schema = Message<"tributary.management.v1.Schema"> & {
  * Use `create(SchemaSchema)` to create a new message.
  */
 export declare const SchemaSchema: GenMessage<Schema>;
+
+/**
+ * Schemas that are ready to use.
+ *
+ * @generated from enum tributary.management.v1.Schema.Preset
+ */
+export enum Schema_Preset {
+  /**
+   * None.
+   *
+   * @generated from enum value: PRESET_UNSPECIFIED = 0;
+   */
+  PRESET_UNSPECIFIED = 0,
+
+  /**
+   * A whole HTTP request, as sources of mode REQUEST store it: `method`, `path`, `query`, `address`,
+   * `time`, `headers` (lower-case names), `content_type`, and the body as `body` (JSON), `body_text`
+   * (other text) or `body_base64` (anything else).
+   *
+   * @generated from enum value: HTTP_REQUEST = 1;
+   */
+  HTTP_REQUEST = 1,
+}
+
+/**
+ * Describes the enum tributary.management.v1.Schema.Preset.
+ */
+export declare const Schema_PresetSchema: GenEnum<Schema_Preset>;
 
 /**
  * A field of a record, or the element of an array or map.

@@ -1,0 +1,97 @@
+/** The way in: what pushes, sources and their owners share. */
+import type { Auth } from "../auth/auth.ts";
+import { checkFresh } from "../auth/authenticate-client.ts";
+import { addSourceStats, noteKeyUse } from "../catalog/source-store.ts";
+import type { Principal } from "../core/principal.ts";
+import { type Admission, createAdmission } from "../ingest/admission.ts";
+import { createIngest, type Ingest } from "../ingest/ingest.ts";
+import { createPushLimits } from "../ingest/push-limits.ts";
+import { createQuarantine, type Quarantine } from "../ingest/quarantine.ts";
+import { createSourceDesk, type SourceDesk } from "../ingest/source-desk.ts";
+import { createSourceLane } from "../ingest/source-lane.ts";
+import { createSourceStats, type SourceStatsKeeper } from "../ingest/source-stats.ts";
+import { sendError, sendText } from "../server/answer.ts";
+import type { Lane } from "../server/route.ts";
+import { createGateFinder } from "../sources/source-gate.ts";
+import { watchQuotas } from "../usage/quota-watch.ts";
+import type { Closers } from "./closers.ts";
+import type { Foundations } from "./foundations.ts";
+
+/** What is opened once on every node. */
+export interface WayIn {
+  readonly ingest: Ingest;
+  readonly admission: Admission;
+  readonly quarantine: Quarantine;
+  readonly desk: SourceDesk;
+  readonly stats: SourceStatsKeeper;
+}
+
+/** Opens the way in. */
+export async function openWayIn(foundations: Foundations, closers: Closers): Promise<WayIn> {
+  const { snapshot, bus, database, logger } = foundations;
+  const watch = watchQuotas({ database, logger });
+  closers.add("quotas", watch.close);
+  const ingest = createIngest({
+    definitions: snapshot,
+    log: bus.writer,
+    reader: bus.reader,
+    durabilityWarning: () => bus.durability.warning ?? "",
+    limits: createPushLimits({ definitions: snapshot, ...watch }),
+  });
+  const admission = createAdmission();
+  closers.add("admission", () => admission.close());
+  const quarantine = createQuarantine(await bus.openKeyedStore("quarantine"));
+  const stats = createSourceStats({
+    logger,
+    save: (counts, time) =>
+      database.acrossProjects(async (queries) => {
+        const rows = counts.map(({ lastTimeMs, keyUids: _, ...row }) => ({
+          ...row,
+          lastTime: lastTimeMs === undefined ? null : new Date(lastTimeMs),
+        }));
+        await addSourceStats(queries, rows);
+        await noteKeyUse(
+          queries,
+          counts.flatMap((each) => [...each.keyUids]),
+          time,
+        );
+      }),
+  });
+  closers.add("counts of sources", stats.close);
+  const desk = createSourceDesk({ ingest, quarantine });
+  return { ingest, admission, quarantine, desk, stats };
+}
+
+/** The lane of `/in/…`; `authenticate` finds out who sends a bearer token. */
+export function openSourceLane(
+  { snapshot }: Foundations,
+  { desk: _, ...wayIn }: WayIn,
+  access: {
+    readonly auth: Auth;
+    readonly authenticate: (request: {
+      readonly method?: string | undefined;
+      readonly url?: string | undefined;
+      readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+    }) => Principal | Promise<Principal>;
+  },
+): Lane {
+  const { authorizePush } = access.auth.authorizer;
+  const gateOf = createGateFinder({
+    authenticateBearer({ method, path, headers }, stream) {
+      const allow = (principal: Principal) => {
+        authorizePush(principal, stream);
+        return principal;
+      };
+      const found = access.authenticate({ method, url: path, headers });
+      return found instanceof Promise ? found.then(allow) : allow(found);
+    },
+  });
+  return createSourceLane({
+    ...wayIn,
+    definitions: snapshot,
+    gateOf,
+    checkFresh: (nowMs) => checkFresh(snapshot, nowMs),
+    sendError,
+    sendText,
+  });
+}
