@@ -126,7 +126,10 @@ interface ConfigInput extends Credentials {
   maxFileStore: number;
 }
 
-/** Only loopback is listened on, and nobody connects without the credentials. */
+/**
+ * Only loopback is listened on, and nobody connects without the credentials. The one account has one
+ * user, who may use JetStream and the subjects of the installation, and nothing else.
+ */
 function describeConfig({ folder, ports, user, password, maxFileStore }: ConfigInput): string {
   const path = JSON.stringify(folder);
   return `server_name: tributary
@@ -134,7 +137,16 @@ listen: "127.0.0.1:${ports.client}"
 http: "127.0.0.1:${ports.monitor}"
 ports_file_dir: ${path}
 max_payload: ${maxPayload}
-authorization { user: ${user}, password: ${password} }
+authorization {
+  users: [{
+    user: ${user}
+    password: ${password}
+    permissions: {
+      publish: { allow: ["tributary.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>"] }
+      subscribe: { allow: ["tributary.>", "_INBOX.>"] }
+    }
+  }]
+}
 jetstream {
   store_dir: ${path}
   sync_interval: always
