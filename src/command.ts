@@ -10,16 +10,23 @@ export const USAGE = `tributary serve [--roles api,push,deliver] [--port 8080]
   --roles   parts that this node runs (TRIBUTARY_ROLES)
   --port    port to listen on, 0 for a free one (PORT)
 
+tributary keys list | rotate
+
+  Lists the keys that sign access tokens, or makes a new one: it is published at once, signs from an
+  hour on, and the old ones check tokens for another hour. Works while servers run.
+
 Examples
   tributary serve
   PORT=0 TRIBUTARY_DATA_DIR=/var/lib/tributary tributary serve
   NATS_URL=nats://nats:4222 DATABASE_URL=postgres://db/tributary tributary serve --roles deliver
+  tributary keys rotate
 `;
 
 /** A command that was understood, or what is wrong with it. */
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "fault"; readonly message: string }
+  | { readonly kind: "keys"; readonly action: "list" | "rotate" }
   | { readonly kind: "serve"; readonly environment: Readonly<Record<string, string>> };
 
 /** Reads the words after the program's name. Options become the variables that they stand for. */
@@ -36,6 +43,10 @@ export function parseCommand(words: readonly string[]): Command {
     });
     if (values.help || positionals[0] === "help") return { kind: "help" };
     const [name = "serve", ...rest] = positionals;
+    const [action = ""] = rest;
+    if (name === "keys" && rest.length === 1 && (action === "list" || action === "rotate")) {
+      return { kind: "keys", action };
+    }
     if (name !== "serve" || rest.length > 0) {
       return { kind: "fault", message: `unknown command: ${positionals.join(" ")}` };
     }

@@ -200,6 +200,12 @@ export const VARIABLES = {
     shown: "1 on loopback with an embedded Postgres",
     doc: "Whether the demo project is made at the first start.",
   },
+  TRIBUTARY_SIGNING_KEY_DAYS: {
+    parse: integer(0, 3650),
+    fallback: 90,
+    shown: "90",
+    doc: "Age in days at which the key that signs access tokens gets a successor; 0 for never.",
+  },
   TRIBUTARY_SHARDS: {
     parse: integer(1, 256),
     fallback: 8,

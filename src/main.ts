@@ -27,14 +27,20 @@ async function main(words: readonly string[]): Promise<void> {
     return;
   }
   const startedAt = performance.now();
-  const config = loadConfig(command.environment);
+  const config = loadConfig(command.kind === "serve" ? command.environment : {});
   const logger = createLogger({
     level: config.LOG_LEVEL,
     write: (line) => printError(`${line}\n`),
   });
   speedUpLoading(join(config.cacheDir, "modules"));
+  const onProgress = (text: string) => print(`  ${text}\n`);
+  if (command.kind === "keys") {
+    const { runKeysCommand } = await import("./app/keys-command.ts");
+    print(await runKeysCommand(command.action, { config, logger, onProgress: () => undefined }));
+    return;
+  }
   const { startApp } = await import("./app.ts");
-  const app = await startApp({ config, logger, onProgress: (text) => print(`  ${text}\n`) });
+  const app = await startApp({ config, logger, onProgress });
   stopOnSignal(app.close);
   releaseStartMemory();
   print(formatBanner({ ...app.facts, seconds: (performance.now() - startedAt) / 1000 }));

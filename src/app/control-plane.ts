@@ -67,6 +67,8 @@ export function environmentOf({ config, embedded, logger }: Foundations) {
   };
 }
 
+const DAY_MS = 24 * 60 * 60_000;
+
 /** Tokens and access control. `publicUrl` is asked for when a token is issued or checked. */
 export async function openAccess(
   { database, snapshot, masterKey, logger, config }: Foundations,
@@ -94,6 +96,7 @@ export async function openAccess(
     issuerPath,
     logger,
     rules: accessRules(OWN_SERVICES),
+    rotateAfterMs: (config.TRIBUTARY_SIGNING_KEY_DAYS || Number.POSITIVE_INFINITY) * DAY_MS,
     verifiers: {
       token: createOpaqueTokens({ definitions: snapshot, refresh, onUsed: tokenUses.note }),
     },

@@ -76,11 +76,24 @@ function databaseUrl(config: Config, embedded: Embedded | undefined): string {
 }
 
 async function openDefinitions(
-  { config, logger, onProgress }: StartOptions,
+  options: StartOptions,
   embedded: Embedded | undefined,
   closers: Closers,
 ) {
+  const { config, logger } = options;
   const url = databaseUrl(config, embedded);
+  const { database, masterKey } = await reachDatabase(options, url, closers);
+  const snapshot = await openSnapshot({ database, masterKey, logger });
+  closers.add("snapshot", snapshot.close);
+  return { database, masterKey, snapshot };
+}
+
+/** Opens a database that may not be up yet, migrates it, and finds the key to its secrets. */
+export async function reachDatabase(
+  { config, logger, onProgress }: StartOptions,
+  url: string,
+  closers: Closers,
+) {
   const database = openDatabase({ url, logger });
   closers.add("database", database.close);
   await reach({
@@ -98,9 +111,7 @@ async function openDefinitions(
     dataDir: config.dataDir,
     usedIds: await readMasterKeyIds(database),
   });
-  const snapshot = await openSnapshot({ database, masterKey, logger });
-  closers.add("snapshot", snapshot.close);
-  return { database, masterKey, snapshot };
+  return { database, masterKey };
 }
 
 async function openBus(

@@ -45,6 +45,8 @@ export interface AuthOptions {
   readonly now?: () => number;
   /** How often other nodes' revocations are read; 2 s. */
   readonly refreshMs?: number;
+  /** Age at which the key that signs gets a successor; never by default. */
+  readonly rotateAfterMs?: number | undefined;
 }
 
 /** Access control in the form in which the rpc server asks for it. */
@@ -85,6 +87,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     masterKey: options.masterKey,
     logger,
     now,
+    rotateAfterMs: options.rotateAfterMs,
   });
   const revocations = await openRevocations({
     store: createRevocationStore(database),

@@ -19,6 +19,8 @@ export interface StoredSigningKey {
   readonly sealedPrivateKey: Uint8Array;
   /** From when on it signs; the newest of these signs. */
   readonly signFromMs: number;
+  /** When it leaves the key set; undefined while it has no successor. */
+  readonly endMs?: number;
 }
 
 /** Where keys are kept. */
@@ -29,6 +31,8 @@ export interface SigningKeyStore {
   addFirst(key: StoredSigningKey): Promise<void>;
   /** Adds the key, and lets those before it end at `endOthersMs` unless they end sooner. */
   add(key: StoredSigningKey, endOthersMs: number): Promise<void>;
+  /** The same when the key of this id is still the newest, also when two nodes do it at once. */
+  addAfter(newestKid: string, key: StoredSigningKey, endOthersMs: number): Promise<void>;
 }
 
 /** The key that signs. */
@@ -46,7 +50,7 @@ export interface SigningKeys {
   publicKeys(): readonly JWK[];
   /** Adds a key that signs an hour from now; the others stay until their last token is gone. */
   rotate(): Promise<void>;
-  /** Reads the keys again; runs by itself every minute. */
+  /** Reads the keys again, and rotates them when it is time; runs by itself every minute. */
   refresh(): Promise<void>;
   close(): void;
 }
@@ -58,6 +62,8 @@ export interface SigningKeysOptions {
   readonly masterKey: Uint8Array;
   readonly logger: Logger;
   readonly now?: () => number;
+  /** Age of the newest key, in milliseconds, at which it gets a successor; never by default. */
+  readonly rotateAfterMs?: number | undefined;
 }
 
 /** How long a key is published before it signs, and after its successor began to. */
@@ -77,10 +83,20 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
   const { store, masterKey, logger, now = Date.now } = options;
   let keys: readonly LoadedKey[] = [];
 
-  const refresh = async () => {
+  const read = async () => {
     const known = new Map(keys.map((key) => [key.kid, key]));
     const stored = await store.list(now());
     keys = await Promise.all(stored.map((key) => known.get(key.kid) ?? loadKey(key, masterKey)));
+  };
+  const refresh = async () => {
+    await read();
+    const newest = keys.at(-1);
+    const { rotateAfterMs = Number.POSITIVE_INFINITY } = options;
+    if (!newest || now() - newest.signFromMs < rotateAfterMs) return;
+    const signFromMs = now() + OVERLAP_MS;
+    const successor = await makeKey(masterKey, signFromMs);
+    await store.addAfter(newest.kid, successor, signFromMs + OVERLAP_MS);
+    await read();
   };
   if ((await store.list(now())).length === 0) await store.addFirst(await makeKey(masterKey, now()));
   await refresh();

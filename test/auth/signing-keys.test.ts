@@ -17,9 +17,14 @@ async function openEmpty(): Promise<Database> {
   return database;
 }
 
-async function open(database: Database, masterKey: Uint8Array, now = Date.now) {
+async function open(
+  database: Database,
+  masterKey: Uint8Array,
+  now = Date.now,
+  rotateAfterMs?: number,
+) {
   const store = createSigningKeyStore(database);
-  const keys = await openSigningKeys({ store, masterKey, logger: silent, now });
+  const keys = await openSigningKeys({ store, masterKey, logger: silent, now, rotateAfterMs });
   opened.unshift(keys);
   return keys;
 }
@@ -72,4 +77,24 @@ test("check 13: a rotated key is published an hour before it signs and kept an h
   await keys.refresh();
   expect(kidsOf(keys)).toEqual([next]);
   expect(keys.verifier(old)).toBeUndefined();
+});
+
+test("check 13: a key of age gets one successor, however many nodes look", async () => {
+  const fresh = await openEmpty();
+  let offset = 0;
+  const now = () => Date.now() + offset;
+  const day = 24 * HOUR_MS;
+  const nodes = await Promise.all([1, 2, 3].map(() => open(fresh, masterKey, now, 90 * day)));
+  const [first] = kidsOf(nodes[0]!);
+  offset = 89 * day;
+  await Promise.all(nodes.map((keys) => keys.refresh()));
+  expect(new Set(nodes.flatMap(kidsOf))).toEqual(new Set([first]));
+  offset = 90 * day + 60_000;
+  await Promise.all(nodes.map((keys) => keys.refresh()));
+  await Promise.all(nodes.map((keys) => keys.refresh()));
+  const kids = new Set(nodes.flatMap(kidsOf));
+  expect(kids.size).toBe(2);
+  for (const keys of nodes) expect(keys.signer().kid).toBe(first);
+  offset += HOUR_MS;
+  for (const keys of nodes) expect(keys.signer().kid).not.toBe(first);
 });
