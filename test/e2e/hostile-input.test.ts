@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import type { Duplex } from "node:stream";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sendHttp2, sendRaw } from "../server/raw-http.ts";
@@ -181,6 +182,95 @@ describe("59: hostile names of tables and columns", () => {
     expect(await database`SELECT * FROM victim`).toEqual([]);
   });
 });
+
+describe("check 7: callers are known before a byte of their body is read", () => {
+  const GIGABYTE = 1_000_000_000;
+  const WAYS: [way: string, path: string, type: string][] = [
+    ["REST push", "/v1/projects/demo/streams/sensors/records", "application/json"],
+    ["Connect push", "/tributary.push.v1.PushService/Push", "application/json"],
+    ["gRPC push", "/tributary.push.v1.PushService/Push", "application/grpc"],
+    ["gRPC push stream", "/tributary.push.v1.PushService/PushStream", "application/grpc"],
+    ["management", "/tributary.management.v1.StreamService/CreateStream", "application/json"],
+    ["records", "/tributary.records.v1.RecordService/ListRecords", "application/proto"],
+  ];
+
+  test.each(WAYS.filter(([, , type]) => type !== "application/grpc"))(
+    "%s: 1 GB over HTTP/1.1 without credentials is refused after its head",
+    async (_, path, type) => {
+      const lines = [
+        `POST ${path} HTTP/1.1`,
+        "Host: a",
+        `Content-Type: ${type}`,
+        `Content-Length: ${GIGABYTE}`,
+      ];
+      const socket = connect(port, "127.0.0.1");
+      let answer = "";
+      socket.on("error", () => undefined);
+      socket.on("data", (chunk) => (answer += chunk));
+      const closed = closeOf(socket);
+      socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+      // Nothing of the body was sent, and the answer is there.
+      await waitFor(() => answer.includes("\r\n\r\n"));
+      expect(answer).toMatch(/^HTTP\/1\.1 401/);
+      const sent = await uploadUntilClosed(socket, GIGABYTE);
+      await closed;
+      expect(sent).toBeLessThan(GIGABYTE / 2);
+      await expectUnharmed();
+    },
+  );
+
+  test.each(WAYS)("%s: over HTTP/2 likewise", async (_, path, type) => {
+    const session = openSession("127.0.0.1");
+    const stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": type,
+      "content-length": String(GIGABYTE),
+      te: "trailers",
+    });
+    stream.on("error", () => undefined);
+    // gRPC tells its refusals in trailers, under 200.
+    const refused = new Promise((resolve) => {
+      stream.on("response", (head) => {
+        if (head[":status"] === 401 || head["grpc-status"] === "16") resolve("refused");
+      });
+      stream.on("trailers", (trailers) => {
+        if (trailers["grpc-status"] === "16") resolve("refused");
+      });
+    });
+    stream.resume();
+    expect(await refused).toBe("refused");
+    const closed = closeOf(stream);
+    const sent = await uploadUntilClosed(stream, GIGABYTE);
+    await closed;
+    expect(sent).toBeLessThan(GIGABYTE / 2);
+    session.destroy();
+    await expectUnharmed();
+  });
+});
+
+/** Unlike `once` of Node it does not fail when the connection did. */
+function closeOf(target: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    if (target.closed) resolve();
+    else target.once("close", () => resolve());
+  });
+}
+
+/** Writes until the other side has had enough; gives the bytes that it let through. */
+async function uploadUntilClosed(target: Duplex, max: number): Promise<number> {
+  const chunk = Buffer.alloc(256 * 1024);
+  const closed = closeOf(target);
+  let sent = 0;
+  while (sent < max && target.writable) {
+    sent += chunk.length;
+    // As fast as a fast network, and no faster: the machine has other things to do.
+    if (target.write(chunk)) await new Promise((resolve) => setTimeout(resolve, 5));
+    else await Promise.race([new Promise((resolve) => target.once("drain", resolve)), closed]);
+  }
+  target.destroy();
+  return sent;
+}
 
 function frame(type: number, flags: number, stream: number, payload: number[]): Buffer {
   const head = Buffer.alloc(9);

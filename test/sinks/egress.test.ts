@@ -42,7 +42,7 @@ const REFUSED = [
   "[::1]",
 ];
 
-test.each(REFUSED)("B05, 25: refuses the address %s", async (address) => {
+test.each(REFUSED)("B05, check 25: refuses the address %s", async (address) => {
   await expect(createEgressGuard(closed).resolve(address)).rejects.toMatchObject({
     reason: "ADDRESS_REFUSED",
   });
@@ -56,7 +56,7 @@ test.each([
   "http://127.1",
   "http://[::ffff:127.0.0.1]",
   "http://①②⑦.0.0.1",
-])("25: the odd form %s is normalised by the URL and refused", async (text) => {
+])("check 25: the odd form %s is normalised by the URL and refused", async (text) => {
   const { hostname } = new URL(text);
   await expect(createEgressGuard(closed).resolve(hostname)).rejects.toMatchObject({
     reason: "ADDRESS_REFUSED",
@@ -87,7 +87,7 @@ test("the operator allows ranges and loopback, but never metadata services", asy
   }
 });
 
-test("26: a resolver that alternates its answers never leads inward, in 1,000 tries", async () => {
+test("check 26: a resolver that alternates its answers never leads inward, in 1,000 tries", async () => {
   let inward = 0;
   const server = createServer((socket) => {
     inward += 1;

@@ -213,7 +213,7 @@ describe("B05: egress", () => {
     expect(receiver.received).toHaveLength(0);
   });
 
-  test("26: a name that turns inward after the check gets no connection", async () => {
+  test("check 26: a name that turns inward after the check gets no connection", async () => {
     let turn = 0;
     const policy = { isLoopbackAllowed: false, egressAllowList: ["192.0.2.0/24"] };
     const guard = createEgressGuard(policy, async () => [turn++ % 2 ? "127.0.0.1" : "192.0.2.1"]);
