@@ -256,6 +256,30 @@ export const VARIABLES = {
     shown: "0",
     doc: "1 says that a proxy in front ends TLS, so HOST may be any address.",
   },
+  TRIBUTARY_RATE_TOKEN: {
+    parse: integer(0, 1_000_000),
+    fallback: 6_000,
+    shown: "6000",
+    doc: "Calls of `/oauth2/` that an address, and tokens that an application, gets in a minute on this node; 0 for no limit.",
+  },
+  TRIBUTARY_RATE_SIGN_IN: {
+    parse: integer(0, 1_000_000),
+    fallback: 300,
+    shown: "300",
+    doc: "Sign-ins and sign-ups that an address may try in a minute on this node; 0 for no limit.",
+  },
+  TRIBUTARY_RATE_PUSH: {
+    parse: integer(0, 1_000_000),
+    fallback: 0,
+    shown: "0",
+    doc: "Pushes that a caller may make in a second on this node; 0 for no limit.",
+  },
+  TRIBUTARY_RATE_PUSH_ADDRESS: {
+    parse: integer(0, 1_000_000),
+    fallback: 0,
+    shown: "0",
+    doc: "Pushes that an address may make in a second on this node; 0 for no limit.",
+  },
   TRIBUTARY_EGRESS_ALLOW: {
     parse: cidrs,
     fallback: empty,

@@ -16,6 +16,7 @@ import type { Closers } from "./closers.ts";
 import { createCountedLog } from "./counted-log.ts";
 import type { Foundations } from "./foundations.ts";
 import { createHeldView } from "./held-view.ts";
+import { tokenRate } from "./rates.ts";
 import { OWN_SERVICES } from "./services.ts";
 
 /** What the services of the control plane share. */
@@ -87,6 +88,7 @@ export async function openAccess(
   });
   closers.add("notes of tokens' use", tokenUses.close);
   const { refresh } = snapshot;
+  const tokens = tokenRate(config);
   const issuerPath = new URL(config.PUBLIC_URL ?? "http://localhost").pathname.replace(/\/$/, "");
   const auth = await openAuth({
     database,
@@ -101,6 +103,7 @@ export async function openAccess(
       token: createOpaqueTokens({ definitions: snapshot, refresh, onUsed: tokenUses.note }),
     },
     onIssued: ({ clientId }) => uses.note(clientId),
+    ...(tokens && { tokenWaitOf: (clientId: string) => tokens.take(clientId).waitMs }),
   });
   closers.add("access", auth.close);
   return auth;

@@ -27,6 +27,7 @@ import type { Principal } from "../core/principal.ts";
 import { createPushLane } from "../ingest/push-lane.ts";
 import { createPushService } from "../ingest/push-service.ts";
 import { createRecordService } from "../records/record-service.ts";
+import { createAddressRates } from "../server/address-rates.ts";
 import { sendError } from "../server/answer.ts";
 import { sendGrpcError } from "../server/grpc-answer.ts";
 import { createPort, type Port } from "../server/listen.ts";
@@ -37,6 +38,7 @@ import type { Registration } from "../server/rpc.ts";
 import { createUsageService } from "../usage/usage-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
+import { addressRates } from "./rates.ts";
 import { packageVersion } from "./version.ts";
 import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
 
@@ -61,7 +63,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     ],
     gate: parts.auth.gate,
     logger,
-    lanes: push?.lanes ?? [],
+    lanes: [createAddressRates(addressRates(config)), ...(push?.lanes ?? [])],
     routes: config.TRIBUTARY_ROLES.includes("api") ? parts.auth.routes : [],
     checks: readinessChecks(parts.foundations),
     version: packageVersion(),
@@ -77,6 +79,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     trustedProxies: config.TRUSTED_PROXIES,
     handler: handler.handle,
     onDrain: handler.drain,
+    isBehindTls: config.TRIBUTARY_TRUST_PROXY_TLS === true,
     logger,
     ...(tls && { tls }),
   });
@@ -84,7 +87,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
 
 function managementServices(
   { foundations, catalog, auth, publicUrl }: PortParts,
-  { desk }: WayIn,
+  { desk, openCalls }: WayIn,
 ): Registration[] {
   const { snapshot, bus } = foundations;
   const sourceCatalog = { ...catalog, desk, publicUrl };
@@ -93,6 +96,7 @@ function managementServices(
     reader: bus.reader,
     follower: bus,
     recheck: auth.authenticator.recheck,
+    openCalls,
     now: Date.now,
   });
   return [
@@ -115,7 +119,7 @@ function openPush(
   { foundations, auth }: PortParts,
   wayIn: WayIn,
 ): { readonly lanes: readonly Lane[]; readonly register: Registration } {
-  const { ingest, admission } = wayIn;
+  const { ingest, admission, openCalls, limitCaller } = wayIn;
   const { authorizePush } = auth.authorizer;
   const authenticate = (request: Parameters<typeof authenticateHead>[1]) =>
     authenticateHead(auth, request);
@@ -123,6 +127,7 @@ function openPush(
     ingest,
     admission,
     authenticate,
+    limitCaller,
     authorizePush,
     sendError,
     sendGrpcError,
@@ -130,6 +135,8 @@ function openPush(
   const service = createPushService({
     ingest,
     admission,
+    openCalls,
+    limitCaller,
     authorizePush,
     recheck: auth.authenticator.recheck,
   });

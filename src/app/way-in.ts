@@ -2,6 +2,7 @@
 import type { Auth } from "../auth/auth.ts";
 import { checkFresh } from "../auth/authenticate-client.ts";
 import { addSourceStats, noteKeyUse } from "../catalog/source-store.ts";
+import { createOpenCalls, type OpenCalls } from "../core/open-calls.ts";
 import type { Principal } from "../core/principal.ts";
 import { type Admission, createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
@@ -16,6 +17,7 @@ import { createGateFinder } from "../sources/source-gate.ts";
 import { watchQuotas } from "../usage/quota-watch.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
+import { callerRate, type LimitCaller } from "./rates.ts";
 
 /** What is opened once on every node. */
 export interface WayIn {
@@ -24,11 +26,14 @@ export interface WayIn {
   readonly quarantine: Quarantine;
   readonly desk: SourceDesk;
   readonly stats: SourceStatsKeeper;
+  readonly openCalls: OpenCalls;
+  /** Undefined while callers have no limit of their own. */
+  readonly limitCaller: LimitCaller | undefined;
 }
 
 /** Opens the way in. */
 export async function openWayIn(foundations: Foundations, closers: Closers): Promise<WayIn> {
-  const { snapshot, bus, database, logger } = foundations;
+  const { snapshot, bus, database, logger, config } = foundations;
   const watch = watchQuotas({ database, logger });
   closers.add("quotas", watch.close);
   const ingest = createIngest({
@@ -59,7 +64,8 @@ export async function openWayIn(foundations: Foundations, closers: Closers): Pro
   });
   closers.add("counts of sources", stats.close);
   const desk = createSourceDesk({ ingest, quarantine });
-  return { ingest, admission, quarantine, desk, stats };
+  const openCalls = createOpenCalls(snapshot);
+  return { ingest, admission, quarantine, desk, stats, openCalls, limitCaller: callerRate(config) };
 }
 
 /** The lane of `/in/…`; `authenticate` finds out who sends a bearer token. */

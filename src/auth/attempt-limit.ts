@@ -3,7 +3,7 @@
  * same address is not tried any more, nor is an address that guesses over many client ids. The real
  * client is not locked out: it comes from another address.
  */
-import { isIPv6 } from "node:net";
+import { originOf } from "../core/client-origin.ts";
 
 /** Counters of wrong secrets. */
 export interface AttemptLimit {
@@ -73,20 +73,4 @@ export function createAttemptLimit(options: AttemptLimitOptions = {}): AttemptLi
 /** Client ids are at most 128 characters; what is longer is no client's and is cut. */
 function pairKey(clientId: string, origin: string): string {
   return `${origin} ${clientId.slice(0, 128)}`;
-}
-
-/** One customer has a whole IPv6 /64, so addresses count by that; mapped IPv4 counts as IPv4. */
-function originOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped?.[1]) return mapped[1];
-  if (!isIPv6(address)) return address;
-  const [head = "", tail] = address.toLowerCase().split("%", 1)[0]!.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const tailGroups = tail ? tail.split(":") : [];
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - tailGroups.length);
-  const all = [...groups, ...Array<string>(zeros).fill("0"), ...tailGroups];
-  return all
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":");
 }

@@ -40,6 +40,8 @@ export interface AuthOptions {
   readonly verifiers?: CredentialVerifiers;
   /** From `accessRules`, for `authorizer.authorizeCall`. */
   readonly rules?: AccessRules;
+  /** Milliseconds that a client must wait for its next token; 0 when it may have one now. */
+  readonly tokenWaitOf?: (clientId: string) => number;
   /** Told of each issued token; must not wait. */
   readonly onIssued?: (application: ApplicationDefinition) => void;
   readonly now?: () => number;
@@ -109,6 +111,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   const issueToken = createTokenIssuer({
     ...{ authenticateClient, tokens, useProof, now },
     ...(onIssued && { onIssued }),
+    ...(options.tokenWaitOf && { waitOf: options.tokenWaitOf }),
   });
   const desk = createTokenDesk({ authenticateClient, tokens, revocations, definitions });
   const authorizer = createAuthorizer({ definitions, ...(rules && { rules }) });

@@ -33,6 +33,8 @@ export interface TokenIssuerOptions {
   readonly now: () => number;
   /** Told of each issued token, to note when an application was last used; must not wait. */
   readonly onIssued?: (application: ApplicationDefinition) => void;
+  /** Milliseconds that a client must wait for its next token; 0 when it may have one now. */
+  readonly waitOf?: (clientId: string) => number;
 }
 
 /**
@@ -50,6 +52,13 @@ export function createTokenIssuer(options: TokenIssuerOptions): IssueToken {
         parameter: "grant_type",
       });
     const application = await authenticateClient(input);
+    // Not before the client has proved who it is: nobody else can use up what it may have.
+    const retryAfterMs = options.waitOf?.(application.clientId) ?? 0;
+    if (retryAfterMs > 0) {
+      throw new OAuthError("invalid_request", "too many tokens: use each until it ends", {
+        retryAfterMs,
+      });
+    }
     if (input.grantType !== "client_credentials") {
       throw new OAuthError("unsupported_grant_type", "the only grant_type is client_credentials", {
         parameter: "grant_type",

@@ -31,6 +31,8 @@ export interface PushLaneOptions {
   readonly admission: Admission;
   /** Who calls, found by headers alone; and whether the token allows to write. Throws to refuse. */
   readonly authenticate: (request: LaneRequest) => Principal | Promise<Principal>;
+  /** Refuses callers with too many pushes, else gives headers for the answer. Off when left out. */
+  readonly limitCaller?: ((callerId: string) => Readonly<Record<string, string>>) | undefined;
   /** Whether the caller may push to the stream. Throws to refuse. */
   readonly authorizePush: (principal: Principal, stream: string) => void;
   /** Answers with an error as JSON; `status` is set where it differs from that of plain HTTP. */
@@ -83,6 +85,7 @@ async function serve(
   response.once("close", onClose);
   try {
     const principal = await options.authenticate(request);
+    if (options.limitCaller) setHeaders(response, options.limitCaller(principal.id));
     if (route.kind === "rest") {
       options.authorizePush(principal, route.stream);
       options.ingest.streamOf(route.stream);
@@ -113,6 +116,10 @@ async function serve(
     response.off("close", onClose);
     admitted?.release();
   }
+}
+
+function setHeaders(response: LaneResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
 /** Refuses what the head of a request tells already; returns how to inflate its body. */

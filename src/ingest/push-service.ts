@@ -3,6 +3,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { PushRequest, PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
+import type { OpenCalls } from "../core/open-calls.ts";
 import { authenticationOf, type Principal, principalKey, shareOf } from "../core/principal.ts";
 import type { Admission } from "./admission.ts";
 import type { Ingest, PushCall, PushCaller } from "./ingest.ts";
@@ -21,6 +22,10 @@ export interface PushServiceOptions {
   readonly authorizePush: (principal: Principal, stream: string) => void;
   /** Whether the caller's token is still good; throws to end a PushStream. Asked every 5 s. */
   readonly recheck: (principal: Principal) => void;
+  /** Counts streams while they are open; left out in tests. */
+  readonly openCalls?: OpenCalls;
+  /** As in the lane; each request of a stream is a push. */
+  readonly limitCaller?: ((callerId: string) => Readonly<Record<string, string>>) | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -37,24 +42,26 @@ export function createPushService(options: PushServiceOptions): ServiceImpl<type
     pushStream: (requests, context) => {
       context.values.get(callKey)?.receiveSlowly();
       const { principal, caller } = callerOf(context);
-      return createPushStream(requests, {
+      const answers = createPushStream(requests, {
         ...options,
         start: admittedStart(options, principal, context.signal),
         principal,
         signal: context.signal,
         toCall: (request) => toCall(request, caller),
       });
+      return options.openCalls?.during(principal.projectUid, answers) ?? answers;
     },
   };
 }
 
 /** Starts calls when there is room for their bytes, which they hold until their answers. */
 function admittedStart(
-  { ingest, admission }: PushServiceOptions,
+  { ingest, admission, limitCaller }: PushServiceOptions,
   principal: Principal,
   signal: AbortSignal,
 ): Ingest["start"] {
   return async (call) => {
+    limitCaller?.(principal.id);
     const held = await admission.admit(shareOf(principal), call.records.bytes.length, signal);
     try {
       const { answer } = await ingest.start(call);

@@ -17,6 +17,7 @@ import {
 import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
 import { notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
+import type { OpenCalls } from "../core/open-calls.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
 import { followMessages, type LogFollower } from "./follow.ts";
 import { type PlacedRecord, readRecords } from "./placed-record.ts";
@@ -31,6 +32,8 @@ export interface RecordServiceOptions {
   readonly follower: LogFollower;
   /** Fails when the caller's token or application has come to its end: asked while a tail lives. */
   readonly recheck: (principal: Principal) => void;
+  /** Counts tails while they are open. */
+  readonly openCalls: OpenCalls;
   readonly now: () => number;
 }
 
@@ -45,7 +48,10 @@ export function createRecordService(
 ): ServiceImpl<typeof RecordService> {
   return {
     listRecords: (request, context) => listRecords(options, request, context),
-    tailRecords: (request, context) => tailRecords(options, request, context),
+    tailRecords: (request, context) => {
+      const projectUid = options.definitions.stream(request.stream)?.projectUid;
+      return options.openCalls.during(projectUid, tailRecords(options, request, context));
+    },
   };
 }
 

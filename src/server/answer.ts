@@ -1,8 +1,8 @@
 /** Plain JSON answers: the ones that no generated handler makes. */
-import type { JsonValue } from "@bufbuild/protobuf";
+import { create, type JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
-import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
+import { ErrorInfoSchema, RequestInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import { fail, type Reason, reasonOf, retryAfterMsOf } from "../core/errors.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
@@ -19,7 +19,7 @@ const UNROUTED: ReadonlySet<Reason> = new Set([
   "CONTENT_TYPE_UNSUPPORTED",
 ]);
 
-/** Set on every answer of ours: JSON is never sniffed, framed or cached by accident. */
+/** Set on every answer that says nothing else: none is sniffed, framed or cached by accident. */
 const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
@@ -27,6 +27,11 @@ const SECURITY_HEADERS = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "cache-control": "no-store",
 } as const;
+
+/** Sets the security headers, for whoever answers to go on from. */
+export function setSecurityHeaders(response: HttpResponse): void {
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+}
 
 /** HTTP status of an error in a plain HTTP answer. */
 export function statusOf(error: ConnectError): number {
@@ -45,12 +50,16 @@ export function errorBody(error: ConnectError, requestId: string): JsonValue {
   return errorToJson(error, undefined);
 }
 
-/** Writes the request id into the error's ErrorInfo, if it has one of ours. */
+/** Writes the request id into an error of ours: its ErrorInfo, and a google.rpc.RequestInfo. */
 export function stampRequestId(error: ConnectError, requestId: string): void {
-  for (const detail of error.details) {
+  for (const detail of [...error.details]) {
     if ("desc" in detail && detail.desc.typeName === ErrorInfoSchema.typeName) {
       const info = detail.value as { metadata?: Record<string, string> };
+      const isStamped = info.metadata?.requestId !== undefined;
       info.metadata = { ...info.metadata, requestId };
+      if (isStamped) continue;
+      const value = create(RequestInfoSchema, { requestId });
+      error.details.push({ desc: RequestInfoSchema, value });
     }
   }
 }

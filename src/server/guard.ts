@@ -27,6 +27,8 @@ export interface GuardOptions {
   readonly limits: PortLimits;
   readonly logger: Logger;
   readonly addresses: ClientAddresses;
+  /** Whether callers come over TLS, ended here or by a proxy: then they are told to stay with it. */
+  readonly isTls?: boolean | undefined;
   /** Whether connections should end after their answer. */
   readonly isDraining: () => boolean;
 }
@@ -40,6 +42,8 @@ export function createGuard(
     const call = createCall(request, response, options);
     try {
       response.setHeader("x-request-id", call.requestId);
+      // RFC 6797; a year, as browsers' preload lists want it.
+      if (options.isTls) response.setHeader("strict-transport-security", "max-age=31536000");
       if (!isHttp2(request) && options.isDraining()) response.setHeader("connection", "close");
       response.on("error", () => response.destroy());
       cutUnreadBody(request, response);

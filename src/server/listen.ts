@@ -28,6 +28,8 @@ export interface PortOptions {
   readonly port: number;
   /** Serves TLS only, when set. */
   readonly tls?: TlsFiles;
+  /** Whether a proxy in front ends TLS. */
+  readonly isBehindTls?: boolean;
   /** Limits that differ from PORT_LIMITS. */
   readonly limits?: Partial<PortLimits>;
   /** Addresses and CIDRs of proxies whose word for the caller's address is believed; none by default. */
@@ -57,7 +59,13 @@ export async function createPort(options: PortOptions): Promise<Port> {
   const limits: PortLimits = { ...PORT_LIMITS, ...options.limits };
   let isDraining = false;
   const addresses = createClientAddresses(options.trustedProxies ?? []);
-  const guard = createGuard({ ...options, limits, addresses, isDraining: () => isDraining });
+  const guard = createGuard({
+    ...options,
+    limits,
+    addresses,
+    isTls: options.tls !== undefined || options.isBehindTls,
+    isDraining: () => isDraining,
+  });
   const http1 = createHttp1Server(limits, guard);
   const http2 = createHttp2Server({ limits, addresses, logger: options.logger }, guard);
   const sockets = new Set<Socket>();

@@ -1,7 +1,7 @@
 /** Everything that the port serves, in order: lanes, plain routes, the REST face, rpcs, 404. */
 import { Health } from "#gen/grpc/health/v1/health_pb.js";
 import { fail } from "../core/errors.ts";
-import { methodNotAllowed, routeNotFound } from "./answer.ts";
+import { methodNotAllowed, routeNotFound, setSecurityHeaders } from "./answer.ts";
 import { createHealthService } from "./health.ts";
 import { type HttpHandler, pathOf } from "./http-message.ts";
 import { RPC_LIMITS } from "./limits.ts";
@@ -68,6 +68,7 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
       const done = lane(request, response, call);
       if (done) return done;
     }
+    setSecurityHeaders(response);
     const route = findRoute(routes, request);
     if (route.match) return route.match.handle(request, response, call);
     const binding = transcoder.find(request);

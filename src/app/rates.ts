@@ -1,0 +1,69 @@
+/** The limits of calls that the configuration sets. */
+import type { Config } from "../config.ts";
+import { fail } from "../core/errors.ts";
+import { createRateLimit, type RateLimit, rateHeaders } from "../core/rate-limit.ts";
+import type { AddressRate } from "../server/address-rates.ts";
+
+const MINUTE = 60;
+const SECOND = 1;
+
+/** Heads of the paths of each kind, over plain HTTP and rpc. */
+const TOKEN_PATHS = ["/oauth2/", "/tributary.oauth2.v1."];
+const SIGN_IN_PATHS = [
+  ...["SignUp", "SignIn", "ChangePassword", "LookupInvitation", "AcceptInvitation"].map(
+    (rpc) => `/tributary.management.v1.AccountService/${rpc}`,
+  ),
+  ...["signUp", "signIn", "changePassword"].map((verb) => `/v1/account:${verb}`),
+  "/v1/invitations:",
+];
+const PUSH_PATHS = ["/tributary.push.v1.", "/in/"];
+const REST_PUSH = /^\/v1\/projects\/[^/]+\/streams\/[^/]+\/records$/;
+
+const startsWith = (heads: readonly string[]) => (path: string) =>
+  heads.some((head) => path.startsWith(head));
+
+/** Limits by address; those that are off are left out. */
+export function addressRates(config: Config): AddressRate[] {
+  const isPush = startsWith(PUSH_PATHS);
+  const rates = [
+    {
+      policy: { name: "token", calls: config.TRIBUTARY_RATE_TOKEN, windowSeconds: MINUTE },
+      counts: startsWith(TOKEN_PATHS),
+    },
+    {
+      policy: { name: "sign-in", calls: config.TRIBUTARY_RATE_SIGN_IN, windowSeconds: MINUTE },
+      counts: startsWith(SIGN_IN_PATHS),
+    },
+    {
+      policy: { name: "address", calls: config.TRIBUTARY_RATE_PUSH_ADDRESS, windowSeconds: SECOND },
+      counts: (path: string) => isPush(path) || REST_PUSH.test(path),
+    },
+  ];
+  return rates
+    .filter(({ policy }) => policy.calls > 0)
+    .map(({ policy, counts }) => ({ limit: createRateLimit(policy), counts }));
+}
+
+/** Refuses callers with too many pushes, and gives the headers for the others' answers. */
+export type LimitCaller = (callerId: string) => Readonly<Record<string, string>>;
+
+/** The limit of pushes by caller; undefined when it is off. Fails with RATE_EXCEEDED. */
+export function callerRate({ TRIBUTARY_RATE_PUSH: calls }: Config): LimitCaller | undefined {
+  if (calls === 0) return undefined;
+  const limit = createRateLimit({ name: "caller", calls, windowSeconds: SECOND });
+  return (callerId) => {
+    const state = limit.take(callerId);
+    const headers = rateHeaders(limit.policy, state);
+    if (state.waitMs === 0) return headers;
+    throw fail("RATE_EXCEEDED", `this caller may make ${calls} pushes a second to this node`, {
+      headers,
+      retryAfterMs: state.waitMs,
+    });
+  };
+}
+
+/** The limit of tokens by application; undefined when it is off. */
+export function tokenRate({ TRIBUTARY_RATE_TOKEN: calls }: Config): RateLimit | undefined {
+  if (calls === 0) return undefined;
+  return createRateLimit({ name: "client", calls, windowSeconds: MINUTE });
+}
