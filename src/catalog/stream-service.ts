@@ -22,6 +22,7 @@ import {
   insertNamed,
 } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
+import { inferFromSamples } from "./infer-schema.ts";
 import { chooseShard, insertBranch, logsOfStream } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
@@ -55,6 +56,7 @@ export function createStreamService(catalog: Catalog): ServiceImpl<typeof Stream
       await remove(catalog, request);
       return {};
     },
+    inferSchema: inferFromSamples,
     ...createBranchMethods(catalog),
   };
 }

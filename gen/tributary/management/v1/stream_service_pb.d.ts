@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Branch, Stream } from "./stream_pb.js";
+import type { Branch, Schema, Stream } from "./stream_pb.js";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -461,6 +461,68 @@ export declare type DeleteBranchResponse = Message<"tributary.management.v1.Dele
 export declare const DeleteBranchResponseSchema: GenMessage<DeleteBranchResponse>;
 
 /**
+ * Samples to make a schema of.
+ *
+ * @generated from message tributary.management.v1.InferSchemaRequest
+ */
+export declare type InferSchemaRequest = Message<"tributary.management.v1.InferSchemaRequest"> & {
+  /**
+   * Name of the project, `projects/{p}`.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * Each one JSON object, an array of objects, or one object a line; `[{"value": …}]` gives the values.
+   * At most 10,000 records in all.
+   *
+   * @generated from field: repeated string samples = 2;
+   */
+  samples: string[];
+};
+
+/**
+ * Describes the message tributary.management.v1.InferSchemaRequest.
+ * Use `create(InferSchemaRequestSchema)` to create a new message.
+ */
+export declare const InferSchemaRequestSchema: GenMessage<InferSchemaRequest>;
+
+/**
+ * The schema that was made.
+ *
+ * @generated from message tributary.management.v1.InferSchemaResponse
+ */
+export declare type InferSchemaResponse = Message<"tributary.management.v1.InferSchemaResponse"> & {
+  /**
+   * The schema, to be edited and saved.
+   *
+   * @generated from field: tributary.management.v1.Schema schema = 1;
+   */
+  schema?: Schema | undefined;
+
+  /**
+   * What of the samples does not fit into a schema, for people.
+   *
+   * @generated from field: repeated string notes = 2;
+   */
+  notes: string[];
+
+  /**
+   * How many records it was made of.
+   *
+   * @generated from field: int32 record_count = 3;
+   */
+  recordCount: number;
+};
+
+/**
+ * Describes the message tributary.management.v1.InferSchemaResponse.
+ * Use `create(InferSchemaResponseSchema)` to create a new message.
+ */
+export declare const InferSchemaResponseSchema: GenMessage<InferSchemaResponse>;
+
+/**
  * Manages streams and their branches.
  *
  * @generated from service tributary.management.v1.StreamService
@@ -506,6 +568,16 @@ export declare const StreamService: GenService<{
     methodKind: "unary";
     input: typeof UpdateStreamRequestSchema;
     output: typeof UpdateStreamResponseSchema;
+  },
+  /**
+   * Makes a schema of samples: the narrowest in which all of them fit. Stores nothing.
+   *
+   * @generated from rpc tributary.management.v1.StreamService.InferSchema
+   */
+  inferSchema: {
+    methodKind: "unary";
+    input: typeof InferSchemaRequestSchema;
+    output: typeof InferSchemaResponseSchema;
   },
   /**
    * Deletes a stream with its branches, sinks and records.
