@@ -3,13 +3,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createStream } from "../test/support/api.ts";
+import { call, createStream } from "../test/support/api.ts";
 import { startTestNats } from "../test/support/nats.ts";
 import { measureDiskSync } from "./limits/disk-sync.ts";
 import type { LoadPlan } from "./load/load.ts";
 import { runLoad } from "./load/run-load.ts";
 import { OTHER_CPU, pin, SERVER_CPU } from "./processes.ts";
-import { connectBody, FIELDS, messageBody, restBody } from "./records.ts";
+import { connectBody, FIELDS, messageBody, restBody, sourceBody } from "./records.ts";
 import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
 import { type BenchOptions, openRig, type Rig } from "./rig.ts";
 
@@ -20,7 +20,11 @@ const PUSH = "/tributary.push.v1.PushService/Push";
 interface Work {
   readonly name: string;
   readonly count: number;
-  readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies"> & { readonly port?: number };
+  readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies"> & {
+    readonly port?: number;
+    /** In place of the access token. */
+    readonly headers?: Readonly<Record<string, string>>;
+  };
   /** Watched instead of the server. */
   readonly pid?: number;
 }
@@ -34,7 +38,8 @@ export async function benchPush(options: BenchOptions): Promise<Report> {
     const spread = await Promise.all(
       Array.from({ length: SPREAD_STREAMS }, (_, i) => openStream(rig, `spread-${i}`, "HIGH")),
     );
-    const works = [...listWorks(stream, spread), ...bareWorks(bare)].filter(({ name }) =>
+    const source = await openSource(rig, stream);
+    const works = [...listWorks(stream, spread, source), ...bareWorks(bare)].filter(({ name }) =>
       new RegExp(options.only).test(name),
     );
     const measurements: Measurement[] = [];
@@ -55,7 +60,21 @@ function openStream(rig: Rig, id: string, throughput: "NORMAL" | "HIGH"): Promis
   return createStream(rig.server, id, { fields: FIELDS, keyFields: ["sensor_id"], throughput });
 }
 
-function listWorks(stream: string, spread: readonly string[]): Work[] {
+interface BenchSource {
+  readonly path: string;
+  readonly key: string;
+}
+
+async function openSource(rig: Rig, stream: string): Promise<BenchSource> {
+  const { url, secret } = await call<{ url: string; secret: string }>(
+    rig.server,
+    "management.v1.SourceService/CreateSource",
+    { parent: stream, sourceId: "bench", source: { apiKey: {} } },
+  );
+  return { path: new URL(url).pathname, key: secret };
+}
+
+function listWorks(stream: string, spread: readonly string[], source: BenchSource): Work[] {
   const all = [stream, ...spread];
   if (all.length === 0) return [];
   return [1, 100, 1_000].flatMap((count) => {
@@ -65,6 +84,12 @@ function listWorks(stream: string, spread: readonly string[]): Work[] {
         protocol: "http1",
         path: restPath(stream),
         bodies: [{ body: encode(restBody(count)) }],
+      }),
+      work("source with API key", count, {
+        protocol: "http1",
+        path: source.path,
+        headers: { "x-api-key": source.key },
+        bodies: [{ body: encode(sourceBody(count)) }],
       }),
       work("Connect JSON", count, {
         protocol: "http1",
@@ -119,11 +144,14 @@ async function measure(
   const result = await runLoad(
     {
       host: hostname,
-      headers: { ...type, authorization: `Bearer ${await rig.server.token()}` },
       callers: CALLERS,
       warmUpMs: 1_000,
       measureMs: options.seconds * 1_000,
       ...plan,
+      headers: {
+        ...type,
+        ...(plan.headers ?? { authorization: `Bearer ${await rig.server.token()}` }),
+      },
       port: plan.port ?? Number(port),
     },
     pid ? [{ name: "node", pid }] : rig.processes,

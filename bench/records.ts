@@ -17,6 +17,11 @@ export function restBody(count: number, first = 0): string {
   return `[${values.join(",")}]`;
 }
 
+/** Body of a source: an array of records. */
+export function sourceBody(count: number): string {
+  return `[${Array.from({ length: count }, (_, i) => recordText(i)).join(",")}]`;
+}
+
 /** Body of Push in JSON, as Connect takes it. */
 export function connectBody(stream: string, count: number): string {
   return `{"stream":"${stream}","records":${restBody(count)}}`;

@@ -51,6 +51,8 @@ describe("call blocks", () => {
       address: text,
       schemaVersion: fc.nat(),
       traceContext: text,
+      contentType: text,
+      headers: fc.array(fc.record({ name: text, value: text }), { maxLength: 3 }),
     });
     fc.assert(
       fc.property(anyFacts, rows, fc.boolean(), fc.boolean(), (f, list, hasIds, hasHashes) => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { call } from "../support/api.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 import { connect } from "../support/table.ts";
 
@@ -74,6 +75,17 @@ test("F11: the buf curl example pushes without a schema", async () => {
 test("F11, F20: the TypeScript example pushes", async () => {
   await runExample(process.execPath, [join(examples, "typescript/push.ts")]);
   await expectRows("typescript", 1);
+});
+
+test("S17: the JavaScript example pushes to a source", async () => {
+  const made = await call<{ url: string; secret: string }>(
+    server,
+    "management.v1.SourceService/CreateSource",
+    { parent: server.env.STREAM, sourceId: "example", source: { apiKey: {} } },
+  );
+  const env = { SOURCE_URL: made.url, SOURCE_KEY: made.secret };
+  await runExample(process.execPath, [join(examples, "javascript/source.js")], { env });
+  await expectRows("javascript", 1);
 });
 
 test("F11, F20: the Python example pushes with grpcio", async ({ skip }) => {

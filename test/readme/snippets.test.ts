@@ -16,6 +16,7 @@ const [variables, curl, psql] = shellBlocks(readme, "Push a first record") as [
   string,
 ];
 const [manage] = shellBlocks(readme, "Manage") as [string];
+const [source] = shellBlocks(readme, "Sources") as [string];
 
 let server: TestServer;
 let folder: string;
@@ -95,8 +96,16 @@ test("the commands of Manage make a stream and a sink that delivers", async () =
   ]);
 });
 
+test("S18: the commands of Sources make a source that takes a record, with the answer that is shown", async () => {
+  const [, answer = ""] = await runBlocks([variables, curl, source], folder);
+  const shown = /^```json\n(\{"accepted".*\})\n```$/m.exec(readme)?.[1] ?? "";
+  const withoutPlace = (text: string) => text.replace(/"\d+-0"/, '"…"');
+  expect(withoutPlace(answer)).toBe(withoutPlace(shown));
+  expect(withoutPlace(shown)).toBe('{"accepted":"1","firstPlace":"…"}');
+});
+
 test("every shell block of the README is run by a test, or starts something that runs for ever", () => {
   const all = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((block) => block[1] ?? "");
-  const others = all.filter((block) => ![variables, curl, psql, manage].includes(block));
+  const others = all.filter((block) => ![variables, curl, psql, manage, source].includes(block));
   for (const block of others) expect(block).toMatch(/npm (start|test)/);
 });

@@ -60,6 +60,37 @@ const push: JsonPart = {
   security: [{ oauth2: ["api:use-streams-write"] }],
 };
 
+/** What senders see of a source. Its own authentication applies, not that of the API. */
+const source: JsonPart = {
+  operationId: "pushToSource",
+  tags: ["SourceService"],
+  summary: "Takes what a sender without RPC has: records, or the whole request as one record",
+  parameters: [
+    { name: "source", in: "path", required: true, schema: text },
+    {
+      name: "Idempotency-Key",
+      in: "header",
+      description: "Makes a repeated request safe for 2 minutes.",
+      schema: { type: "string", maxLength: 256 },
+    },
+  ],
+  requestBody: {
+    description: "An object, an array, one object on each line, or joined by commas.",
+    required: true,
+    content: {
+      "application/json": { schema: { type: ["object", "array"] } },
+      "application/x-ndjson": { schema: { type: "string", description: "One object per line." } },
+    },
+  },
+  responses: {
+    200: json("Every record that counts as accepted is on disk, and every one in quarantine.", {
+      $ref: "#/components/schemas/SourceAnswer",
+    }),
+    default: ERROR_ANSWER,
+  },
+  security: [],
+};
+
 const oauth2 = (operationId: string, summary: string, body: JsonPart, schema: JsonPart) => ({
   post: {
     operationId,
@@ -97,6 +128,7 @@ const probe = (operationId: string, summary: string): JsonPart => ({
 /** Path items by path. */
 export const PLAIN_PATHS: Readonly<Record<string, JsonPart>> = {
   "/v1/projects/{project}/streams/{stream}/records": { post: push },
+  "/in/{source}": { post: source },
   "/oauth2/token": oauth2(
     "issueToken",
     "Issues an access token (RFC 6749, client credentials)",
@@ -140,6 +172,17 @@ export const PLAIN_SCHEMAS: JsonPart = {
     },
     required: ["value"],
     additionalProperties: false,
+  },
+  SourceAnswer: {
+    type: "object",
+    properties: {
+      accepted: { ...text, description: "How many records were stored, as text." },
+      duplicate: { type: "boolean", description: "An earlier request stored the same." },
+      firstPlace: { ...text, description: "Place of the first record in its stream." },
+      quarantined: { ...text, description: "How many records were refused and kept, as text." },
+      durabilityWarning: { ...text, description: "Set when a power cut could lose the records." },
+    },
+    required: ["accepted"],
   },
   OAuth2Error: {
     type: "object",

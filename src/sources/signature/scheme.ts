@@ -36,10 +36,15 @@ export function decodeSignature(
   encoding: "hex" | "base64",
   algorithm: keyof typeof BYTES,
 ): Buffer | undefined {
-  const isForm =
-    encoding === "hex" ? /^[0-9a-fA-F]+$/.test(text) : /^[A-Za-z0-9+/_-]+={0,2}$/.test(text);
-  const bytes = isForm ? Buffer.from(text, encoding) : undefined;
-  return bytes?.length === BYTES[algorithm] ? bytes : undefined;
+  const bytes = BYTES[algorithm];
+  if (encoding === "hex") {
+    const isHex = text.length === bytes * 2 && /^[0-9a-fA-F]+$/.test(text);
+    return isHex ? Buffer.from(text, "hex") : undefined;
+  }
+  // Node reads what it understands and drops the rest, so the form is judged here.
+  const [, digits = ""] = /^([A-Za-z0-9+/_-]+)={0,2}$/.exec(text) ?? [];
+  const isBase64 = digits.length === Math.ceil((bytes * 4) / 3);
+  return isBase64 ? Buffer.from(digits, "base64") : undefined;
 }
 
 /** The value of a header that may stand once. */
