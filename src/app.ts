@@ -1,6 +1,6 @@
 /** The composition root: opens the parts in order, makes the demo, and says what runs. */
 import { type Closers, createClosers } from "./app/closers.ts";
-import { openAccess, openCatalog } from "./app/control-plane.ts";
+import { openAccess, openAudit, openCatalog } from "./app/control-plane.ts";
 import { openDelivery } from "./app/data-plane.ts";
 import { type Foundations, openFoundations, type StartOptions } from "./app/foundations.ts";
 import { createPhases } from "./app/phases.ts";
@@ -41,10 +41,11 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const foundations = await time("foundations", () => openFoundations(options, closers));
   const delivery = await time("delivery", () => openDelivery(foundations, closers));
   const catalog = openCatalog(foundations, delivery, closers);
+  const audit = openAudit(foundations, closers);
   let url = config.PUBLIC_URL ?? "";
   const auth = await time("access", () => openAccess(foundations, () => url, closers));
   const port = await time("port", () =>
-    openPort({ foundations, catalog, auth, publicUrl: () => url }, closers),
+    openPort({ foundations, catalog, auth, audit, publicUrl: () => url }, closers),
   );
   closers.add("port", () => port.drain(DRAIN_MS));
   url ||= localUrl(foundations, port.port);

@@ -1,5 +1,6 @@
 /** Services that manage: their stores are Postgres, their effects reach delivery and the log. */
 
+import { type AuditLog, createAuditLog } from "../audit/audit-log.ts";
 import { accessRules } from "../auth/access-rules.ts";
 import { type Auth, openAuth } from "../auth/auth.ts";
 import { createOpaqueTokens } from "../auth/opaque-tokens.ts";
@@ -69,6 +70,13 @@ export function environmentOf({ config, embedded, logger }: Foundations) {
 }
 
 const DAY_MS = 24 * 60 * 60_000;
+
+/** The audit log, open until the port is closed. */
+export function openAudit({ database, logger }: Foundations, closers: Closers): AuditLog {
+  const audit = createAuditLog({ database, logger, makeUid: () => makeUid() });
+  closers.add("audit log", audit.close);
+  return audit;
+}
 
 /** Tokens and access control. `publicUrl` is asked for when a token is issued or checked. */
 export async function openAccess(

@@ -3,6 +3,7 @@
 import { AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
+import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -13,6 +14,8 @@ import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
+import type { AuditLog } from "../audit/audit-log.ts";
+import { createAuditService } from "../audit/audit-service.ts";
 import type { Auth } from "../auth/auth.ts";
 import { createAccessService } from "../catalog/access-service.ts";
 import { createApplicationService } from "../catalog/application-service.ts";
@@ -49,6 +52,7 @@ export interface PortParts {
   readonly auth: Auth;
   /** Address of the installation, once it is known. */
   readonly publicUrl: () => string;
+  readonly audit: AuditLog;
 }
 
 /** Opens the port. */
@@ -64,6 +68,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     gate: parts.auth.gate,
     logger,
     lanes: [createAddressRates(addressRates(config)), ...(push?.lanes ?? [])],
+    audit: parts.audit,
     routes: config.TRIBUTARY_ROLES.includes("api") ? parts.auth.routes : [],
     checks: readinessChecks(parts.foundations),
     version: packageVersion(),
@@ -109,6 +114,7 @@ function managementServices(
     (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(TokenService, createTokenService(catalog)),
+    (router) => router.service(AuditService, createAuditService(foundations)),
     (router) => router.service(OAuth2Service, auth.service),
     (router) => router.service(RecordService, records),
   ];

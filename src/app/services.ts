@@ -1,6 +1,7 @@
 /** The services of our own protos. */
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
+import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -17,6 +18,7 @@ export const OWN_SERVICES = [
   AccessService,
   ApplicationService,
   InstallationService,
+  AuditService,
   OAuth2Service,
   ProjectService,
   PushService,

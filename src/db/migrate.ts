@@ -42,6 +42,7 @@ export async function migrate(database: Database, logger: Logger): Promise<void>
       logger.info("applied migration", { name });
     }
     await sql`SELECT tributary.apply_isolation()`;
+    await sql`SELECT tributary.close_audit_log()`;
   });
   await checkIsolation(database, logger);
 }

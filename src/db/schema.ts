@@ -454,3 +454,29 @@ export const purges = tributary.table("purges", {
 });
 
 export * from "./usage-schema.ts";
+
+/** What was done, by whom: see migrations/0106_audit.sql. A trigger sets number and hashes. */
+export const auditEvents = tributary.table(
+  "audit_events",
+  {
+    /** Uid of the project; empty for the installation. */
+    chain: text().notNull(),
+    number: number().notNull().default(0),
+    uid: text().notNull().unique(),
+    projectUid: text(),
+    actorId: text().notNull(),
+    method: text().notNull(),
+    resource: text().notNull(),
+    code: text().notNull(),
+    createTime: time().notNull(),
+    /** An encoded tributary.management.v1.AuditEvent. */
+    event: bytea().notNull(),
+    previousHash: bytea().notNull(),
+    hash: bytea().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.chain, t.number] }),
+    index().on(t.projectUid, t.createTime, t.uid),
+    index().on(t.createTime, t.uid),
+  ],
+);

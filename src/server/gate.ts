@@ -2,11 +2,13 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { type AccessRule, AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
+import type { AuditLog } from "../audit/audit-log.ts";
 import { accessRules } from "../auth/access-rules.ts";
 import { type Call, callKey } from "../core/call.ts";
 import type { Logger } from "../core/logger.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
 import { asPublicError, isServerFault, stampRequestId } from "./answer.ts";
+import { refusedEntry } from "./interceptors/audit-calls.ts";
 
 /** Access control, as the server needs it. Every method throws a `fail(…)` to refuse. */
 export interface Gate {
@@ -41,9 +43,16 @@ export function rulesOf(
   );
 }
 
+/** What `admit` works with. */
+export interface AdmitOptions {
+  readonly gate: Gate;
+  readonly logger: Logger;
+  readonly audit?: AuditLog | undefined;
+}
+
 /** Authenticates a call and leaves its principal in the context; a public rpc has none. */
 export async function admit(
-  { gate, logger }: { readonly gate: Gate; readonly logger: Logger },
+  { gate, logger, audit }: AdmitOptions,
   rule: AccessRule | undefined,
   context: HandlerContext,
 ): Promise<void> {
@@ -56,6 +65,7 @@ export async function admit(
     const error = asPublicError(reason);
     const requestId = context.values.get(callKey)?.requestId;
     if (isServerFault(error)) logger.error("authentication failed", { requestId, error: reason });
+    else audit?.noteRefusal(refusedEntry(context.method, context.values.get(callKey), error));
     if (requestId) stampRequestId(error, requestId);
     throw error;
   }

@@ -14,6 +14,7 @@ import {
 } from "@connectrpc/connect-node";
 import type { AccessRule } from "#gen/tributary/access/v1/access_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
+import type { AuditLog } from "../audit/audit-log.ts";
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
@@ -22,6 +23,7 @@ import { contentTypeUnsupported, methodNotAllowed } from "./answer.ts";
 import { COMPRESSIONS } from "./compression.ts";
 import { admit, authorizeCalls, type Gate, rulesOf } from "./gate.ts";
 import { bodyOf, type HttpHandler, pathOf } from "./http-message.ts";
+import { auditCalls, readingBefore } from "./interceptors/audit-calls.ts";
 import { limitTime } from "./interceptors/limit-time.ts";
 import { logCalls } from "./interceptors/log-calls.ts";
 import { validateRequests } from "./interceptors/validate.ts";
@@ -38,6 +40,8 @@ export interface RpcOptions {
   readonly services: readonly Registration[];
   readonly gate: Gate;
   readonly logger: Logger;
+  /** Takes what is changed and refused; without it nothing is kept. */
+  readonly audit?: AuditLog;
   /** Run after validation and authorisation, the first outermost. */
   readonly interceptors?: readonly Interceptor[];
   /** Names of services that need no access rules: tests of the protocol only. */
@@ -83,6 +87,7 @@ export function createRpcHandlers(options: RpcOptions): RpcHandlers {
     maxTimeoutMs: limits.timeoutMaxMs,
     interceptors: [
       logCalls(options.logger, options.nowMs ?? (() => performance.now())),
+      ...(options.audit ? [auditCalls(options.audit)] : []),
       limitTime(limits.timeoutMaxMs),
       validateRequests,
       authorizeCalls(options.gate, rules),
@@ -116,7 +121,11 @@ function createRegistrar(
         const given = (implementation as Record<string, unknown>)[method.localName];
         const run =
           typeof given === "function" ? given.bind(implementation) : notImplemented(method);
-        router.rpc(method, run as never, { ...optionsOf(method, drainSignal), ...serviceOptions });
+        const handle = readingBefore(method, implementation, run as never);
+        router.rpc(method, handle as never, {
+          ...optionsOf(method, drainSignal),
+          ...serviceOptions,
+        });
       }
       return registrar;
     },

@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { call, createApplication, createSink, createStream, push } from "../support/api.ts";
+import { startServer, type TestServer, waitFor } from "../support/server.ts";
+
+interface Event {
+  actor?: { kind: string; id: string };
+  method: string;
+  resource: string;
+  before?: Record<string, Record<string, unknown>>;
+  after?: Record<string, Record<string, unknown>>;
+  request?: Record<string, unknown>;
+  code: string;
+  reason?: string;
+  address: string;
+  requestId: string;
+  number: string;
+}
+
+let server: TestServer;
+let stream: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  stream = await createStream(server, "watched", { fields: { n: "LONG" } });
+});
+afterAll(() => server?.close());
+
+const list = async (filter: Record<string, unknown> = {}, pageSize = 1_000) =>
+  await call<{ auditEvents?: Event[]; nextPageToken?: string }>(
+    server,
+    "management.v1.AuditService/ListAuditEvents",
+    { parent: "projects/demo", filter, pageSize },
+  );
+const eventsOf = async (filter: Record<string, unknown>) => (await list(filter)).auditEvents ?? [];
+
+test("check 34: a change says who made it, from where, in which request, and what was before and after", async () => {
+  await call(server, "management.v1.StreamService/UpdateStream", {
+    stream: { name: stream, description: "after" },
+    updateMask: "description",
+  });
+  const [event, made] = await eventsOf({ resource: stream });
+  expect(event).toMatchObject({
+    actor: { kind: "application", id: server.env.CLIENT_ID },
+    method: "tributary.management.v1.StreamService/UpdateStream",
+    resource: stream,
+    before: { stream: { name: stream } },
+    after: { stream: { description: "after" } },
+    code: "ok",
+    address: "127.0.0.1",
+  });
+  expect(event!.before!.stream!.description ?? "").toBe("");
+  expect(event!.requestId).not.toBe("");
+  expect(made).toMatchObject({ method: expect.stringContaining("CreateStream") });
+  expect(made!.before).toBeUndefined();
+});
+
+test("check 34: an event holds no secret of the call", async () => {
+  const secret = "hunter2-is-not-a-secret-any-more";
+  const application = await createApplication(server, "watched-app");
+  await createSink(server, stream, {
+    id: "hook",
+    webhook: {
+      url: `http://user:${secret}@127.0.0.1:1/in`,
+      headers: { authorization: secret },
+    },
+  }).catch(() => undefined);
+  await call(server, "management.v1.SinkService/TestSink", {
+    parent: stream,
+    sink: { webhook: { url: "http://127.0.0.1:1/", headers: { authorization: secret } } },
+  }).catch(() => undefined);
+  const text = JSON.stringify(await list());
+  expect(text).toContain("watched-app");
+  expect(text).not.toContain(secret);
+  expect(text).not.toContain(application.clientSecret);
+});
+
+test("check 34: refused calls are noted with their reason, also those without a valid token", async () => {
+  const missing = `${stream}-none`;
+  await call(server, "management.v1.StreamService/DeleteStream", { name: missing }).catch(() => 0);
+  const [refused] = await waitFor(
+    async () => {
+      const found = await eventsOf({ resource: missing });
+      return found.length > 0 ? found : undefined;
+    },
+    { what: "the refusal to be written" },
+  );
+  expect(refused).toMatchObject({ code: "not_found", reason: "RESOURCE_NOT_FOUND" });
+
+  const answer = await fetch(`${server.url}/tributary.management.v1.StreamService/GetStream`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: "Bearer nonsense" },
+    body: JSON.stringify({ name: stream }),
+  });
+  expect(answer.status).toBe(401);
+  const found = await waitFor(async () => {
+    const { auditEvents = [] } = await call<{ auditEvents?: Event[] }>(
+      server,
+      "management.v1.AuditService/ListInstallationAuditEvents",
+      { filter: { code: "unauthenticated", method: "GetStream" } },
+    );
+    return auditEvents[0];
+  });
+  expect(found).toMatchObject({ reason: "TOKEN_INVALID", address: "127.0.0.1" });
+  expect(found.actor?.id ?? "").toBe("");
+});
+
+test("B19: events are filtered, paged newest first, and exported oldest first", async () => {
+  const filter = { actorId: server.env.CLIENT_ID, code: "ok" };
+  const all = await eventsOf(filter);
+  expect(all.length).toBeGreaterThan(2);
+  const first = await list(filter, 2);
+  expect(first.auditEvents).toEqual(all.slice(0, 2));
+  expect(first.nextPageToken).not.toBe("");
+  const later = await fetch(
+    `${server.url}/v1/projects/demo/auditEvents?filter.actorId=${server.env.CLIENT_ID}&filter.code=ok&pageSize=2&pageToken=${first.nextPageToken}`,
+    { headers: { authorization: `Bearer ${await server.token()}` } },
+  );
+  const next = (await later.json()) as { auditEvents: Event[] };
+  expect(next.auditEvents).toEqual(all.slice(2, 4));
+  const exported = await server.get("/v1/projects/demo/auditEvents:export");
+  expect(exported.status).toBe(200);
+  const lines = (await exported.text()).trim().split("\n");
+  const events = lines.flatMap(
+    (line) =>
+      (JSON.parse(line) as { result?: { auditEvents?: Event[] }; auditEvents?: Event[] })
+        .auditEvents ?? [],
+  );
+  expect(events.map((event) => Number(event.number))).toEqual(events.map((_, index) => index + 1));
+  expect(events.length).toBeGreaterThan(all.length - 1);
+});
+
+test("pushes and reads make no events", async () => {
+  const before = (await eventsOf({})).length;
+  expect((await push(server, stream, [{ n: 1 }])).status).toBe(200);
+  await server.get("/v1/projects/demo/streams");
+  expect((await eventsOf({})).length).toBe(before);
+});
