@@ -8,6 +8,7 @@ import {
   Stream_Throughput,
   StreamSchema,
 } from "#gen/tributary/management/v1/stream_pb.js";
+import { keyFieldsOf } from "../core/change-data-capture.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
 import { streams, streamVersions } from "../db/schema.ts";
@@ -71,7 +72,7 @@ export function streamValues(stream: Stream): StreamValues {
     displayName: stream.displayName,
     description: stream.description,
     schema: toBinary(SchemaSchema, stream.schema ?? create(SchemaSchema)),
-    keyFields: [...stream.keyFields],
+    keyFields: [...keyFieldsOf(stream.schema, stream.keyFields)],
     throughput,
     partitions: PARTITIONS[throughput],
     retentionAgeMs: age ? durationMs(age) : 7 * DAY_MS,

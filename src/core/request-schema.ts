@@ -1,5 +1,5 @@
 /** The schema preset HTTP_REQUEST: what a source of mode REQUEST stores of a request. */
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import {
   type Field,
   Field_Type,
@@ -39,7 +39,10 @@ export function requestFields(): Field[] {
 /** A schema with the fields of its preset, where it names one and has none of its own. */
 export function expandPreset(schema: Schema): Schema {
   const isWanted = schema.preset === Schema_Preset.HTTP_REQUEST && schema.fields.length === 0;
-  return create(SchemaSchema, { fields: isWanted ? requestFields() : schema.fields });
+  return Object.assign(clone(SchemaSchema, schema), {
+    preset: Schema_Preset.PRESET_UNSPECIFIED,
+    fields: isWanted ? requestFields() : schema.fields,
+  });
 }
 
 /** Why a schema cannot hold requests; undefined when it can. Further fields must be nullable. */

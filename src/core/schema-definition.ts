@@ -1,6 +1,8 @@
 /** Whether a schema and its keys make sense, all faults at once. */
 import { type Field, Field_Type, type Schema } from "#gen/tributary/management/v1/stream_pb.js";
+import { checkChangeDataCapture } from "./change-data-capture.ts";
 import type { FieldViolation } from "./errors.ts";
+import { KEY_TYPES } from "./key-types.ts";
 
 /** Rule of every field name in a schema. */
 export const FIELD_NAME_PATTERN = /^[A-Za-z_][A-Za-z0-9_-]*$/;
@@ -10,17 +12,6 @@ const DEPTH_MAX = 20;
 const FIELDS_MAX = 1000;
 const KEY_FIELDS_MAX = 8;
 const VIOLATIONS_MAX = 100;
-
-/** Types whose values can tell records apart: for keys of streams and of tables. */
-export const KEY_TYPES: ReadonlySet<Field_Type> = new Set([
-  Field_Type.STRING,
-  Field_Type.LONG,
-  Field_Type.DECIMAL,
-  Field_Type.BOOLEAN,
-  Field_Type.TIMESTAMP,
-  Field_Type.DATE,
-  Field_Type.BINARY,
-]);
 
 /**
  * Faults of a schema (1 to 1,000 fields counted at every level, depth at most 20) and of the key
@@ -43,6 +34,7 @@ export function checkSchemaDefinition(
     }
   }
   checkKeys(check, keyFields, { fields: schema?.fields ?? [], path: `${prefix}.key_fields` });
+  if (schema) check.violations.push(...checkChangeDataCapture(schema, keyFields, prefix));
   return check.violations;
 }
 

@@ -10,7 +10,7 @@ const OPEN_TIMEOUT_MS = 60_000;
 /** What the process gives to drivers; delivery adds the sink and its stream. */
 export type DestinationEnvironment = Omit<
   SinkEnvironment,
-  "sinkUid" | "sinkName" | "logName" | "logUid" | "schema"
+  "sinkUid" | "sinkName" | "logName" | "logUid" | "schema" | "schemaVersion" | "retentionAgeMs"
 >;
 
 /** A destination with the partitions that were claimed in it. */
@@ -56,6 +56,8 @@ export function createDestinations(input: DestinationsInput): Destinations {
       logName: `${stream.name}/branches/${input.branch}`,
       logUid: input.logUid,
       schema,
+      schemaVersion: stream.schemaVersion,
+      retentionAgeMs: stream.retentionAgeMs,
     });
     let isLate = false;
     // What opens when nobody waits for it any more is closed at once.

@@ -1,8 +1,9 @@
 /** What a sink does to records before they are sent: its filter, then its mapping. */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { clone } from "@bufbuild/protobuf";
 import type { Filter } from "#gen/tributary/management/v1/filter_pb.js";
 import type { Mapping } from "#gen/tributary/management/v1/mapping_pb.js";
-import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
+import { type Schema, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../core/errors.ts";
 import { ColumnFault } from "./columns/column.ts";
 import { compileFilter } from "./filters/filter.ts";
@@ -70,11 +71,17 @@ export function compileTransform(
   const ready = Array.isArray(compiledMapping) ? undefined : compiledMapping;
   const test = Array.isArray(compiledFilter) ? undefined : compiledFilter;
   return {
-    schema: ready?.schema ?? schema,
+    schema: ready ? withCapture(ready.schema, schema) : schema,
     primaryKey: ready?.primaryKey ?? [],
     passes: (record) => test?.passes(new RecordView(record, test.paths)) ?? true,
     map: mapperOf(ready, set),
   };
+}
+
+/** Rows of changes are changes too: a destination checks that the columns it needs are there. */
+function withCapture(rows: Schema, { changeDataCapture }: Schema): Schema {
+  if (!changeDataCapture) return rows;
+  return Object.assign(clone(SchemaSchema, rows), { changeDataCapture });
 }
 
 function faultsBelow(prefix: string, found: unknown): FieldViolation[] {

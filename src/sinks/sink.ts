@@ -135,8 +135,12 @@ export interface SinkEnvironment {
   /** Title of the log, `projects/{p}/streams/{s}/branches/{b}`. */
   readonly logName: string;
   readonly logUid: string;
-  /** Newest schema of the stream. */
+  /** Newest schema of the stream, or that of the rows a mapping makes of its records. */
   readonly schema: Schema;
+  /** Version of the stream's schema; not set when a destination is only tested. */
+  readonly schemaVersion?: number;
+  /** How long the stream keeps its records; not set when a destination is only tested. */
+  readonly retentionAgeMs?: number;
   /** Admin URL of the embedded database for sinks; undefined without one. */
   readonly embeddedDatabaseUrl: string | undefined;
   /** Whether sinks may reach loopback addresses (only with embedded servers, unless set). */

@@ -1,10 +1,13 @@
+import { X509Certificate } from "node:crypto";
 import { type PostgresSink, PostgresSink_Mode } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type, type Schema } from "#gen/tributary/management/v1/stream_pb.js";
+import { checkChangeDataCapture, isSameSet } from "../../core/change-data-capture.ts";
 import type { FieldViolation } from "../../core/errors.ts";
-import { KEY_TYPES } from "../../core/schema-definition.ts";
-import { columnsOf } from "./columns.ts";
+import { KEY_TYPES } from "../../core/key-types.ts";
+import { columnsOf, settleKey } from "./columns.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /** Faults of a Postgres sink's configuration, all of them; texts never repeat the URL. */
@@ -23,7 +26,52 @@ export function checkPostgres(config: PostgresSink, schema: Schema): FieldViolat
   }
   if (config.schema === "tributary") add("schema", "is where cursors are kept: use another");
   if (!IDENTIFIER.test(config.table)) add("table", "must match [a-z_][a-z0-9_]{0,62}");
-  violations.push(...checkColumns(config, schema), ...checkKey(config, schema));
+  violations.push(
+    ...checkAuthority(config),
+    ...checkCapture(config, schema),
+    ...checkColumns(config, schema),
+    ...checkKey(settleKey(config, schema), schema),
+  );
+  return violations;
+}
+
+function checkAuthority({ certificateAuthority, databaseUrl }: PostgresSink): FieldViolation[] {
+  if (certificateAuthority === "") return [];
+  const field = "certificate_authority";
+  const blocks = certificateAuthority.match(CERTIFICATE) ?? [];
+  if (blocks.length === 0 || !blocks.every(isCertificate)) {
+    return [{ field, description: "must hold certificates in PEM: -----BEGIN CERTIFICATE----- …" }];
+  }
+  const address = parseDatabaseUrl(databaseUrl);
+  if (typeof address === "object" && address.tls === "verify-full") return [];
+  return [{ field, description: "is used only with sslmode=verify-full in database_url" }];
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function checkCapture(config: PostgresSink, schema: Schema): FieldViolation[] {
+  if (config.mode !== PostgresSink_Mode.CHANGE_DATA_CAPTURE) return [];
+  const capture = schema.changeDataCapture;
+  if (!capture) {
+    const description =
+      "CHANGE_DATA_CAPTURE needs a stream whose schema says change_data_capture: primary key, order field, delete field";
+    return [{ field: "mode", description }];
+  }
+  const violations = checkChangeDataCapture(schema, [], "").map(({ description }) => ({
+    field: "mode",
+    description: `the rows do not keep what the changes need: ${description}`,
+  }));
+  if (config.primaryKey.length > 0 && !isSameSet(config.primaryKey, capture.primaryKey)) {
+    const description = `must be that of the stream (${capture.primaryKey.join(", ")}), or empty`;
+    violations.push({ field: "primary_key", description });
+  }
   return violations;
 }
 

@@ -109,6 +109,7 @@ function createClient(ip: string, address: DatabaseAddress, ssl: pg.ClientConfig
 function tlsOptions(address: DatabaseAddress): object {
   return {
     rejectUnauthorized: address.tls === "verify-full",
+    ...(address.authority && { ca: address.authority }),
     ...(isIP(address.host) === 0 && { servername: address.host }),
   };
 }

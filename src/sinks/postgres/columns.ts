@@ -1,4 +1,9 @@
-import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
+import { clone } from "@bufbuild/protobuf";
+import {
+  type PostgresSink,
+  PostgresSink_Mode,
+  PostgresSinkSchema,
+} from "#gen/tributary/management/v1/sink_pb.js";
 import { type Field, Field_Type, type Schema } from "#gen/tributary/management/v1/stream_pb.js";
 
 /** Where the value of a column comes from: a field of the record, or a fact about it. */
@@ -13,6 +18,8 @@ export interface Column {
   /** Type in Postgres, as format_type writes it. */
   readonly sqlType: string;
   readonly isNullable: boolean;
+  /** Whether the table has it: what marks a deletion is only looked at. */
+  readonly isStored: boolean;
 }
 
 const SQL_TYPES: Readonly<Partial<Record<Field_Type, string>>> = {
@@ -33,18 +40,36 @@ const COMPATIBLE: Readonly<Record<string, readonly string[]>> = {
   jsonb: ["json"],
 };
 
+/** The configuration with the primary key that the stream settles for changes. */
+export function settleKey(config: PostgresSink, schema: Schema): PostgresSink {
+  const capture = schema.changeDataCapture;
+  if (config.mode !== PostgresSink_Mode.CHANGE_DATA_CAPTURE || !capture) return config;
+  const primaryKey = [...capture.primaryKey];
+  return Object.assign(clone(PostgresSinkSchema, config), { primaryKey });
+}
+
 /** Columns for a schema: one for each field (jsonb for nested ones), then the configured facts. */
 export function columnsOf(config: PostgresSink, schema: Schema): readonly Column[] {
+  const isCapture = config.mode === PostgresSink_Mode.CHANGE_DATA_CAPTURE;
+  const deletion = isCapture ? schema.changeDataCapture?.deleteField : undefined;
   const columns: Column[] = schema.fields.map((field: Field) => ({
     name: field.name,
     source: "field",
     type: field.type,
     sqlType: SQL_TYPES[field.type] ?? "jsonb",
     isNullable: field.nullable && !config.primaryKey.includes(field.name),
+    isStored: field.name !== deletion,
   }));
   const fact = (name: string | undefined, source: ColumnSource, sqlType: string) => {
     if (!name) return;
-    columns.push({ name, source, type: Field_Type.STRING, sqlType, isNullable: false });
+    columns.push({
+      name,
+      source,
+      type: Field_Type.STRING,
+      sqlType,
+      isNullable: false,
+      isStored: true,
+    });
   };
   fact(config.metadataColumns?.recordId, "record_id", "uuid");
   fact(config.metadataColumns?.arrivalTime, "arrival_time", "timestamp with time zone");

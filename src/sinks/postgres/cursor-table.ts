@@ -1,8 +1,8 @@
 import type { KeptCursor, RejectedPlace, SinkEnvironment } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
+import { CLAIM, CREATE_CURSORS, READ_STATE } from "./cursor-statements.ts";
 import type { BadRow } from "./encode.ts";
 import { sqlStateOf } from "./fault.ts";
-import { CLAIM, CREATE_CURSORS, READ_STATE } from "./statements.ts";
 import type { Run } from "./target.ts";
 
 /** A bad row as it is kept with the cursor, so that no crash forgets it before it is held. */
@@ -32,9 +32,16 @@ export interface ClaimedCursor {
 export async function createCursorTable(run: Run): Promise<void> {
   const [found] = await run("SELECT to_regclass('tributary.sink_cursors')::text AS name");
   if (found?.name) return;
+  await withCursorLock(run, async () => {
+    for (const statement of CREATE_CURSORS) await run(statement);
+  });
+}
+
+/** Makes something in the schema of cursors while no other process does. */
+export async function withCursorLock(run: Run, work: () => Promise<void>): Promise<void> {
   await run("SELECT pg_advisory_lock(7238118243101)");
   try {
-    for (const statement of CREATE_CURSORS) await run(statement);
+    await work();
   } catch (error) {
     if (sqlStateOf(error) !== "42501") throw error;
     throw new SinkFault(

@@ -9,6 +9,8 @@ export interface DatabaseAddress {
   readonly user: string;
   readonly password: string;
   readonly tls: TlsMode;
+  /** Certificates in PEM that the server's must lead to; empty or not set: those generally trusted. */
+  readonly authority?: string;
 }
 
 const TLS_MODES: readonly string[] = ["disable", "prefer", "require", "verify-full"];

@@ -2,13 +2,15 @@ import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { createEgressGuard, type EgressGuard } from "../egress.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { retrySink, SinkFault } from "../sink-fault.ts";
-import { type Column, columnsOf } from "./columns.ts";
+import { checkPostgres } from "./check.ts";
+import { type Column, columnsOf, settleKey } from "./columns.ts";
 import { claimCursor, createCursorTable } from "./cursor-table.ts";
 import { type DatabaseAddress, parseDatabaseUrl } from "./database-url.ts";
 import { toSinkFault } from "./fault.ts";
 import { buildStatements, type SinkStatements } from "./statements.ts";
 import { prepareTable } from "./table.ts";
 import { acquireTarget, type Target } from "./target.ts";
+import { createPurge, createTombstones, type Tombstones, tombstonesOf } from "./tombstones.ts";
 import { writeRequest } from "./write.ts";
 
 const OPEN_TIMEOUT_MS = 30_000;
@@ -34,24 +36,49 @@ export function destinationOf(config: PostgresSink, env: SinkEnvironment): Desti
     isLoopbackAllowed: isEmbedded || env.isLoopbackAllowed,
     egressAllowList: env.egressAllowList,
   };
-  return { address, guard: createEgressGuard(policy), scope: JSON.stringify(policy) };
+  const authority = config.certificateAuthority;
+  return {
+    address: { ...address, authority },
+    guard: createEgressGuard(policy),
+    scope: JSON.stringify(policy),
+  };
 }
 
 /** Opens a sink: the table of cursors and the target table exist and fit, or SinkFault says why not. */
-export async function openPostgres(config: PostgresSink, env: SinkEnvironment): Promise<OpenSink> {
+export async function openPostgres(saved: PostgresSink, env: SinkEnvironment): Promise<OpenSink> {
+  const config = settleKey(saved, env.schema);
+  const [fault] = checkPostgres(config, env.schema);
+  if (fault) throw new SinkFault("CONFIG_INVALID", `${fault.field} ${fault.description}`);
   const { address, guard, scope } = destinationOf(config, env);
   const columns = columnsOf(config, env.schema);
+  const tombstones = tombstonesOf(config, { schema: env.schema, columns });
   const target = acquireTarget(address, guard, scope);
   try {
     await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), async ({ run }) => {
       await createCursorTable(run);
       await prepareTable(run, config, { columns, isCreateAllowed: true });
+      await createTombstones(run, tombstones);
     });
   } catch (error) {
     await target.release();
     throw toSinkFault(error);
   }
-  return createSink({ target, columns, env, statements: buildStatements(config, columns) });
+  const statements = buildStatements(config, { columns, schema: env.schema });
+  return createSink({ target, columns, env, statements, tombstones });
+}
+
+/** The stream has a newer schema than this sink was opened with; delivery opens it anew. */
+const STALE: RequestOutcome = {
+  kind: "retry",
+  scope: "sink",
+  reason: "SCHEMA_CHANGED",
+  why: "the schema of the stream has just changed",
+  afterMs: 1_000,
+  burnsAttempt: false,
+};
+
+function newestSchema({ rows }: SinkRequest): number {
+  return rows.reduce((newest, row) => Math.max(newest, row.schemaVersion), 0);
 }
 
 interface SinkParts {
@@ -59,12 +86,18 @@ interface SinkParts {
   readonly columns: readonly Column[];
   readonly env: SinkEnvironment;
   readonly statements: SinkStatements;
+  readonly tombstones: Tombstones | undefined;
 }
 
-function createSink({ target, columns, env, statements }: SinkParts): OpenSink {
+function createSink({ target, columns, env, ...parts }: SinkParts): OpenSink {
+  const purge = createPurge(parts.tombstones, env.retentionAgeMs);
   const lane = (partition: number) => `${env.sinkUid}/${partition}`;
   const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
+    // A field that this sink does not know yet would be left out.
+    if (env.schemaVersion !== undefined && newestSchema(request) > env.schemaVersion) return STALE;
     const previousId = target.lastRequests.get(lane(request.partition)) ?? null;
+    const { statements: plain } = parts;
+    const statements = { ...plain, after: [...plain.after, ...purge()] };
     const job = { target, statements, columns, sinkUid: env.sinkUid, request, previousId };
     const outcome = await writeRequest(job, signal);
     if (outcome.kind === "rows" && request.cursor) {

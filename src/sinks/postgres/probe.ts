@@ -2,21 +2,24 @@ import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkEnvironment, TestStageResult } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import { runStages } from "../stages.ts";
-import { columnsOf, tableOf } from "./columns.ts";
+import { columnsOf, settleKey, tableOf } from "./columns.ts";
 import { createCursorTable } from "./cursor-table.ts";
 import { toSinkFault } from "./fault.ts";
 import { destinationOf } from "./open-sink.ts";
 import { buildStatements, type SinkStatements } from "./statements.ts";
 import { prepareTable } from "./table.ts";
 import { acquireTarget, type Run, type Session } from "./target.ts";
+import { createTombstones, tombstonesOf } from "./tombstones.ts";
 
 /** Tries a database: address, connection and password, table, and the right to write to it. */
 export async function testPostgres(
-  config: PostgresSink,
+  saved: PostgresSink,
   env: SinkEnvironment,
   { prepare, signal }: { readonly prepare: boolean; readonly signal: AbortSignal },
 ): Promise<readonly TestStageResult[]> {
+  const config = settleKey(saved, env.schema);
   const columns = columnsOf(config, env.schema);
+  const tombstones = tombstonesOf(config, { schema: env.schema, columns });
   let target: ReturnType<typeof acquireTarget> | undefined;
   const use = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
     if (!target) throw new SinkFault("CONNECTION_FAILED", "not connected");
@@ -35,11 +38,14 @@ export async function testPostgres(
       describe: () =>
         use(async ({ run }) => {
           const done = await prepareTable(run, config, { columns, isCreateAllowed: prepare });
-          if (prepare) await createCursorTable(run);
+          if (prepare) {
+            await createCursorTable(run);
+            await createTombstones(run, tombstones);
+          }
           return `table ${tableOf(config)} ${done === "created" ? "was created" : "fits"}`;
         }).catch(rethrow),
       write: () => {
-        const statements = buildStatements(config, columns);
+        const statements = buildStatements(config, { columns, schema: env.schema });
         return use((session) => checkRights(session, statements)).catch(rethrow);
       },
     });

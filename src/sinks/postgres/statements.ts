@@ -1,90 +1,10 @@
-/** The SQL of a Postgres sink. Identifiers are checked and quoted; values are always parameters. */
-import { createHash } from "node:crypto";
+/** The SQL of rows. Identifiers are checked and quoted; values travel in COPY. */
 import { type PostgresSink, PostgresSink_Mode } from "#gen/tributary/management/v1/sink_pb.js";
+import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import { type Column, quoteIdentifier, tableOf } from "./columns.ts";
 import type { Statement } from "./copy-query.ts";
-
-/** Where cursors are kept in the target. */
-export const CURSOR_TABLE = "tributary.sink_cursors";
-
-/** Makes schema and table of the cursors; the caller holds an advisory lock. */
-export const CREATE_CURSORS = [
-  "CREATE SCHEMA IF NOT EXISTS tributary",
-  `CREATE TABLE IF NOT EXISTS ${CURSOR_TABLE} (
-  sink_uid text NOT NULL,
-  partition integer NOT NULL,
-  log_uid text NOT NULL,
-  sink_name text NOT NULL,
-  epoch bigint NOT NULL,
-  cursor_epoch bigint,
-  cursor bytea,
-  request_id text,
-  bad_rows jsonb,
-  replay_id text,
-  replay_bad_rows jsonb,
-  updated_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (sink_uid, partition)
-)`,
-];
-
-/**
- * $1 sink, $2 partition, $3 log, $4 title, $5 epoch. No row comes back when a higher epoch is there.
- * A cursor of another log (the stream was made anew) is dropped.
- */
-export const CLAIM = `INSERT INTO ${CURSOR_TABLE} AS c (sink_uid, partition, log_uid, sink_name, epoch)
-VALUES ($1, $2::integer, $3, $4, $5::bigint)
-ON CONFLICT (sink_uid, partition) DO UPDATE SET
-  epoch = EXCLUDED.epoch, log_uid = EXCLUDED.log_uid, sink_name = EXCLUDED.sink_name,
-  cursor = CASE WHEN c.log_uid = EXCLUDED.log_uid THEN c.cursor END,
-  request_id = CASE WHEN c.log_uid = EXCLUDED.log_uid THEN c.request_id END,
-  bad_rows = CASE WHEN c.log_uid = EXCLUDED.log_uid THEN c.bad_rows END
-WHERE c.epoch <= EXCLUDED.epoch
-RETURNING cursor, cursor_epoch::text, request_id, bad_rows::text`;
-
-/** $1 sink, $2 partition. */
-export const READ_STATE = `SELECT epoch::text, request_id, cursor, bad_rows::text, replay_id,
-  replay_bad_rows::text FROM ${CURSOR_TABLE} WHERE sink_uid = $1 AND partition = $2::integer`;
-
-/**
- * $1 sink, $2 partition, $3 epoch, $4 request, $5 the request before, $6 cursor. Moves the
- * cursor only for its owner and only from the state the owner knows, so neither a fenced owner nor one
- * whose target was restored from a backup gets through.
- */
-const FENCE = `UPDATE ${CURSOR_TABLE} SET request_id = $4, bad_rows = NULL, cursor = $6::bytea,
-  cursor_epoch = epoch, updated_at = now()
-WHERE sink_uid = $1 AND partition = $2::integer AND epoch = $3::bigint
-  AND request_id IS NOT DISTINCT FROM $5`;
-
-/** The same for a replay, which leaves the cursor where it is: $1 to $4. */
-const REPLAY_FENCE = `UPDATE ${CURSOR_TABLE} SET replay_id = $4, replay_bad_rows = NULL,
-  updated_at = now()
-WHERE sink_uid = $1 AND partition = $2::integer AND epoch = $3::bigint
-  AND replay_id IS DISTINCT FROM $4`;
-
-/** One statement that fails with a division by zero when the fence lets nothing through. */
-const closing = (fence: string) =>
-  `WITH moved AS (${fence} RETURNING 1) SELECT 1 / count(*) FROM moved`;
-
-/** $1 sink, $2 partition, $3 bad rows, which are known once all rows were encoded or tried. */
-const badRowsInto = (column: string) => `UPDATE ${CURSOR_TABLE} SET ${column} = $3::text::jsonb
-WHERE sink_uid = $1 AND partition = $2::integer`;
-
-/** What depends on whether rows are delivered or replayed. */
-export interface CursorStatements {
-  /** Moves the cursor, or fails with a division by zero. */
-  readonly fence: string;
-  readonly keepBadRows: string;
-}
-
-export const DELIVERY: CursorStatements = {
-  fence: closing(FENCE),
-  keepBadRows: badRowsInto("bad_rows"),
-};
-
-export const REPLAY: CursorStatements = {
-  fence: closing(REPLAY_FENCE),
-  keepBadRows: badRowsInto("replay_bad_rows"),
-};
+import { type MergeParts, mergeChanges, mergeNewestPlace, PLACE } from "./merge.ts";
+import { shortHash } from "./short-hash.ts";
 
 /** The statements of one table, in their order. */
 export interface SinkStatements {
@@ -96,39 +16,42 @@ export interface SinkStatements {
   readonly isStaged: boolean;
 }
 
-/** The number of a row: no column of a record can have a name with a space. */
-const PLACE = quoteIdentifier("tributary place");
+type Merge = (config: PostgresSink, parts: MergeParts) => readonly string[];
+
+/** How staged rows get into the table; modes that are not here need no staging. */
+const MERGES: Readonly<Partial<Record<PostgresSink_Mode, Merge>>> = {
+  [PostgresSink_Mode.UPSERT]: mergeNewestPlace,
+  [PostgresSink_Mode.CHANGE_DATA_CAPTURE]: mergeChanges,
+};
+
+/** What the statements depend on beside the configuration. */
+export interface StatementParts {
+  readonly columns: readonly Column[];
+  readonly schema: Schema;
+}
 
 /** Builds the statements for a table. */
-export function buildStatements(config: PostgresSink, columns: readonly Column[]): SinkStatements {
+export function buildStatements(config: PostgresSink, parts: StatementParts): SinkStatements {
+  const { columns } = parts;
   const names = columns.map((column) => quoteIdentifier(column.name));
-  if (config.mode !== PostgresSink_Mode.UPSERT) {
+  const merge = MERGES[config.mode];
+  if (!merge) {
     return { before: [], copy: copyInto(tableOf(config), names), after: [], isStaged: false };
   }
   const lines = columns.map((column, c) => `${names[c]} ${column.sqlType}`);
   const definition = `${PLACE} bigint, ${lines.join(", ")}`;
-  const name = `tributary_${createHash("sha256").update(definition).digest("hex").slice(0, 24)}`;
+  const name = `tributary_${shortHash(definition)}`;
   const staging = `pg_temp.${name}`;
   const make = `CREATE TEMPORARY TABLE IF NOT EXISTS ${name} (${definition}) ON COMMIT DELETE ROWS`;
+  const merging = [...merge(config, { ...parts, staging }), `TRUNCATE ${staging}`];
   return {
     before: [{ text: make }],
     copy: copyInto(staging, [PLACE, ...names]),
-    after: [{ text: upsertFrom(staging, config, names) }, { text: `TRUNCATE ${staging}` }],
+    after: merging.map((text) => ({ text })),
     isStaged: true,
   };
 }
 
 function copyInto(table: string, names: readonly string[]): string {
   return `COPY ${table} (${names.join(", ")}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`;
-}
-
-/** The newest row of a key, which is the last one in a request, wins. */
-function upsertFrom(staging: string, config: PostgresSink, names: readonly string[]): string {
-  const key = config.primaryKey.map(quoteIdentifier);
-  const changes = names.filter((name) => !key.includes(name)).map((n) => `${n} = EXCLUDED.${n}`);
-  const action = changes.length === 0 ? "NOTHING" : `UPDATE SET ${changes.join(", ")}`;
-  const columns = names.join(", ");
-  return `INSERT INTO ${tableOf(config)} (${columns})
-SELECT DISTINCT ON (${key.join(", ")}) ${columns} FROM ${staging}
-ORDER BY ${key.join(", ")}, ${PLACE} DESC ON CONFLICT (${key.join(", ")}) DO ${action}`;
 }

@@ -39,15 +39,19 @@ export async function prepareTable(
   config: PostgresSink,
   { columns, isCreateAllowed }: { columns: readonly Column[]; isCreateAllowed: boolean },
 ): Promise<PreparedTable> {
+  const stored = columns.filter((column) => column.isStored);
   const found = await findTable(run, config);
   if (found === undefined) {
     if (!isCreateAllowed) {
       throw new SinkFault("TABLE_MISMATCH", `table ${tableOf(config)} does not exist`);
     }
-    await createTable(run, config, columns);
+    await createTable(run, config, stored);
     return "created";
   }
-  const faults = await compareTable(run, config, { columns, oid: found });
+  if (config.addColumns && isCreateAllowed) {
+    await addColumns(run, config, { columns: stored, oid: found });
+  }
+  const faults = await compareTable(run, config, { columns: stored, oid: found });
   if (faults.length > 0) {
     throw new SinkFault(
       "TABLE_MISMATCH",
@@ -95,6 +99,23 @@ async function createTable(
   }
 }
 
+/** Adds the columns that are missing, without NOT NULL: rows that are there have no value for them. */
+async function addColumns(
+  run: Run,
+  config: PostgresSink,
+  { columns, oid }: { columns: readonly Column[]; oid: string },
+): Promise<void> {
+  const existing = new Set((await run(COLUMNS, [oid])).map((column) => column.name));
+  const missing = columns.filter(
+    ({ name }) => !existing.has(name) && !config.primaryKey.includes(name),
+  );
+  if (missing.length === 0) return;
+  const lines = missing.map(
+    ({ name, sqlType }) => `ADD COLUMN IF NOT EXISTS ${quoteIdentifier(name)} ${sqlType}`,
+  );
+  await run(`ALTER TABLE ${tableOf(config)} ${lines.join(", ")}`);
+}
+
 async function compareTable(
   run: Run,
   config: PostgresSink,
@@ -131,8 +152,8 @@ async function compareKey(run: Run, config: PostgresSink, oid: string): Promise<
   const wanted = JSON.stringify([...config.primaryKey].sort());
   const keys = await run(UNIQUE_KEYS, [oid]);
   const sorted = (text: unknown) => JSON.stringify((JSON.parse(String(text)) as string[]).sort());
-  const isUpsert = config.mode === PostgresSink_Mode.UPSERT;
-  const fits = keys.some((key) => (isUpsert || key.is_primary) && sorted(key.columns) === wanted);
+  const isAppend = config.mode <= PostgresSink_Mode.APPEND;
+  const fits = keys.some((key) => (!isAppend || key.is_primary) && sorted(key.columns) === wanted);
   if (fits) return [];
   const primary = keys.find((key) => key.is_primary);
   const actual = primary

@@ -8,11 +8,12 @@ import type { RequestOutcome, SinkRequest } from "../sink.ts";
 import { retryRequest } from "../sink-fault.ts";
 import type { Column } from "./columns.ts";
 import { DIVISION_BY_ZERO, Fenced, type Statement } from "./copy-query.ts";
+import { DELIVERY, REPLAY } from "./cursor-statements.ts";
 import { type KeptBadRow, readState } from "./cursor-table.ts";
 import { type BadRow, type EncodedRows, encodeRows } from "./encode.ts";
 import { isDataError, sqlStateOf } from "./fault.ts";
 import { storeGoodRows, TooManyBadRows } from "./good-rows.ts";
-import { DELIVERY, REPLAY, type SinkStatements } from "./statements.ts";
+import type { SinkStatements } from "./statements.ts";
 import type { Run, Target } from "./target.ts";
 
 /** What is written, and by whom. */

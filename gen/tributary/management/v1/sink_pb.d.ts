@@ -460,7 +460,8 @@ export declare type PostgresSink = Message<"tributary.management.v1.PostgresSink
   table: string;
 
   /**
-   * Names of the columns of the primary key; needed for UPSERT.
+   * Names of the columns of the primary key; needed for UPSERT, settled by the stream for
+   * CHANGE_DATA_CAPTURE.
    *
    * @generated from field: repeated string primary_key = 4;
    */
@@ -479,6 +480,22 @@ export declare type PostgresSink = Message<"tributary.management.v1.PostgresSink
    * @generated from field: tributary.management.v1.MetadataColumns metadata_columns = 6;
    */
   metadataColumns?: MetadataColumns | undefined;
+
+  /**
+   * Whether a field that is new in the schema becomes a new column (nullable) of an existing table.
+   * If not, the sink waits in ERROR until the column is there.
+   *
+   * @generated from field: bool add_columns = 7;
+   */
+  addColumns: boolean;
+
+  /**
+   * Certificates in PEM that the server's must lead to, for `sslmode=verify-full`; empty means those
+   * that are generally trusted.
+   *
+   * @generated from field: string certificate_authority = 8;
+   */
+  certificateAuthority: string;
 };
 
 /**
@@ -513,6 +530,16 @@ export enum PostgresSink_Mode {
    * @generated from enum value: UPSERT = 2;
    */
   UPSERT = 2,
+
+  /**
+   * The table holds the newest row of each key and none that was deleted, also when records come
+   * late, in any order or twice. The schema of the stream must say `change_data_capture`, whose
+   * primary key is that of the table; the delete field is no column. Deletions are remembered for
+   * the retention age of the stream, so an older record cannot bring a row back.
+   *
+   * @generated from enum value: CHANGE_DATA_CAPTURE = 3;
+   */
+  CHANGE_DATA_CAPTURE = 3,
 }
 
 /**

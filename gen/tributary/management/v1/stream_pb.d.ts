@@ -212,6 +212,13 @@ export declare type Schema = Message<"tributary.management.v1.Schema"> & {
    * @generated from field: tributary.management.v1.Schema.Preset preset = 2;
    */
   preset: Schema_Preset;
+
+  /**
+   * For records that are changes of rows elsewhere; not set: each record stands for itself.
+   *
+   * @generated from field: tributary.management.v1.ChangeDataCapture change_data_capture = 3;
+   */
+  changeDataCapture?: ChangeDataCapture | undefined;
 };
 
 /**
@@ -247,6 +254,43 @@ export enum Schema_Preset {
  * Describes the enum tributary.management.v1.Schema.Preset.
  */
 export declare const Schema_PresetSchema: GenEnum<Schema_Preset>;
+
+/**
+ * Records are changes of rows: of all records with one primary key only the newest counts, and none
+ * when it is a deletion. Records may come late, in any order, and more than once.
+ *
+ * @generated from message tributary.management.v1.ChangeDataCapture
+ */
+export declare type ChangeDataCapture = Message<"tributary.management.v1.ChangeDataCapture"> & {
+  /**
+   * Names of the fields that tell rows apart, 1 to 8, by the rules of key fields. The stream's key
+   * fields must be the same ones, and are when they are left empty.
+   *
+   * @generated from field: repeated string primary_key = 1;
+   */
+  primaryKey: string[];
+
+  /**
+   * Name of the field that grows with every change of a row: a LONG, DECIMAL, DOUBLE, TIMESTAMP or DATE
+   * that may not be null. A record counts only when its value is greater than that of all before it.
+   *
+   * @generated from field: string order_field = 2;
+   */
+  orderField: string;
+
+  /**
+   * Name of the BOOLEAN field that is true in a deletion. Empty: nothing is ever deleted.
+   *
+   * @generated from field: string delete_field = 3;
+   */
+  deleteField: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ChangeDataCapture.
+ * Use `create(ChangeDataCaptureSchema)` to create a new message.
+ */
+export declare const ChangeDataCaptureSchema: GenMessage<ChangeDataCapture>;
 
 /**
  * A field of a record, or the element of an array or map.
