@@ -7,12 +7,19 @@ import type {
   RefundRequest,
   UsageService,
 } from "#gen/tributary/management/v1/usage_service_pb.js";
-import { failFields, notFound } from "../core/errors.ts";
+import { failFields, notFound, reasonOf } from "../core/errors.ts";
 import { streamOf } from "../core/names.ts";
 import { readPageRequest } from "../core/page-token.ts";
 import { principalKey } from "../core/principal.ts";
-import type { Database } from "../db/client.ts";
-import { type DayRange, findAccount, putBalancePolicy, readBalance, readUsage } from "./account.ts";
+import type { Database, Queries } from "../db/client.ts";
+import {
+  type Account,
+  type DayRange,
+  findAccount,
+  putBalancePolicy,
+  readBalance,
+  readUsage,
+} from "./account.ts";
 import { addEntry, findEntry, listEntries, priceRefund } from "./ledger.ts";
 
 /** What the service needs. */
@@ -30,21 +37,20 @@ const DAYS_MAX = 367;
 export function createUsageService(options: UsageServiceOptions): ServiceImpl<typeof UsageService> {
   const { database, now } = options;
   return {
-    // Accounts outlive their projects, and the scope of a project that is gone is empty.
     getUsage: (request) => {
       const range = rangeOf(request, now());
-      return database.acrossProjects(async (queries) =>
-        readUsage(queries, await findAccount(queries, request.name), range),
+      return inAccount(database, request.name, (queries, account) =>
+        readUsage(queries, account, range),
       );
     },
     getBalance: ({ name }) =>
-      database.acrossProjects(async (queries) => ({
-        balance: await readBalance(queries, await findAccount(queries, name)),
+      inAccount(database, name, async (queries, account) => ({
+        balance: await readBalance(queries, account),
       })),
     listLedger: (request) => {
       const page = readPageRequest(`ledger of ${request.project}`, request);
-      return database.acrossProjects(async (queries) =>
-        listEntries(queries, await findAccount(queries, request.project), page),
+      return inAccount(database, request.project, (queries, account) =>
+        listEntries(queries, account, page),
       );
     },
     addCredit: async (request, context) => ({ entry: await addCredit(options, request, context) }),
@@ -58,15 +64,32 @@ export function createUsageService(options: UsageServiceOptions): ServiceImpl<ty
   };
 }
 
+/**
+ * Works on an account in the scope of its project. One whose project is gone lies in no scope but the
+ * installation's: only an operator's call gets this far with its name.
+ */
+async function inAccount<T>(
+  database: Database,
+  name: string,
+  work: (queries: Queries, account: Account) => Promise<T>,
+): Promise<T> {
+  const find = async (queries: Queries) => work(queries, await findAccount(queries, name));
+  try {
+    return await database.inProject(name, find);
+  } catch (error) {
+    if (reasonOf(error) !== "RESOURCE_NOT_FOUND") throw error;
+    return await database.acrossProjects(find);
+  }
+}
+
 async function addCredit(
   { database, now, makeUid }: UsageServiceOptions,
   { project, amountMicros, note, requestId }: AddCreditRequest,
   context: HandlerContext,
 ) {
   if (streamOf(project)) throw notFound(project);
-  return await database.inProject(project, async (queries) => {
-    const account = await findAccount(queries, project);
-    return await addEntry(queries, account, {
+  return await inAccount(database, project, (queries, account) =>
+    addEntry(queries, account, {
       uid: makeUid(),
       kind: LedgerEntry_Kind.CREDIT,
       amountMicros,
@@ -76,8 +99,8 @@ async function addCredit(
       principalId: callerId(context),
       requestId,
       createTimeMs: now(),
-    });
-  });
+    }),
+  );
 }
 
 async function refund(
@@ -87,8 +110,7 @@ async function refund(
 ) {
   dayNumber("day", day);
   if (!streamOf(stream)) throw notFound(stream);
-  return await database.inProject(stream, async (queries) => {
-    const account = await findAccount(queries, stream);
+  return await inAccount(database, stream, async (queries, account) => {
     const earlier = await findEntry(queries, account, requestId);
     if (earlier) return earlier;
     return await addEntry(queries, account, {
