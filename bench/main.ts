@@ -5,8 +5,9 @@ import { benchDelivery } from "./delivery.ts";
 import { benchPush } from "./push.ts";
 import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
+import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery> [options]
+const USAGE = `npm run bench -- <push | delivery | token> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
   --only regexp   only measurements whose name matches
@@ -18,6 +19,7 @@ const USAGE = `npm run bench -- <push | delivery> [options]
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report>>> = {
   push: benchPush,
   delivery: benchDelivery,
+  token: benchToken,
 };
 
 const { values, positionals } = parseArgs({

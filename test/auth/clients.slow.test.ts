@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuthServer, startAuthServer } from "./support/auth-server.ts";
+import { makeClientKey } from "./support/keys.ts";
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 240_000;
@@ -63,6 +64,136 @@ test("F18: Python authlib gets, introspects and revokes tokens", {
     client_secret_post: expected,
     wrong: "invalid_client",
   });
+});
+
+const authlibKeyProgram = `
+import json, sys, time
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+url, issuer, pem = sys.argv[1:]
+answer = []
+for audience in [issuer, url]:
+    claims = {"exp": int(time.time()) + 120}
+    session = OAuth2Session("app", pem, token_endpoint_auth_method="private_key_jwt")
+    session.register_client_auth_method(
+        PrivateKeyJWT(audience, claims=claims, headers={"kid": "python"}, alg="RS256"))
+    token = session.fetch_token(url, grant_type="client_credentials")
+    answer.append([token["token_type"], token["expires_in"]])
+print(json.dumps(answer))
+`;
+
+test("check 22: Python authlib gets tokens with private_key_jwt, for both audiences", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const target = join(folder, "python-key");
+  const packages = ["authlib==1.6.5", "requests==2.32.5", "cryptography"];
+  await run("python3", ["-m", "pip", "install", "--quiet", "--target", target, ...packages]);
+  const { jwk, privateKey } = makeClientKey("RS256", "python");
+  server.definitions.putApplication({ clientId: "app", project: "demo", publicKeys: [jwk] });
+  const program = join(folder, "authlib_key_client.py");
+  await writeFile(program, authlibKeyProgram);
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const { stdout } = await run(
+    "python3",
+    [program, `${server.url}/oauth2/token`, server.url, pem],
+    { env: { ...process.env, PYTHONPATH: target, AUTHLIB_INSECURE_TRANSPORT: "1" } },
+  );
+  expect(JSON.parse(stdout)).toEqual([
+    ["Bearer", 900],
+    ["Bearer", 900],
+  ]);
+});
+
+const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion><groupId>example</groupId><artifactId>example</artifactId>
+<version>1</version><dependencies><dependency><groupId>com.nimbusds</groupId>
+<artifactId>oauth2-oidc-sdk</artifactId><version>11.20.1</version></dependency></dependencies>
+</project>
+`;
+
+const nimbusProgram = `
+import com.nimbusds.jose.*;
+import com.nimbusds.jose.jwk.*;
+import com.nimbusds.jose.proc.*;
+import com.nimbusds.jose.jwk.source.*;
+import com.nimbusds.jwt.*;
+import com.nimbusds.jwt.proc.*;
+import com.nimbusds.oauth2.sdk.*;
+import com.nimbusds.oauth2.sdk.as.*;
+import com.nimbusds.oauth2.sdk.auth.*;
+import com.nimbusds.oauth2.sdk.dpop.*;
+import com.nimbusds.oauth2.sdk.http.*;
+import com.nimbusds.oauth2.sdk.id.*;
+import java.net.*;
+import java.util.*;
+
+public class Client {
+  public static void main(String[] args) throws Exception {
+    var issuer = new Issuer(args[0]);
+    var metadata = AuthorizationServerMetadata.resolve(issuer);
+    var token = metadata.getTokenEndpointURI();
+    var id = new ClientID("app");
+    var secret = new com.nimbusds.oauth2.sdk.auth.Secret(args[1]);
+    var key = ECKey.parse(args[2]);
+    var ways = List.of(new ClientSecretBasic(id, secret), new ClientSecretPost(id, secret),
+        new PrivateKeyJWT(id, token, JWSAlgorithm.ES256, key.toECPrivateKey(), key.getKeyID(), null));
+    for (var way : ways) {
+      var request = new TokenRequest(token, way, new ClientCredentialsGrant(),
+          new Scope("api:use-streams-read"));
+      var answer = TokenResponse.parse(request.toHTTPRequest().send());
+      var found = answer.toSuccessResponse().getTokens().getAccessToken();
+      check(found.getValue(), metadata, issuer);
+      var asked = TokenIntrospectionResponse.parse(
+          new TokenIntrospectionRequest(metadata.getIntrospectionEndpointURI(),
+              new ClientSecretBasic(id, secret), found).toHTTPRequest().send());
+      System.out.println(way.getMethod() + " " + found.getType() + " " + found.getLifetime()
+          + " " + found.getScope() + " " + asked.toSuccessResponse().isActive());
+    }
+    var wrong = TokenResponse.parse(new TokenRequest(token,
+        new ClientSecretBasic(id, new com.nimbusds.oauth2.sdk.auth.Secret("wrong")),
+        new ClientCredentialsGrant(), null).toHTTPRequest().send());
+    System.out.println(wrong.toErrorResponse().getErrorObject().getCode());
+    var bound = new TokenRequest(token, new ClientSecretBasic(id, secret),
+        new ClientCredentialsGrant(), null).toHTTPRequest();
+    bound.setDPoP(new DefaultDPoPProofFactory(key, JWSAlgorithm.ES256).createDPoPJWT("POST", token));
+    var tokens = TokenResponse.parse(bound.send()).toSuccessResponse().getTokens();
+    System.out.println(tokens.getAccessToken().getType() + " " + (tokens.getDPoPAccessToken() != null));
+  }
+
+  static void check(String text, AuthorizationServerMetadata metadata, Issuer issuer)
+      throws Exception {
+    var processor = new DefaultJWTProcessor<SecurityContext>();
+    processor.setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(new JOSEObjectType("at+jwt")));
+    processor.setJWSKeySelector(new JWSVerificationKeySelector<>(JWSAlgorithm.ES256,
+        JWKSourceBuilder.create(metadata.getJWKSetURI().toURL()).build()));
+    processor.setJWTClaimsSetVerifier(new DefaultJWTClaimsVerifier<>(issuer.getValue(),
+        new JWTClaimsSet.Builder().issuer(issuer.getValue()).build(),
+        Set.of("sub", "client_id", "iat", "exp", "jti", "scope")));
+    processor.process(text, null);
+  }
+}
+`;
+
+test("check 17, check 21 to 23: Nimbus reads the metadata, gets tokens every way, and checks them", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const java = join(folder, "java");
+  await mkdir(java);
+  await writeFile(join(java, "pom.xml"), pom);
+  await writeFile(join(java, "Client.java"), nimbusProgram);
+  const copy = ["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"];
+  await run("mvn", copy, { cwd: java });
+  const { jwk, privateKey } = makeClientKey("ES256", "java");
+  server.definitions.putApplication({ clientId: "app", project: "demo", publicKeys: [jwk] });
+  const key = JSON.stringify({ ...privateKey.export({ format: "jwk" }), kid: "java" });
+  const words = ["-cp", join(java, "jars", "*"), join(java, "Client.java")];
+  const { stdout } = await run("java", [...words, server.url, "secret of app", key]);
+  const ways = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+  expect(stdout.trim().split("\n")).toEqual([
+    ...ways.map((way) => `${way} Bearer 900 api:use-streams-read true`),
+    "invalid_client",
+    "DPoP true",
+  ]);
 });
 
 const goProgram = `package main

@@ -17,6 +17,7 @@ const [variables, curl, psql] = shellBlocks(readme, "Push a first record") as [
 ];
 const [manage] = shellBlocks(readme, "Manage") as [string];
 const [source] = shellBlocks(readme, "Sources") as [string];
+const [makeToken = ""] = shellBlocks(readme, "Tokens");
 
 let server: TestServer;
 let folder: string;
@@ -104,8 +105,22 @@ test("S18: the commands of Sources make a source that takes a record, with the a
   expect(withoutPlace(shown)).toBe('{"accepted":"1","firstPlace":"…"}');
 });
 
+test("the command of Tokens makes a token that pushes", async () => {
+  const [made = ""] = await runBlocks([variables, curl, makeToken], folder);
+  const { secret } = JSON.parse(made) as { secret: string };
+  const answer = await fetch(`${server.url}/v1/projects/demo/streams/sensors/records`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      value: { sensor_id: "bar5", temperature: 1, created_at: "2026-01-01T00:00:00Z" },
+    }),
+  });
+  expect(answer.status, await answer.clone().text()).toBe(200);
+});
+
 test("every shell block of the README is run by a test, or starts something that runs for ever", () => {
   const all = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((block) => block[1] ?? "");
-  const others = all.filter((block) => ![variables, curl, psql, manage, source].includes(block));
+  const shown = [variables, curl, psql, manage, source, makeToken];
+  const others = all.filter((block) => !shown.includes(block));
   for (const block of others) expect(block).toMatch(/npm (start|test)/);
 });
