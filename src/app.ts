@@ -3,6 +3,7 @@ import { type Closers, createClosers } from "./app/closers.ts";
 import { openAccess, openAudit, openCatalog } from "./app/control-plane.ts";
 import { openDelivery } from "./app/data-plane.ts";
 import { type Foundations, openFoundations, type StartOptions } from "./app/foundations.ts";
+import { offerSetupToken, openPeople } from "./app/people.ts";
 import { createPhases } from "./app/phases.ts";
 import { openPort } from "./app/port.ts";
 import { packageVersion } from "./app/version.ts";
@@ -43,14 +44,19 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const catalog = openCatalog(foundations, delivery, closers);
   const audit = openAudit(foundations, closers);
   let url = config.PUBLIC_URL ?? "";
-  const auth = await time("access", () => openAccess(foundations, () => url, closers));
+  const publicUrl = () => url;
+  const access = await time("access", () => openAccess(foundations, publicUrl, closers));
+  const { auth } = access;
+  const people = openPeople(foundations, { ...access, catalog, publicUrl });
   const port = await time("port", () =>
-    openPort({ foundations, catalog, auth, audit, publicUrl: () => url }, closers),
+    openPort({ foundations, catalog, auth, audit, people, publicUrl }, closers),
   );
   closers.add("port", () => port.drain(DRAIN_MS));
   url ||= localUrl(foundations, port.port);
   const demo = await time("demo", () => openDemo(foundations, catalog, url));
-  return { url, facts: describeNode(foundations, url, demo), close: closers.close };
+  const setupToken = await offerSetupToken(foundations, people);
+  const facts = { ...describeNode(foundations, url, demo), setupToken };
+  return { url, facts, close: closers.close };
 }
 
 function localUrl({ config }: Foundations, port: number): string {

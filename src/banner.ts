@@ -10,6 +10,8 @@ export interface BannerFacts {
   readonly database: string;
   /** Set when an OK to a push would not survive a power cut. */
   readonly durabilityWarning: string;
+  /** What the first person needs to sign up; undefined when nobody needs it. */
+  readonly setupToken?: string | undefined;
   readonly demo?: {
     readonly project: string;
     readonly stream: string;
@@ -33,6 +35,13 @@ export function formatBanner(facts: BannerFacts): string {
     row("database", facts.database),
   ];
   if (facts.durabilityWarning) lines.push(row("WARNING", facts.durabilityWarning));
+  if (facts.setupToken)
+    lines.push(
+      row(
+        "set-up",
+        `${facts.setupToken}   (the first person needs it to sign up; also in setup.token)`,
+      ),
+    );
   if (facts.demo) lines.push("", ...demoLines(facts.demo));
   lines.push("", `ready in ${facts.seconds.toFixed(1)} s   (Ctrl-C ends it; the data stays)`);
   return `${lines.join("\n")}\n`;

@@ -17,6 +17,7 @@ import type { Closers } from "./closers.ts";
 import { createCountedLog } from "./counted-log.ts";
 import type { Foundations } from "./foundations.ts";
 import { createHeldView } from "./held-view.ts";
+import { openSessions, type SessionParts } from "./people.ts";
 import { tokenRate } from "./rates.ts";
 import { OWN_SERVICES } from "./services.ts";
 
@@ -80,10 +81,13 @@ export function openAudit({ database, logger }: Foundations, closers: Closers): 
 
 /** Tokens and access control. `publicUrl` is asked for when a token is issued or checked. */
 export async function openAccess(
-  { database, snapshot, masterKey, logger, config }: Foundations,
+  foundations: Foundations,
   publicUrl: () => string,
   closers: Closers,
-): Promise<Auth> {
+): Promise<SessionParts & { readonly auth: Auth }> {
+  let opened: Auth | undefined;
+  const parts = openSessions(foundations, () => opened!, closers);
+  const { database, snapshot, masterKey, logger, config } = foundations;
   const uses = createUseNotes({
     save: (clientId, time) =>
       database.acrossProjects((queries) => noteApplicationUse(queries, clientId, time)),
@@ -98,7 +102,7 @@ export async function openAccess(
   const { refresh } = snapshot;
   const tokens = tokenRate(config);
   const issuerPath = new URL(config.PUBLIC_URL ?? "http://localhost").pathname.replace(/\/$/, "");
-  const auth = await openAuth({
+  opened = await openAuth({
     database,
     masterKey,
     definitions: snapshot,
@@ -108,11 +112,13 @@ export async function openAccess(
     rules: accessRules(OWN_SERVICES),
     rotateAfterMs: (config.TRIBUTARY_SIGNING_KEY_DAYS || Number.POSITIVE_INFINITY) * DAY_MS,
     verifiers: {
+      session: parts.sessions.verifier,
       token: createOpaqueTokens({ definitions: snapshot, refresh, onUsed: tokenUses.note }),
     },
+    cookie: parts.cookie,
     onIssued: ({ clientId }) => uses.note(clientId),
     ...(tokens && { tokenWaitOf: (clientId: string) => tokens.take(clientId).waitMs }),
   });
-  closers.add("access", auth.close);
-  return auth;
+  closers.add("access", opened.close);
+  return { ...parts, auth: opened };
 }

@@ -2,6 +2,7 @@
 
 import { AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
+import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
@@ -29,6 +30,8 @@ import { createTokenService } from "../catalog/token-service.ts";
 import type { Principal } from "../core/principal.ts";
 import { createPushLane } from "../ingest/push-lane.ts";
 import { createPushService } from "../ingest/push-service.ts";
+import { createAccountService } from "../people/account-service.ts";
+import type { People } from "../people/people.ts";
 import { createRecordService } from "../records/record-service.ts";
 import { createAddressRates } from "../server/address-rates.ts";
 import { sendError } from "../server/answer.ts";
@@ -53,6 +56,7 @@ export interface PortParts {
   /** Address of the installation, once it is known. */
   readonly publicUrl: () => string;
   readonly audit: AuditLog;
+  readonly people: People;
 }
 
 /** Opens the port. */
@@ -91,7 +95,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
 }
 
 function managementServices(
-  { foundations, catalog, auth, publicUrl }: PortParts,
+  { foundations, catalog, auth, people, publicUrl }: PortParts,
   { desk, openCalls }: WayIn,
 ): Registration[] {
   const { snapshot, bus } = foundations;
@@ -115,6 +119,7 @@ function managementServices(
     (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(TokenService, createTokenService(catalog)),
     (router) => router.service(AuditService, createAuditService(foundations)),
+    (router) => router.service(AccountService, createAccountService(people)),
     (router) => router.service(OAuth2Service, auth.service),
     (router) => router.service(RecordService, records),
   ];

@@ -1,5 +1,6 @@
 /** The services of our own protos. */
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
+import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
@@ -16,6 +17,7 @@ import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
 /** All of them; each rpc declares its access rule. */
 export const OWN_SERVICES = [
   AccessService,
+  AccountService,
   ApplicationService,
   InstallationService,
   AuditService,

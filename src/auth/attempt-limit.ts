@@ -11,6 +11,8 @@ export interface AttemptLimit {
   waitMs(clientId: string, address: string): number;
   /** Counts a wrong secret. */
   countFailure(clientId: string, address: string): void;
+  /** Takes one count back: for tries that are counted before they are made. */
+  forgive(clientId: string, address: string): void;
 }
 
 /** The limits, for tests. */
@@ -66,6 +68,12 @@ export function createAttemptLimit(options: AttemptLimitOptions = {}): AttemptLi
       const origin = originOf(address);
       count(clients, pairKey(clientId, origin));
       count(addresses, origin);
+    },
+    forgive(clientId, address) {
+      const origin = originOf(address);
+      for (const counter of [clients.get(pairKey(clientId, origin)), addresses.get(origin)]) {
+        if (counter && counter.failures > 0) counter.failures--;
+      }
     },
   };
 }

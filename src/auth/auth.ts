@@ -12,12 +12,15 @@ import { type Authenticator, createAuthenticator } from "./authenticate.ts";
 import { createClientAuthenticator } from "./authenticate-client.ts";
 import { type Authorizer, createAuthorizer } from "./authorize.ts";
 import type { ProvenCall } from "./bound-token.ts";
+import { tokenMissing } from "./challenge.ts";
 import { createAssertionCheck } from "./client-assertion.ts";
 import type { CredentialVerifiers } from "./credential-verifier.ts";
+import { checkCsrf } from "./csrf.ts";
 import { createTokenIssuer, type IssueToken } from "./issue-token.ts";
 import { createOAuth2Service } from "./oauth2-service.ts";
 import { createRevocationStore } from "./revocation-store.ts";
-import { openRevocations } from "./revocations.ts";
+import { openRevocations, type Revocations } from "./revocations.ts";
+import { createSessionCookie, type SessionCookie } from "./session-cookie.ts";
 import { createSigningKeyStore } from "./signing-key-store.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 import { createTokenDesk, type TokenDesk } from "./token-desk.ts";
@@ -38,6 +41,8 @@ export interface AuthOptions {
   readonly logger: Logger;
   /** For credentials other than access tokens. */
   readonly verifiers?: CredentialVerifiers;
+  /** Where sessions of people are; by default a cookie for plain http. */
+  readonly cookie?: SessionCookie;
   /** From `accessRules`, for `authorizer.authorizeCall`. */
   readonly rules?: AccessRules;
   /** Milliseconds that a client must wait for its next token; 0 when it may have one now. */
@@ -54,8 +59,9 @@ export interface AuthOptions {
 /** Access control in the form in which the rpc server asks for it. */
 export interface AuthGate extends Pick<Authorizer, "authorizeOperation" | "authorizeCall"> {
   /**
-   * As `Authenticator.authenticate`, without waiting for a token that was verified before. A token
-   * that is bound to a key is refused without `target`.
+   * As `Authenticator.authenticate`, without waiting for a credential that was verified before. An
+   * Authorization header wins over a cookie; a cookie alone is not enough for a call that is no read
+   * (CSRF_REFUSED). A token that is bound to a key is refused without `target`.
    */
   authenticate(headers: Pick<Headers, "get">, target?: CallTarget): Principal | Promise<Principal>;
 }
@@ -65,6 +71,8 @@ export interface CallTarget {
   readonly method: string;
   /** Path and query. */
   readonly url: string;
+  /** Whether it changes nothing; false when it is left out. */
+  readonly isRead?: boolean;
 }
 
 /** All of it, open. */
@@ -75,6 +83,7 @@ export interface Auth {
   readonly routes: readonly OAuth2Route[];
   readonly service: ServiceImpl<typeof OAuth2Service>;
   readonly keys: SigningKeys;
+  readonly revocations: Revocations;
   readonly issueToken: IssueToken;
   readonly desk: TokenDesk;
   /** Stops reading keys and revocations; may be called again. */
@@ -120,8 +129,10 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     ...(verifiers && { verifiers }),
   });
   const shared = { issueToken, desk, keys, issuer };
+  const cookie = options.cookie ?? createSessionCookie({ isSecure: false });
   return {
-    gate: createGate({ authenticator, authorizer, issuer }),
+    gate: createGate({ authenticator, authorizer, issuer, cookie }),
+    revocations,
     authenticator,
     authorizer,
     routes: createOAuth2Routes({ ...shared, ...(issuerPath !== undefined && { issuerPath }) }),
@@ -141,21 +152,32 @@ function createGate({
   authenticator,
   authorizer,
   issuer,
-}: Pick<Auth, "authenticator" | "authorizer"> & Pick<AuthOptions, "issuer">): AuthGate {
+  cookie,
+}: Pick<Auth, "authenticator" | "authorizer"> &
+  Pick<AuthOptions, "issuer"> & { readonly cookie: SessionCookie }): AuthGate {
   const provenOf = (proof: string | null, { method, url }: CallTarget): ProvenCall => ({
     // A header that came twice arrives joined, and is no proof.
     proofs: proof === null ? [] : [proof],
     method,
     url: `${issuer().replace(/\/$/, "")}${url}`,
   });
+  const authenticateSession = (headers: Pick<Headers, "get">, target?: CallTarget) => {
+    const session = cookie.read(headers.get("cookie"));
+    if (session === undefined) throw tokenMissing();
+    if (!target?.isRead) checkCsrf(headers, session);
+    return (
+      authenticator.recallSession(session) ??
+      authenticator.authenticate({ authorization: [], session })
+    );
+  };
   return {
     authenticate(headers, target) {
       const value = headers.get("authorization");
-      const authorization = value === null ? [] : [value];
+      if (value === null) return authenticateSession(headers, target);
       return (
-        (value === null ? undefined : authenticator.recall(value)) ??
+        authenticator.recall(value) ??
         authenticator.authenticate({
-          authorization,
+          authorization: [value],
           ...(target && { proven: provenOf(headers.get("dpop"), target) }),
         })
       );

@@ -94,6 +94,10 @@ export function createAuthorizer({ definitions, rules }: AuthorizerOptions): Aut
       if (!rule) throw new Error(`no access rule for ${method.parent.typeName}/${method.name}`);
       if (rule.operation === AccessRule_Operation.PUBLIC) return;
       if (!principal) throw tokenMissing();
+      if (rule.people && principal.kind === "person" && principal.boundTo === undefined) {
+        checkOperation(definitions, principal, rule.operation);
+        return;
+      }
       const name = rule.resource === "" ? "" : readField(method.input, message, rule.resource);
       authorizeRule(principal, rule, name);
     },

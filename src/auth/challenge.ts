@@ -15,7 +15,7 @@ export function insufficientScopeChallenge(scope: string): string {
 
 /** No credentials at all: a bare challenge, without an error code. */
 export function tokenMissing(): ConnectError {
-  return fail("TOKEN_MISSING", "send an access token: Authorization: Bearer …", {
+  return fail("TOKEN_MISSING", "sign in, or send an access token: Authorization: Bearer …", {
     headers: { "WWW-Authenticate": BEARER },
   });
 }

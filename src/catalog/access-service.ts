@@ -1,10 +1,12 @@
 /** AccessService. */
 import type { ServiceImpl } from "@connectrpc/connect";
+import { AccessRule_Role } from "#gen/tributary/access/v1/access_pb.js";
 import type {
   AccessService,
   CreateGrantRequest,
   DeleteGrantRequest,
   ListGrantsRequest,
+  LookupPrincipalRequest,
 } from "#gen/tributary/management/v1/access_service_pb.js";
 import type { Grant } from "#gen/tributary/management/v1/grant_pb.js";
 import { fail, failFields, notFound } from "../core/errors.ts";
@@ -19,12 +21,19 @@ import {
   findGrant,
   findRole,
   grantFromRow,
-  isClientOf,
   listGrants,
   lockOwners,
   putGrant,
 } from "./grant-store.ts";
+import { listMembers } from "./members.ts";
 import { cursorOf } from "./newest-first.ts";
+import {
+  candidateFrom,
+  describePrincipals,
+  findClient,
+  findPersonAs,
+  NOBODY,
+} from "./principal-store.ts";
 import { findProject } from "./project-store.ts";
 import { findStream } from "./stream-store.ts";
 
@@ -39,6 +48,8 @@ export function createAccessService(catalog: Catalog): ServiceImpl<typeof Access
       await remove(catalog, request);
       return {};
     },
+    lookupPrincipal: (request) => lookup(catalog, request),
+    listMembers: (request) => listMembers(catalog, request),
   };
 }
 
@@ -59,39 +70,69 @@ async function create(
   { parent, grant }: CreateGrantRequest,
   caller: Principal,
 ): Promise<Grant> {
-  const { clientId = "", role = 0 } = grant ?? {};
+  const { clientId = "", email = "", role = 0 } = grant ?? {};
+  if ((clientId === "") === (email === "")) {
+    const description = "give either client_id or email";
+    throw failFields([{ field: clientId === "" ? "grant.client_id" : "grant.email", description }]);
+  }
   if (role < 1 || role > 3) {
     throw failFields([{ field: "grant.role", description: "must be VIEWER, EDITOR or OWNER" }]);
   }
-  const row = await catalog.database.inProject(parent, async (queries) => {
+  // A project's scope shows its members only, and no role on the installation.
+  const { person, isOperator } = await catalog.database.acrossProjects(async (queries) => ({
+    person: email === "" ? undefined : await findPersonAs(queries, email),
+    isOperator: (await findRole(queries, "", caller.id)) === AccessRule_Role.OPERATOR,
+  }));
+  const made = await catalog.database.inProject(parent, async (queries) => {
     const resource = await findResource(queries, parent);
     await lockOwners(queries, resource.projectUid);
-    await checkGranter(queries, { caller, parent, role });
-    if (!(await isClientOf(queries, resource.projectUid, clientId))) {
-      throw notFound(`the application with client id ${clientId}`);
-    }
+    if (!isOperator) await checkGranter(queries, { caller, parent, role });
+    const found = person ?? (await findClient(queries, resource.projectUid, clientId));
+    if (!found) throw unknownPrincipal(clientId || email);
     const stored = await putGrant(queries, {
       ...resource,
       uid: catalog.makeUid(),
       resource: parent,
-      principalId: clientId,
+      principalId: found.principalId,
       role,
       version: 1,
       createTime: new Date(catalog.now()),
     });
     await checkOwners(queries, resource.projectUid);
-    return stored;
+    return grantFromRow(stored, found);
   });
   await catalog.refresh();
-  return grantFromRow(row);
+  return made;
 }
 
-/** Nobody gives more than they have; what they have on the project and installation counts as well. */
+/** Alike for an application of another project and for nobody at all. */
+function unknownPrincipal(query: string) {
+  const what = query.includes("@")
+    ? "the person with the e-mail address"
+    : "the application with client id";
+  return notFound(`${what} ${query}`);
+}
+
+async function lookup({ database }: Catalog, { parent, query }: LookupPrincipalRequest) {
+  const person = query.includes("@")
+    ? await database.acrossProjects((queries) => findPersonAs(queries, query))
+    : undefined;
+  return await database.inProject(parent, async (queries) => {
+    const { projectUid } = await findResource(queries, parent);
+    const found = person ?? (await findClient(queries, projectUid, query));
+    if (!found) throw unknownPrincipal(query);
+    const role = await findRole(queries, parent, found.principalId);
+    return { candidate: candidateFrom(found, role) };
+  });
+}
+
+/** Nobody gives more than they have; what they have on the project counts as well. */
 async function checkGranter(
   queries: Queries,
   { caller, parent, role }: { caller: Principal; parent: string; role: number },
 ): Promise<void> {
-  for (const resource of new Set([parent, projectOf(parent) ?? parent, ""])) {
+  if (caller.kind === "token" && caller.role >= role) return;
+  for (const resource of new Set([parent, projectOf(parent) ?? parent])) {
     if ((await findRole(queries, resource, caller.id)) >= role) return;
   }
   throw fail("ROLE_MISSING", `you may not give a role above your own on ${parent}`, {
@@ -101,12 +142,17 @@ async function checkGranter(
 
 async function list({ database }: Catalog, request: ListGrantsRequest) {
   const page = readPageRequest(`grants on ${request.parent}`, request);
-  const rows = await database.inProject(request.parent, async (queries) => {
+  return await database.inProject(request.parent, async (queries) => {
     await findResource(queries, request.parent);
-    return await listGrants(queries, request.parent, page);
+    const found = await listGrants(queries, request.parent, page);
+    const { rows: shown, nextPageToken } = makePage(page, found, cursorOf);
+    const who = await describePrincipals(
+      queries,
+      shown.map((row) => row.principalId),
+    );
+    const grants = shown.map((row) => grantFromRow(row, who.get(row.principalId) ?? NOBODY));
+    return { grants, nextPageToken };
   });
-  const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
-  return { grants: shown.map(grantFromRow), nextPageToken };
 }
 
 async function remove(catalog: Catalog, { name }: DeleteGrantRequest): Promise<void> {

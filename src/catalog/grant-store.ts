@@ -7,8 +7,9 @@ import { type Grant, GrantSchema } from "#gen/tributary/management/v1/grant_pb.j
 import { fail } from "../core/errors.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
-import { applications, grants, projects } from "../db/schema.ts";
+import { grants, projects } from "../db/schema.ts";
 import { newestFirst } from "./newest-first.ts";
+import type { PrincipalFields } from "./principal-store.ts";
 
 /** A row of `grants`. */
 export type GrantRow = typeof grants.$inferSelect;
@@ -17,10 +18,13 @@ export type GrantRow = typeof grants.$inferSelect;
 export type GrantValues = typeof grants.$inferInsert;
 
 /** The grant as callers see it. */
-export function grantFromRow(row: GrantRow): Grant {
+export function grantFromRow(row: GrantRow, who: PrincipalFields): Grant {
   return create(GrantSchema, {
     name: `${row.resource}/grants/${row.uid}`,
-    clientId: row.clientId ?? "",
+    clientId: who.clientId,
+    email: who.email,
+    person: who.person,
+    displayName: who.displayName,
     role: row.role,
     createTime: timestampFromDate(row.createTime),
   });
@@ -82,19 +86,6 @@ export async function deleteGrant(queries: Queries, uid: string): Promise<void> 
   await queries.delete(grants).where(eq(grants.uid, uid));
 }
 
-/** Whether an application of the project has this client id. */
-export async function isClientOf(
-  queries: Queries,
-  projectUid: string,
-  clientId: string,
-): Promise<boolean> {
-  const [row] = await queries
-    .select({ uid: applications.uid })
-    .from(applications)
-    .where(and(eq(applications.clientId, clientId), eq(applications.projectUid, projectUid)));
-  return row !== undefined;
-}
-
 /** Holds up other changes of the project's owners until the transaction ends. */
 export async function lockOwners(queries: Queries, projectUid: string): Promise<void> {
   await queries
@@ -121,5 +112,8 @@ export async function checkOwners(queries: Queries, projectUid: string): Promise
     )
     .limit(1);
   if (owner) return;
-  throw fail("LAST_OWNER", "the project would have no OWNER; give another application that role");
+  throw fail(
+    "LAST_OWNER",
+    "the project would have no OWNER; give another application or person that role",
+  );
 }

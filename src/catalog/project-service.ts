@@ -15,13 +15,13 @@ import { formatName } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
 import type { Principal } from "../core/principal.ts";
 import { type Catalog, callerOf, checkEtag, chooseId, insertNamed } from "./catalog.ts";
-import { findRole, putGrant } from "./grant-store.ts";
+import { findRole } from "./grant-store.ts";
 import { logsOfProject } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
+import { insertOwnedProject } from "./owned-project.ts";
 import {
   deleteProject,
   findProject,
-  insertProject,
   listProjects,
   lockProject,
   projectFromRow,
@@ -56,30 +56,12 @@ async function create(
 ): Promise<Project> {
   const { displayName = "", description = "" } = project ?? {};
   const id = chooseId("project_id", projectId, displayName);
-  const time = new Date(catalog.now());
-  const row = {
-    uid: catalog.makeUid(),
-    name: formatName("project", id),
-    displayName: displayName || id,
-    description,
-    version: 1,
-    createTime: time,
-    updateTime: time,
-  };
-  await insertNamed({ name: row.name, field: "project_id" }, () =>
-    catalog.database.inProject(row.name, async (queries) => {
-      await insertProject(queries, row);
-      await putGrant(queries, {
-        uid: catalog.makeUid(),
-        projectUid: row.uid,
-        streamUid: null,
-        resource: row.name,
-        principalId: caller.id,
-        role: AccessRule_Role.OWNER,
-        version: 1,
-        createTime: time,
-      });
-    }),
+  const name = formatName("project", id);
+  const given = { name, displayName: displayName || id, description };
+  const row = await insertNamed({ name, field: "project_id" }, () =>
+    catalog.database.inProject(name, (queries) =>
+      insertOwnedProject(queries, catalog, { ...given, ownerId: caller.id }),
+    ),
   );
   await catalog.refresh();
   return projectFromRow(row);
@@ -90,7 +72,7 @@ async function list({ database }: Catalog, request: ListProjectsRequest, caller:
   const rows = await database.acrossProjects(async (queries) => {
     const role = await findRole(queries, "", caller.id);
     const isOperator = role === AccessRule_Role.OPERATOR;
-    return await listProjects(queries, page, isOperator ? undefined : caller.id);
+    return await listProjects(queries, page, { caller, isOperator });
   });
   const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
   return { projects: shown.map(projectFromRow), nextPageToken };

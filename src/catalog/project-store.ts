@@ -1,9 +1,11 @@
 /** Projects in the database. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { eq, inArray, type SQL } from "drizzle-orm";
+import { and, eq, inArray, type SQL } from "drizzle-orm";
 import { type Project, ProjectSchema } from "#gen/tributary/management/v1/project_pb.js";
+import { projectOf } from "../core/names.ts";
 import type { PageRequest } from "../core/page-token.ts";
+import type { Principal } from "../core/principal.ts";
 import type { Queries } from "../db/client.ts";
 import { grants, projects } from "../db/schema.ts";
 import { etagOf } from "./catalog.ts";
@@ -40,17 +42,16 @@ export async function lockProject(queries: Queries, name: string): Promise<Proje
   return (await queries.select().from(projects).where(eq(projects.name, name)).for("update"))[0];
 }
 
-/** A page of all projects, or of those on which (or on a stream of which) a principal has a role. */
+/**
+ * A page of all projects without a viewer or for an operator, else of those on which (or on a stream of which) the caller
+ * has a role; never of others than the one that its credential is bound to.
+ */
 export async function listProjects(
   queries: Queries,
   page: PageRequest,
-  principalId: string | undefined,
+  viewer?: { readonly caller: Principal; readonly isOperator: boolean },
 ): Promise<ProjectRow[]> {
-  let condition: SQL | undefined;
-  if (principalId !== undefined) {
-    const granted = queries.select({ uid: grants.projectUid }).from(grants);
-    condition = inArray(projects.uid, granted.where(eq(grants.principalId, principalId)));
-  }
+  const condition = viewer && visibleTo(queries, viewer);
   const { where, orderBy, limit } = newestFirst(projects, page, condition);
   return await queries
     .select()
@@ -58,6 +59,19 @@ export async function listProjects(
     .where(where)
     .orderBy(...orderBy)
     .limit(limit);
+}
+
+function visibleTo(
+  queries: Queries,
+  { caller, isOperator }: { readonly caller: Principal; readonly isOperator: boolean },
+): SQL | undefined {
+  const { id, kind, boundTo } = caller;
+  const granted = queries.select({ uid: grants.projectUid }).from(grants);
+  const hasRole = inArray(projects.uid, granted.where(eq(grants.principalId, id)));
+  return and(
+    isOperator || kind === "token" ? undefined : hasRole,
+    boundTo === undefined ? undefined : eq(projects.name, projectOf(boundTo) ?? ""),
+  );
 }
 
 /** Changes a row; `version` must grow for the data plane to see it. */

@@ -46,10 +46,16 @@ export const REASONS = {
   /** A source's signature is missing, wrong, or of another time. */
   SIGNATURE_INVALID: Code.Unauthenticated,
   ADDRESS_NOT_ALLOWED: Code.PermissionDenied,
+  SIGN_IN_REFUSED: Code.Unauthenticated,
   OPERATION_MISSING: Code.PermissionDenied,
   ROLE_MISSING: Code.PermissionDenied,
   GRANT_TYPE_OFF: Code.PermissionDenied,
   PROJECT_SUSPENDED: Code.PermissionDenied,
+  SIGN_UP_REFUSED: Code.PermissionDenied,
+  PASSWORD_WRONG: Code.PermissionDenied,
+  /** The caller is an application or a token, where only a person in a session will do. */
+  PERSON_REQUIRED: Code.PermissionDenied,
+  CSRF_REFUSED: Code.PermissionDenied,
   TOO_LARGE: Code.ResourceExhausted,
   STREAM_FULL: Code.ResourceExhausted,
   TOO_MANY_ATTEMPTS: Code.ResourceExhausted,

@@ -12,6 +12,7 @@ const SHAPES = {
   application: ["projects", "applications"],
   token: ["projects", "tokens"],
   projectGrant: ["projects", "grants"],
+  projectInvitation: ["projects", "invitations"],
   streamGrant: ["projects", "streams", "grants"],
 } as const;
 

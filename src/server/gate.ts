@@ -1,5 +1,6 @@
 /** Who may call what: the two halves of access control that the server asks for. */
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
 import { type AccessRule, AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import type { AuditLog } from "../audit/audit-log.ts";
@@ -15,7 +16,7 @@ export interface Gate {
   /** Who sends these headers, in which call. Runs before a byte of the body is read. */
   authenticate(
     headers: Headers,
-    call?: Pick<Call, "method" | "url">,
+    call?: Pick<Call, "method" | "url"> & { readonly isRead: boolean },
   ): Principal | Promise<Principal>;
   /** What can be told from the token alone; also before the body is read. */
   authorizeOperation(principal: Principal, rule: Pick<AccessRule, "operation">): void;
@@ -58,7 +59,12 @@ export async function admit(
 ): Promise<void> {
   if (!rule || rule.operation === AccessRule_Operation.PUBLIC) return;
   try {
-    const principal = await gate.authenticate(context.requestHeader, context.values.get(callKey));
+    const call = context.values.get(callKey);
+    const principal = await gate.authenticate(context.requestHeader, {
+      method: call?.method ?? "",
+      url: call?.url ?? "",
+      isRead: context.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    });
     gate.authorizeOperation(principal, rule);
     context.values.set(principalKey, principal);
   } catch (reason) {

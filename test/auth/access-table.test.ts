@@ -41,12 +41,24 @@ function caller(clientId: string, project: string, role: AccessRule_Role, operat
   return principal;
 }
 
+/** Somebody without a role. */
+function person(uid: string): Principal {
+  return {
+    kind: "person",
+    credential: "session",
+    id: `person:${uid}`,
+    tokenId: uid,
+    expiresAtMs: Number.POSITIVE_INFINITY,
+  };
+}
+
 const callers = {
   stranger: caller("stranger", "other", 0),
   ungranted: caller("ungranted", "demo", 0),
   viewer: caller("viewer", "demo", AccessRule_Role.VIEWER),
   editor: caller("editor", "demo", AccessRule_Role.EDITOR),
   owner: caller("owner", "demo", AccessRule_Role.OWNER),
+  person: person("ada"),
   idle: caller("idle", "demo", AccessRule_Role.OWNER, []),
 };
 
@@ -78,13 +90,13 @@ function outcome(principal: Principal | undefined, method: DescMethod, rule: Acc
   }
 }
 
-function expectedOf(name: string, { operation, role, resource }: AccessRule): string {
+function expectedOf(name: string, { operation, role, resource, people }: AccessRule): string {
   if (operation === AccessRule_Operation.PUBLIC) return "OK";
   if (name === "nobody") return "TOKEN_MISSING";
   if (name === "idle") return "OPERATION_MISSING";
   const roles: Record<string, number> = { viewer: 1, editor: 2, owner: 3 };
-  if (role <= (roles[name] ?? 0)) return "OK";
-  return name === "stranger" && resource !== "" ? "RESOURCE_NOT_FOUND" : "ROLE_MISSING";
+  if (role <= (roles[name] ?? 0) || (people && name === "person")) return "OK";
+  return /stranger|person/.test(name) && resource !== "" ? "RESOURCE_NOT_FOUND" : "ROLE_MISSING";
 }
 
 describe("who may call what, for every rpc by its descriptor", () => {
@@ -108,7 +120,9 @@ test("every rpc has a rule, and one that only reads needs no more than READ", ()
       expect(role).toBeLessThanOrEqual(1);
     if (/^(Create|Update|Delete|Rotate)/.test(method.name)) {
       expect([method.name, operation]).toEqual([method.name, AccessRule_Operation.MANAGE]);
-      expect(role).toBeGreaterThanOrEqual(AccessRule_Role.EDITOR);
+      // What is the caller's own needs no role; tokens look at their owners themselves.
+      const isOwn = /Me$|Session$|Token$/.test(method.name);
+      expect(role).toBeGreaterThanOrEqual(isOwn ? 0 : AccessRule_Role.EDITOR);
     }
   }
 });

@@ -40,6 +40,13 @@ export declare type AccessRule = Message<"tributary.access.v1.AccessRule"> & {
    * @generated from field: string resource = 3;
    */
   resource: string;
+
+  /**
+   * Whether any person may call, in a session or with a token that is bound to nothing, whatever their roles.
+   *
+   * @generated from field: bool people = 4;
+   */
+  people: boolean;
 };
 
 /**

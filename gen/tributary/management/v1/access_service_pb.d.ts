@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Grant } from "./grant_pb.js";
+import type { Grant, GrantCandidate, Member } from "./grant_pb.js";
 
 /**
  * Describes the file tributary/management/v1/access_service.proto.
@@ -156,13 +156,123 @@ export declare type DeleteGrantResponse = Message<"tributary.management.v1.Delet
 export declare const DeleteGrantResponseSchema: GenMessage<DeleteGrantResponse>;
 
 /**
+ * Whom to look for.
+ *
+ * @generated from message tributary.management.v1.LookupPrincipalRequest
+ */
+export declare type LookupPrincipalRequest = Message<"tributary.management.v1.LookupPrincipalRequest"> & {
+  /**
+   * Name of the project or stream that is to be shared.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * Client id or e-mail address.
+   *
+   * @generated from field: string query = 2;
+   */
+  query: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.LookupPrincipalRequest.
+ * Use `create(LookupPrincipalRequestSchema)` to create a new message.
+ */
+export declare const LookupPrincipalRequestSchema: GenMessage<LookupPrincipalRequest>;
+
+/**
+ * Who was found.
+ *
+ * @generated from message tributary.management.v1.LookupPrincipalResponse
+ */
+export declare type LookupPrincipalResponse = Message<"tributary.management.v1.LookupPrincipalResponse"> & {
+  /**
+   * The application or person.
+   *
+   * @generated from field: tributary.management.v1.GrantCandidate candidate = 1;
+   */
+  candidate?: GrantCandidate | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.LookupPrincipalResponse.
+ * Use `create(LookupPrincipalResponseSchema)` to create a new message.
+ */
+export declare const LookupPrincipalResponseSchema: GenMessage<LookupPrincipalResponse>;
+
+/**
+ * Whose members to list.
+ *
+ * @generated from message tributary.management.v1.ListMembersRequest
+ */
+export declare type ListMembersRequest = Message<"tributary.management.v1.ListMembersRequest"> & {
+  /**
+   * Name of the project.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * How many to return: 50 when 0, at most 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListMembersRequest.
+ * Use `create(ListMembersRequestSchema)` to create a new message.
+ */
+export declare const ListMembersRequestSchema: GenMessage<ListMembersRequest>;
+
+/**
+ * A page of members.
+ *
+ * @generated from message tributary.management.v1.ListMembersResponse
+ */
+export declare type ListMembersResponse = Message<"tributary.management.v1.ListMembersResponse"> & {
+  /**
+   * The members.
+   *
+   * @generated from field: repeated tributary.management.v1.Member members = 1;
+   */
+  members: Member[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListMembersResponse.
+ * Use `create(ListMembersResponseSchema)` to create a new message.
+ */
+export declare const ListMembersResponseSchema: GenMessage<ListMembersResponse>;
+
+/**
  * Shares projects and streams by role.
  *
  * @generated from service tributary.management.v1.AccessService
  */
 export declare const AccessService: GenService<{
   /**
-   * Gives a role, or changes the role that this client has here. NOT_FOUND when no application has the client id.
+   * Gives a role to an application by its client id or a person by their e-mail address, or changes the role that they
+   * have here. NOT_FOUND when no application of the project and no person is known by it; FAILED_PRECONDITION when the
+   * project would lose its last OWNER.
    *
    * @generated from rpc tributary.management.v1.AccessService.CreateGrant
    */
@@ -190,6 +300,26 @@ export declare const AccessService: GenService<{
     methodKind: "unary";
     input: typeof DeleteGrantRequestSchema;
     output: typeof DeleteGrantResponseSchema;
+  },
+  /**
+   * Finds whom a role may be given to, by client id or e-mail address, both whole. NOT_FOUND when nobody is known by it.
+   *
+   * @generated from rpc tributary.management.v1.AccessService.LookupPrincipal
+   */
+  lookupPrincipal: {
+    methodKind: "unary";
+    input: typeof LookupPrincipalRequestSchema;
+    output: typeof LookupPrincipalResponseSchema;
+  },
+  /**
+   * Lists the applications and people with roles in a project, with these roles, by when they first got one.
+   *
+   * @generated from rpc tributary.management.v1.AccessService.ListMembers
+   */
+  listMembers: {
+    methodKind: "unary";
+    input: typeof ListMembersRequestSchema;
+    output: typeof ListMembersResponseSchema;
   },
 }>;
 

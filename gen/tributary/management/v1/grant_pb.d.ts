@@ -15,7 +15,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_tributary_management_v1_grant: GenFile;
 
 /**
- * A role of an application on a project or stream.
+ * A role of an application or person on a project or stream.
  *
  * @generated from message tributary.management.v1.Grant
  */
@@ -28,7 +28,7 @@ export declare type Grant = Message<"tributary.management.v1.Grant"> & {
   name: string;
 
   /**
-   * Who has the role: an OAuth2 client id.
+   * The application that has the role: an OAuth2 client id. Empty for a person.
    *
    * @generated from field: string client_id = 2;
    */
@@ -47,6 +47,27 @@ export declare type Grant = Message<"tributary.management.v1.Grant"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * The person who has the role: the e-mail address they signed up with. Empty for an application.
+   *
+   * @generated from field: string email = 5;
+   */
+  email: string;
+
+  /**
+   * The person who has the role, `people/{uid}`. Output only.
+   *
+   * @generated from field: string person = 6;
+   */
+  person: string;
+
+  /**
+   * What the application or person is called. Output only.
+   *
+   * @generated from field: string display_name = 7;
+   */
+  displayName: string;
 };
 
 /**
@@ -54,4 +75,107 @@ export declare type Grant = Message<"tributary.management.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export declare const GrantSchema: GenMessage<Grant>;
+
+/**
+ * An application or person that may be given roles.
+ *
+ * @generated from message tributary.management.v1.GrantCandidate
+ */
+export declare type GrantCandidate = Message<"tributary.management.v1.GrantCandidate"> & {
+  /**
+   * OAuth2 client id of an application; empty for a person.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * E-mail address of a person; empty for an application.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * Name of the person, `people/{uid}`; empty for an application.
+   *
+   * @generated from field: string person = 3;
+   */
+  person: string;
+
+  /**
+   * What the application or person is called.
+   *
+   * @generated from field: string display_name = 4;
+   */
+  displayName: string;
+
+  /**
+   * The role that they have here already.
+   *
+   * @generated from field: tributary.access.v1.AccessRule.Role role = 5;
+   */
+  role: AccessRule_Role;
+};
+
+/**
+ * Describes the message tributary.management.v1.GrantCandidate.
+ * Use `create(GrantCandidateSchema)` to create a new message.
+ */
+export declare const GrantCandidateSchema: GenMessage<GrantCandidate>;
+
+/**
+ * An application or person with a role on a project or on some of its streams.
+ *
+ * @generated from message tributary.management.v1.Member
+ */
+export declare type Member = Message<"tributary.management.v1.Member"> & {
+  /**
+   * OAuth2 client id of an application; empty for a person.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * E-mail address of a person; empty for an application.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * Name of the person, `people/{uid}`; empty for an application.
+   *
+   * @generated from field: string person = 3;
+   */
+  person: string;
+
+  /**
+   * What the application or person is called.
+   *
+   * @generated from field: string display_name = 4;
+   */
+  displayName: string;
+
+  /**
+   * The role on the whole project; unspecified for roles on streams only.
+   *
+   * @generated from field: tributary.access.v1.AccessRule.Role role = 5;
+   */
+  role: AccessRule_Role;
+
+  /**
+   * All roles in the project, that on the project first.
+   *
+   * @generated from field: repeated tributary.management.v1.Grant grants = 6;
+   */
+  grants: Grant[];
+};
+
+/**
+ * Describes the message tributary.management.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export declare const MemberSchema: GenMessage<Member>;
 

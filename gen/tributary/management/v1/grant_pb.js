@@ -13,7 +13,7 @@ import { file_tributary_access_v1_access } from "../../access/v1/access_pb.js";
  * Describes the file tributary/management/v1/grant.proto.
  */
 export const file_tributary_management_v1_grant = /*@__PURE__*/
-  fileDesc("CiN0cmlidXRhcnkvbWFuYWdlbWVudC92MS9ncmFudC5wcm90bxIXdHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEisQEKBUdyYW50EhYKBG5hbWUYASABKAlCCLpIBXIDKOABEh0KCWNsaWVudF9pZBgCIAEoCUIKukgHcgUQASiAARJACgRyb2xlGAMgASgOMiQudHJpYnV0YXJ5LmFjY2Vzcy52MS5BY2Nlc3NSdWxlLlJvbGVCDLpICYIBBhgBGAIYAxIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_tributary_access_v1_access]);
+  fileDesc("CiN0cmlidXRhcnkvbWFuYWdlbWVudC92MS9ncmFudC5wcm90bxIXdHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEi7gEKBUdyYW50EhYKBG5hbWUYASABKAlCCLpIBXIDKOABEhsKCWNsaWVudF9pZBgCIAEoCUIIukgFcgMogAESQAoEcm9sZRgDIAEoDjIkLnRyaWJ1dGFyeS5hY2Nlc3MudjEuQWNjZXNzUnVsZS5Sb2xlQgy6SAmCAQYYARgCGAMSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKBWVtYWlsGAUgASgJQgi6SAVyAyj+ARIOCgZwZXJzb24YBiABKAkSFAoMZGlzcGxheV9uYW1lGAcgASgJIowBCg5HcmFudENhbmRpZGF0ZRIRCgljbGllbnRfaWQYASABKAkSDQoFZW1haWwYAiABKAkSDgoGcGVyc29uGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIyCgRyb2xlGAUgASgOMiQudHJpYnV0YXJ5LmFjY2Vzcy52MS5BY2Nlc3NSdWxlLlJvbGUitAEKBk1lbWJlchIRCgljbGllbnRfaWQYASABKAkSDQoFZW1haWwYAiABKAkSDgoGcGVyc29uGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIyCgRyb2xlGAUgASgOMiQudHJpYnV0YXJ5LmFjY2Vzcy52MS5BY2Nlc3NSdWxlLlJvbGUSLgoGZ3JhbnRzGAYgAygLMh4udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuR3JhbnRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_tributary_access_v1_access]);
 
 /**
  * Describes the message tributary.management.v1.Grant.
@@ -21,4 +21,18 @@ export const file_tributary_management_v1_grant = /*@__PURE__*/
  */
 export const GrantSchema = /*@__PURE__*/
   messageDesc(file_tributary_management_v1_grant, 0);
+
+/**
+ * Describes the message tributary.management.v1.GrantCandidate.
+ * Use `create(GrantCandidateSchema)` to create a new message.
+ */
+export const GrantCandidateSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_grant, 1);
+
+/**
+ * Describes the message tributary.management.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export const MemberSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_grant, 2);
 

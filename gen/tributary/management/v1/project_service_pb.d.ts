@@ -250,7 +250,8 @@ export declare const DeleteProjectResponseSchema: GenMessage<DeleteProjectRespon
  */
 export declare const ProjectService: GenService<{
   /**
-   * Makes a project; the caller becomes its OWNER. ALREADY_EXISTS when the id is taken.
+   * Makes a project; the caller becomes its OWNER. Any person may; an application must be OPERATOR.
+   * ALREADY_EXISTS when the id is taken.
    *
    * @generated from rpc tributary.management.v1.ProjectService.CreateProject
    */

@@ -1,0 +1,109 @@
+/** Puts people together: sessions before access control, which verifies them, the rest after it. */
+
+import { createHmac } from "node:crypto";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createAttemptLimit } from "../auth/attempt-limit.ts";
+import type { Auth } from "../auth/auth.ts";
+import { createSessionCookie, type SessionCookie } from "../auth/session-cookie.ts";
+import { createUseNotes } from "../auth/use-notes.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Config } from "../config.ts";
+import { makeUid } from "../core/uid.ts";
+import { createPasswords } from "../people/passwords.ts";
+import type { People } from "../people/people.ts";
+import { hasPeople } from "../people/person-store.ts";
+import { noteSessionUse } from "../people/session-store.ts";
+import { createSessions, type Sessions } from "../people/sessions.ts";
+import type { Closers } from "./closers.ts";
+import type { Foundations } from "./foundations.ts";
+
+/** What access control needs of people, and people of access control. */
+export interface SessionParts {
+  readonly sessions: Sessions;
+  readonly cookie: SessionCookie;
+}
+
+/** Opens sessions. `auth` is asked for when one ends. */
+export function openSessions(
+  { database, snapshot, masterKey, logger, config }: Foundations,
+  auth: () => Auth,
+  closers: Closers,
+): SessionParts {
+  const uses = createUseNotes({
+    save: (sessionUid, time) =>
+      database.acrossProjects((queries) => noteSessionUse(queries, sessionUid, time)),
+    logger,
+  });
+  closers.add("notes of sessions", uses.close);
+  const sessions = createSessions({
+    ...{ database, masterKey, definitions: snapshot, refresh: snapshot.refresh, makeUid },
+    revocations: () => auth().revocations,
+    onUse: uses.note,
+    now: Date.now,
+  });
+  return { sessions, cookie: createSessionCookie({ isSecure: isHttps(config) }) };
+}
+
+/** Sign-ups from one address in a minute, right or wrong. */
+const SIGN_UPS_MAX = 20;
+
+/** What the rpcs about people work with. */
+export function openPeople(
+  { config, masterKey, mailer }: Foundations,
+  parts: SessionParts & {
+    readonly catalog: Catalog;
+    readonly auth: Auth;
+    readonly publicUrl: () => string;
+  },
+): People {
+  return {
+    ...parts,
+    passwords: createPasswords(),
+    attempts: createAttemptLimit(),
+    signUps: createAttemptLimit({ perClient: SIGN_UPS_MAX, perAddress: SIGN_UPS_MAX }),
+    authenticate: parts.auth.gate.authenticate,
+    mailer,
+    setupToken: isPrivate(config) ? undefined : setupTokenOf(masterKey),
+    onFirstPerson: () => rmSync(setupTokenPath(config), { force: true }),
+  };
+}
+
+/**
+ * Where the first person needs the set-up token and nobody has signed up: writes it to
+ * `<data dir>/setup.token` and gives it, to be shown to who started the server.
+ */
+export async function offerSetupToken(
+  { config, database }: Foundations,
+  { setupToken }: People,
+): Promise<string | undefined> {
+  if (setupToken === undefined || (await database.acrossProjects(hasPeople))) return undefined;
+  const path = setupTokenPath(config);
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  rmSync(path, { force: true });
+  writeFileSync(path, `${setupToken}\n`, { mode: 0o600 });
+  return setupToken;
+}
+
+function setupTokenPath({ dataDir }: Config): string {
+  return join(dataDir, "setup.token");
+}
+
+/** The same on every node, as they share the master key. */
+function setupTokenOf(masterKey: Uint8Array): string {
+  return createHmac("sha256", masterKey).update("tributary setup token").digest("base64url");
+}
+
+function isHttps(config: Config): boolean {
+  const isPublic = config.PUBLIC_URL?.startsWith("https:") === true;
+  return (
+    isPublic || config.TRIBUTARY_TLS_CERT !== undefined || config.TRIBUTARY_TRUST_PROXY_TLS === true
+  );
+}
+
+/** Whether nobody but this machine reaches the server: neither its address nor its public one. */
+function isPrivate({ isLoopback, PUBLIC_URL }: Config): boolean {
+  if (!isLoopback) return false;
+  if (PUBLIC_URL === undefined) return true;
+  return /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(new URL(PUBLIC_URL).hostname);
+}
