@@ -1,6 +1,8 @@
 /** `tributary keys list` and `tributary keys rotate`: the keys that sign access tokens. */
+import { createAuditLog } from "../audit/audit-log.ts";
 import { createSigningKeyStore } from "../auth/signing-key-store.ts";
 import { openSigningKeys, type StoredSigningKey } from "../auth/signing-keys.ts";
+import { makeUid } from "../core/uid.ts";
 import { createClosers } from "./closers.ts";
 import { openCommandDatabase } from "./command-database.ts";
 import type { StartOptions } from "./foundations.ts";
@@ -18,7 +20,11 @@ export async function runKeysCommand(action: KeysAction, options: StartOptions):
     if (action === "rotate") {
       const keys = await openSigningKeys({ store, masterKey, logger });
       closers.add("signing keys", keys.close);
+      const audit = createAuditLog({ database, logger, makeUid: () => makeUid() });
+      closers.add("audit log", audit.close);
       await keys.rotate();
+      const after = { kids: keys.publicKeys().map(({ kid = "" }) => kid) };
+      await audit.record({ method: "tributary keys rotate", resource: "", after, code: "ok" });
     }
     return formatKeys(await store.list(Date.now()), Date.now());
   } finally {

@@ -103,13 +103,13 @@ function isLiveSecret(
   return isRight;
 }
 
-/** A later stream or sink of the same name is another: the token was not made for it. */
+/** A later stream, source or sink of the same name is another: the token was not made for it. */
 function isSameResource(definitions: Definitions, { resource, resourceUid }: TokenDefinition) {
   const stream = streamOf(resource);
   if (stream === undefined) return true;
   if (stream === resource) return definitions.stream(stream)?.uid === resourceUid;
   if (resource.split("/")[4] === "sinks") return definitions.sink(resource)?.uid === resourceUid;
-  return definitions.stream(stream) !== undefined;
+  return definitions.sourceByUid(resourceUid)?.name === resource;
 }
 
 function principalOf(token: TokenDefinition): Principal {

@@ -97,6 +97,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
     const successor = await makeKey(masterKey, signFromMs);
     await store.addAfter(newest.kid, successor, signFromMs + OVERLAP_MS);
     await read();
+    logger.info("the signing key gets a successor", { kid: keys.at(-1)?.kid });
   };
   if ((await store.list(now())).length === 0) await store.addFirst(await makeKey(masterKey, now()));
   await refresh();

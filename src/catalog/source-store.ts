@@ -132,6 +132,11 @@ export async function withKeys(
   }));
 }
 
+/** The source's row. */
+export async function findSource(queries: Queries, name: string): Promise<SourceRow | undefined> {
+  return (await queries.select().from(sources).where(eq(sources.name, name)))[0];
+}
+
 /** The source's row, locked until the transaction ends. */
 export async function lockSource(queries: Queries, name: string): Promise<SourceRow | undefined> {
   return (await queries.select().from(sources).where(eq(sources.name, name)).for("update"))[0];

@@ -10,6 +10,7 @@ import { checkNotWider } from "./application-check.ts";
 import { callerRole } from "./caller-role.ts";
 import { findProject } from "./project-store.ts";
 import { findSink } from "./sink-store.ts";
+import { findSource } from "./source-store.ts";
 import { findStream } from "./stream-store.ts";
 import type { TokenRow } from "./token-store.ts";
 
@@ -45,26 +46,37 @@ export function checkToken(
     const name = token[field];
     if (name !== "" && projectOf(name) !== parent) {
       const protoName = field === "resource" ? field : "used_by";
-      refuse(protoName, `must be ${parent}, or the name of a stream or sink of it`);
+      refuse(protoName, `must be ${parent}, or the name of a stream, source or sink of it`);
     }
   }
   if (violations.length > 0) throw failFields(violations);
 }
 
-/** The identity of a project, stream or sink. Fails with RESOURCE_NOT_FOUND. */
+/** The identity of a project, stream, source or sink. Fails with RESOURCE_NOT_FOUND. */
 export async function identityOf(queries: Queries, name: string): Promise<string> {
-  const row = parseName(name, "sink")
-    ? await findSink(queries, name)
-    : parseName(name, "stream")
+  const row =
+    (await findUser(queries, name)) ??
+    (parseName(name, "stream")
       ? await findStream(queries, name)
-      : await findProject(queries, name);
+      : await findProject(queries, name));
   if (!row) throw notFound(name);
   return row.uid;
 }
 
-/** Whether the sink that a token says to be used by is there. */
+/** A sink or source, which may use a token. */
+async function findUser(queries: Queries, name: string) {
+  if (parseName(name, "sink")) return await findSink(queries, name);
+  return parseName(name, "source") ? await findSource(queries, name) : undefined;
+}
+
+/** Fails with RESOURCE_NOT_FOUND when what should use a token is no sink or source that is there. */
+export async function checkUser(queries: Queries, usedBy: string): Promise<void> {
+  if (usedBy !== "" && !(await findUser(queries, usedBy))) throw notFound(usedBy);
+}
+
+/** Whether the sink or source that a token says to be used by is there. */
 export async function isUsed(queries: Queries, { usedBy }: Pick<TokenRow, "usedBy">) {
-  return usedBy !== "" && (await findSink(queries, usedBy)) !== undefined;
+  return usedBy !== "" && (await findUser(queries, usedBy)) !== undefined;
 }
 
 /**

@@ -23,7 +23,7 @@ import { callerRole } from "./caller-role.ts";
 import { type Catalog, callerOf, checkEtag, checkName } from "./catalog.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
-import { checkToken, checkTokenNotWider, identityOf, isUsed } from "./token-check.ts";
+import { checkToken, checkTokenNotWider, checkUser, identityOf, isUsed } from "./token-check.ts";
 import {
   countTokens,
   deleteTokenRow,
@@ -77,7 +77,7 @@ async function create(catalog: Catalog, request: CreateTokenRequest, caller: Pri
     if ((await countTokens(queries, project.uid)) >= TOKENS_MAX) {
       throw fail("QUOTA_EXCEEDED", `${parent} has ${TOKENS_MAX} tokens; delete those not in use`);
     }
-    if (token.usedBy !== "") await identityOf(queries, token.usedBy);
+    await checkUser(queries, token.usedBy);
     const made = rowOf(token, {
       uid: text.uid,
       projectUid: project.uid,
@@ -120,7 +120,9 @@ function rowOf(token: Token, made: MadeToken): TokenRow {
 
 function descriptionOf(usedBy: string): string {
   const [, stream, sink] = parseName(usedBy, "sink") ?? [];
-  return sink === undefined ? "" : `Sink ${sink} of stream ${stream}`;
+  if (sink !== undefined) return `Sink ${sink} of stream ${stream}`;
+  const [, fed, source] = parseName(usedBy, "source") ?? [];
+  return source === undefined ? "" : `Source ${source} of stream ${fed}`;
 }
 
 /** Whether the caller may see and change the tokens of everybody in the project. */
@@ -167,7 +169,7 @@ async function update(
     const wanted = applyFieldMask(TokenSchema, { current, changed, mask, writable });
     if (wanted.usedBy !== "" && wanted.usedBy !== found.usedBy) {
       if (projectOf(wanted.usedBy) !== projectOf(name)) throw notFound(wanted.usedBy);
-      await identityOf(queries, wanted.usedBy);
+      await checkUser(queries, wanted.usedBy);
     }
     const values = {
       description: wanted.description,

@@ -177,6 +177,25 @@ describe("K24: a token of a sink", () => {
     await remove();
   });
 
+  test("a token of a source ends with the source", async () => {
+    const source = await call<{ source: { name: string } }>(
+      first,
+      "management.v1.SourceService/CreateSource",
+      { parent: stream, sourceId: "door", source: { displayName: "Door", apiKey: {} } },
+    );
+    const { name } = source.source;
+    const operations = ["api:use-streams-read"];
+    const { token, secret } = await make({ resource: name, usedBy: name, operations });
+    expect(token.description).toBe("Source door of stream fed");
+    const get = () => call(as(secret), "management.v1.SourceService/GetSource", { name });
+    await get();
+    const remove = () => call(first, `${SERVICE}/DeleteToken`, { name: token.name });
+    expect(await refusalOf(remove())).toBe("WRONG_STATE");
+    await call(first, "management.v1.SourceService/DeleteSource", { name });
+    expect(await refusalOf(get())).toBe("TOKEN_INVALID");
+    await remove();
+  });
+
   test("counts for nothing on a later stream of the same name", async () => {
     const name = await createStream(first, "short", { fields: { n: "LONG" } });
     const { secret } = await make({ resource: name });

@@ -40,15 +40,15 @@ export declare type Token = Message<"tributary.management.v1.Token"> & {
 
   /**
    * Where it is used, for people; at most 512 bytes. When it is empty and `used_by` is given, it says
-   * which sink of which stream that is.
+   * which sink or source of which stream that is.
    *
    * @generated from field: string description = 3;
    */
   description: string;
 
   /**
-   * What it may touch, with all below it: the project, or a stream or sink of it. Fixed at creation;
-   * empty means the project.
+   * What it may touch, with all below it: the project, or a stream, source or sink of it. Fixed at
+   * creation; empty means the project.
    *
    * @generated from field: string resource = 4;
    */
@@ -86,7 +86,7 @@ export declare type Token = Message<"tributary.management.v1.Token"> & {
   disabled: boolean;
 
   /**
-   * Name of the sink that uses it; it cannot be deleted while that exists.
+   * Name of the sink or source that uses it; it cannot be deleted while that exists.
    *
    * @generated from field: string used_by = 9;
    */

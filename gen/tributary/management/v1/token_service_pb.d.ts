@@ -362,7 +362,8 @@ export declare const TokenService: GenService<{
     output: typeof UpdateTokenResponseSchema;
   },
   /**
-   * Deletes a token, which stops working within 5 s. FAILED_PRECONDITION while a sink uses it.
+   * Deletes a token, which stops working within 5 s. FAILED_PRECONDITION while a sink or source
+   * uses it.
    *
    * @generated from rpc tributary.management.v1.TokenService.DeleteToken
    */
