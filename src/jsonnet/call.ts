@@ -1,5 +1,5 @@
 /** Calls of functions. */
-import { Fault, runtimeFault } from "./errors.ts";
+import { Fault, isStackOverflow, runtimeFault } from "./errors.ts";
 import { allocate, currentContext, enter, leave, spend } from "./meter.ts";
 import {
   Closure,
@@ -107,13 +107,18 @@ export function missingArgument(name: string): Fault {
   return runtimeFault(`The argument "${name}" is missing.`);
 }
 
+/** The fault for what a function of the host threw; faults and overflows of the stack stay. */
+export function hostFault(kind: "syntax" | "runtime", error: unknown): unknown {
+  if (error instanceof Fault || isStackOverflow(error)) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new Fault(kind, reason, { cause: error });
+}
+
 /** Runs a function of the host: what it throws becomes the cause of a fault. */
 export function callHost(run: (context: unknown, ...args: unknown[]) => unknown, args: unknown[]) {
   try {
     return run(currentContext(), ...args);
   } catch (error) {
-    if (error instanceof Fault || error instanceof RangeError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Fault("runtime", reason, { cause: error });
+    throw hostFault("runtime", error);
   }
 }

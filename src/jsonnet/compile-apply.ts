@@ -1,6 +1,13 @@
 /** Calls. */
 import type { Bind, Node, NodeOf } from "./ast.ts";
-import { callFunction, callStrictly, missingArgument, tailCall, tooManyArguments } from "./call.ts";
+import {
+  callFunction,
+  callStrictly,
+  hostFault,
+  missingArgument,
+  tailCall,
+  tooManyArguments,
+} from "./call.ts";
 import { type Compiler, compileItem, type ItemCode } from "./compiler.ts";
 import { type Fault, locate, runtimeFault } from "./errors.ts";
 import { enter, leave } from "./meter.ts";
@@ -102,9 +109,20 @@ function compileNativeCall(
       ? compileItem(compiler, arg, scope)
       : compiler.compile(arg, scope);
   });
-  const prepare = compiler.preparers.get(native);
-  const prepared = prepare?.(matched.map(asPrepared));
-  return located(invocation(prepared ?? native.run, codes), node.at);
+  const run = prepareCall(compiler, native, { args: matched, at: node.at });
+  return located(invocation(run, codes), node.at);
+}
+
+function prepareCall(
+  compiler: Compiler,
+  native: Native,
+  { args, at }: { readonly args: readonly (Node | undefined)[]; readonly at: number },
+): Native["run"] {
+  try {
+    return compiler.preparers.get(native)?.(args.map(asPrepared)) ?? native.run;
+  } catch (error) {
+    throw locate(hostFault("syntax", error), at);
+  }
 }
 
 function asPrepared(arg: Node | undefined) {

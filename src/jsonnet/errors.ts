@@ -81,6 +81,11 @@ export function locate(error: unknown, at: number): unknown {
   return error;
 }
 
+/** Whether an error is JavaScript's own for a stack that is full. */
+export function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes("call stack");
+}
+
 function placeOf(source: string, at: number): { line: number; column: number } {
   const before = source.slice(0, at);
   const lineStart = before.lastIndexOf("\n") + 1;

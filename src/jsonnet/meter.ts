@@ -70,7 +70,7 @@ export function spend(count: number): void {
 
 /** Pays for reading `length` characters, which costs far less than a step each. */
 export function scan(length: number): void {
-  spend((length >> 6) + 1);
+  spend(Math.ceil(length / 64));
 }
 
 /** Pays for memory before it is taken. */
@@ -85,7 +85,7 @@ export function allocate(bytes: number): void {
 /** Pays for a new array of `count` elements: a step for some, and memory for each. */
 export function allocateItems(count: number): void {
   allocate(count * 16);
-  spend((count >> 2) + 1);
+  spend(Math.ceil(count / 4));
 }
 
 /** Pays for `length` characters of the result. */

@@ -34,7 +34,7 @@ export function findField(object: JsonnetObject, name: string, top: number): Val
     const layer = object.layers[i] as Layer;
     const field = layer.fields.get(name);
     if (field !== undefined) return fieldValue(object, i, name, field);
-    if (layer.removed === name) return undefined;
+    if (layer.removed?.name === name) i -= layer.removed.span;
     if (layer.raw && Object.hasOwn(layer.raw, name)) return fromHost(layer.raw[name]);
   }
   return undefined;
@@ -46,7 +46,7 @@ export function hasField(object: JsonnetObject, name: string, top: number): bool
   for (let i = top; i >= 0; i--) {
     const layer = object.layers[i] as Layer;
     if (layer.fields.has(name)) return true;
-    if (layer.removed === name) return false;
+    if (layer.removed?.name === name) i -= layer.removed.span;
     if (layer.raw && Object.hasOwn(layer.raw, name)) return true;
   }
   return false;
@@ -152,24 +152,28 @@ export function showsField(object: JsonnetObject, name: string): boolean {
     const layer = object.layers[i] as Layer;
     const field = layer.fields.get(name);
     if (field && field.visibility !== "inherit") return field.visibility === "visible";
-    if (layer.removed === name) return hasField(object, name, object.layers.length - 1);
+    if (layer.removed?.name === name) i -= layer.removed.span;
   }
   return hasField(object, name, object.layers.length - 1);
 }
 
+/** All fields, each with the visibility of the uppermost layer that settles it. */
 function visibilities(object: JsonnetObject): Map<string, Visibility> {
   const found = new Map<string, Visibility>();
-  for (const layer of object.layers) {
-    spend(1);
-    if (layer.removed !== undefined) found.delete(layer.removed);
-    for (const [name, { visibility }] of layer.fields) {
-      if (visibility !== "inherit" || !found.has(name)) found.set(name, visibility);
-    }
-    for (const name of layer.raw ? Object.keys(layer.raw) : []) {
-      if (!found.has(name)) found.set(name, "inherit");
-    }
+  const removed: { readonly name: string; readonly from: number; readonly to: number }[] = [];
+  const add = (name: string, visibility: Visibility, index: number) => {
+    if (removed.some((each) => each.name === name && index < each.from && index >= each.to)) return;
+    const known = found.get(name);
+    if (known === undefined || known === "inherit") found.set(name, visibility);
+  };
+  for (let i = object.layers.length - 1; i >= 0; i--) {
+    const layer = object.layers[i] as Layer;
+    spend(1 + layer.fields.size + removed.length);
+    for (const [name, { visibility }] of layer.fields) add(name, visibility, i);
+    for (const name of layer.raw ? Object.keys(layer.raw) : []) add(name, "inherit", i);
+    if (layer.removed)
+      removed.push({ name: layer.removed.name, from: i, to: i - layer.removed.span });
   }
   allocate(found.size * 16);
-  spend(found.size);
   return found;
 }

@@ -1,7 +1,7 @@
 /** Compiling and evaluating templates. */
 import { callFunction } from "./call.ts";
 import { compileRoot } from "./compile.ts";
-import { Fault, JsonnetError } from "./errors.ts";
+import { Fault, isStackOverflow, JsonnetError } from "./errors.ts";
 import { type HostFunctions, wrapHostFunctions } from "./host-function.ts";
 import { lex } from "./lexer.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
@@ -82,8 +82,5 @@ function finish(value: Value): Value {
 function toJsonnetError(error: unknown, source: string, limits: Limits): unknown {
   if (error instanceof Fault) return new JsonnetError(error, source);
   // The budget of depth lies below this; it is met only on a stack that was deep before.
-  if (error instanceof RangeError && error.message.includes("call stack")) {
-    return new JsonnetError(depthFault(limits), source);
-  }
-  return error;
+  return isStackOverflow(error) ? new JsonnetError(depthFault(limits), source) : error;
 }

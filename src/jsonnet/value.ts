@@ -95,7 +95,8 @@ export interface Layer {
   /** The names that are shown, in order, where they are known at compile time. */
   readonly visibleNames?: readonly string[];
   readonly raw?: Readonly<Record<string, unknown>>;
-  readonly removed?: string;
+  /** Hides a field of the `span` layers below, not of those below them. */
+  readonly removed?: { readonly name: string; readonly span: number };
 }
 
 /** An object: layers from the base to the one added last. */

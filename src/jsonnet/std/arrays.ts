@@ -48,8 +48,8 @@ export const ARRAY_FUNCTIONS: StdFunctions = {
   flattenDeepArray: native("value", (value: Value) => flattenDeep(value, [])),
   member: native("arr x", member),
   contains: native("arr elem", (arr: Value, elem: Value) => indexOf(asArray(arr), elem) >= 0),
-  count: native("arr x", (arr: Value, x: Value) => indexesOf(asArray(arr), x).length),
-  find: native("value arr", (value: Value, arr: Value) => indexesOf(asArray(arr), value)),
+  count: native("arr x~", (arr: Value, x: Item) => indexesOf(asArray(arr), x).length),
+  find: native("value~ arr", (value: Item, arr: Value) => indexesOf(asArray(arr), value)),
   remove: native("arr elem", (arr: Value, elem: Value) => {
     const items = asArray(arr);
     const index = indexOf(items, elem);
@@ -79,7 +79,7 @@ function repeat(what: Value, count: Value): Value {
   const times = asInteger(count);
   if (times < 0) throw runtimeFault(`Nothing can be repeated ${times} times.`);
   if (typeof what === "string") {
-    spend(times >> 2);
+    spend(Math.ceil(times / 4));
     allocate(times * Math.max(1, what.length));
     return what.repeat(times);
   }
@@ -128,7 +128,7 @@ function flattenDeep(value: Value, flat: Item[]): Item[] {
 }
 
 function member(arr: Value, x: Value): boolean {
-  if (typeof arr === "string") return findSubstr(asText(x), arr).length > 0;
+  if (typeof arr === "string") return x === "" || findSubstr(asText(x), arr).length > 0;
   if (Array.isArray(arr)) return indexOf(arr, x) >= 0;
   throw wrong("array or string", arr);
 }
@@ -140,11 +140,11 @@ function indexOf(items: Item[], value: Value): number {
   });
 }
 
-function indexesOf(items: Item[], value: Value): number[] {
+function indexesOf(items: Item[], value: Item): number[] {
   const indexes: number[] = [];
   items.forEach((_, i) => {
     spend(1);
-    if (equals(itemAt(items, i), value)) indexes.push(i);
+    if (equals(itemAt(items, i), force(value))) indexes.push(i);
   });
   return indexes;
 }

@@ -2,13 +2,14 @@
 
 import { modulo } from "../compile-operator.ts";
 import { runtimeFault } from "../errors.ts";
-import { checkNumber } from "../operators.ts";
-import { itemAt, type Value } from "../value.ts";
+import { checkNumber, compare } from "../operators.ts";
+import { force, type Item, itemAt, type Value } from "../value.ts";
 import { asArray, asBoolean, asNumber, asText } from "./check.ts";
 import { native, type StdFunctions } from "./native.ts";
 
 export const MATH_FUNCTIONS: StdFunctions = {
-  abs: unary("n", Math.abs),
+  // As the library defines it, which makes 0 to -0.
+  abs: unary("n", (n) => (n > 0 ? n : -n)),
   sign: unary("n", Math.sign),
   floor: unary("x", Math.floor),
   ceil: unary("x", Math.ceil),
@@ -36,9 +37,11 @@ export const MATH_FUNCTIONS: StdFunctions = {
   min: binary("a b", Math.min),
   mod: native("a b", modulo),
   modulo: native("x y", (x: Value, y: Value) => modulo(asNumber(x), y)),
-  clamp: native("x minVal maxVal", (x: Value, minVal: Value, maxVal: Value) =>
-    Math.max(asNumber(minVal), Math.min(asNumber(maxVal), asNumber(x))),
-  ),
+  clamp: native("x minVal maxVal~", (x: Value, minVal: Value, maxVal: Item) => {
+    if (compare(x, minVal) < 0) return minVal;
+    const most = force(maxVal);
+    return compare(x, most) > 0 ? most : x;
+  }),
   isEven: test((x) => Math.trunc(x) % 2 === 0),
   isOdd: test((x) => Math.trunc(x) % 2 !== 0),
   isInteger: test(Number.isInteger),

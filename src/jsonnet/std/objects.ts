@@ -77,7 +77,8 @@ function pairs(o: Value, withHidden: boolean): Item[] {
 
 function removeKey(obj: Value, key: Value): JsonnetObject {
   const { layers, hasUncheckedAsserts } = asObject(obj);
-  const mark = { plan: BARE_PLAN, fields: new Map(), frame: NO_FRAME, removed: asText(key) };
+  const removed = { name: asText(key), span: layers.length };
+  const mark = { plan: BARE_PLAN, fields: new Map(), frame: NO_FRAME, removed };
   allocateItems(layers.length + 4);
   return new JsonnetObject([...layers, mark], hasUncheckedAsserts);
 }
@@ -95,7 +96,7 @@ function mergePatch(target: Item, patch: Value): Value {
     const below = fields.get(name);
     const change = fieldOf(patch, name);
     if (change === null) fields.delete(name);
-    else fields.set(name, () => mergePatch(below ? lazily(below) : null, change));
+    else fields.set(name, () => mergePatch(below ? below() : null, change));
   }
   return lazyObject(fields);
 }

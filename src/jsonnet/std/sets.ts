@@ -18,7 +18,7 @@ export const SET_FUNCTIONS: StdFunctions = {
     const key = keyOf(keyF);
     return uniq(sort(asArray(arr), key), key);
   }),
-  setMember: native("x arr keyF?", (x: Value, arr: Value, keyF?: Value) => {
+  setMember: native("x~ arr keyF?", (x: Item, arr: Value, keyF?: Value) => {
     return merge([x], elementsOf(arr), keyOf(keyF)).both.length > 0;
   }),
   setUnion: native("a b keyF?", (a: Value, b: Value, keyF?: Value) => {
