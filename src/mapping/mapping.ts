@@ -11,6 +11,7 @@ import type { FieldViolation } from "../core/errors.ts";
 import { compileSchema, type RecordCheck } from "../core/schema-check.ts";
 import { FIELD_NAME_PATTERN } from "../core/schema-definition.ts";
 import { recordScan } from "../core/schema-scan.ts";
+import { bodyReader } from "./body.ts";
 import {
   ColumnFault,
   type ColumnKind,
@@ -18,8 +19,8 @@ import {
   type CompiledColumn,
 } from "./columns/column.ts";
 import { columnTypes } from "./columns/index.ts";
-import { createPathSet, type PathSet } from "./path-set.ts";
-import { type MappedRecord, RecordView } from "./record-view.ts";
+import { createPathSet } from "./path-set.ts";
+import { type MappedRecord, RecordView, type ViewPlan } from "./record-view.ts";
 
 /** Why a record has no row. */
 export class MappingFault {
@@ -62,7 +63,11 @@ export function compileMapping(
   schema: Schema,
 ): CompiledMapping | FieldViolation[] {
   const violations: FieldViolation[] = [];
-  const paths = createPathSet();
+  const plan: ViewPlan = {
+    bodyOf: bodyReader(schema),
+    fields: createPathSet(),
+    paths: createPathSet(),
+  };
   const names = new Set<string>();
   const cells = mapping.columns.flatMap((column, i) => {
     const field = `columns[${i}]`;
@@ -70,12 +75,12 @@ export function compileMapping(
       violations.push({ field: `${field}.${fault.field}`, description: fault.description });
     }
     names.add(column.name);
-    const compiled = compileColumn(column, schema, paths);
+    const compiled = compileColumn(column, schema, plan);
     if (!("field" in compiled)) return [cellOf(column, compiled, names.size === 1)];
     violations.push({ field: `${field}.${compiled.field}`, description: compiled.description });
     return [];
   });
-  return violations.length > 0 ? violations : finish(mapping, cells, paths);
+  return violations.length > 0 ? violations : finish(mapping, cells, plan);
 }
 
 function checkColumn(column: Column, names: ReadonlySet<string>): FieldViolation[] {
@@ -94,11 +99,11 @@ function checkColumn(column: Column, names: ReadonlySet<string>): FieldViolation
   return violations;
 }
 
-function compileColumn({ value, ...column }: Column, schema: Schema, paths: PathSet) {
+function compileColumn({ value, ...column }: Column, schema: Schema, plan: ViewPlan) {
   if (!value.case) return { field: "value", description: "say what fills the column" };
   // The compiler does not see that case and value belong to one another.
   const type = columnTypes[value.case] as unknown as ColumnType<ColumnKind>;
-  return type.compile(value.value, { column: { value, ...column }, schema, paths });
+  return type.compile(value.value, { column: { value, ...column }, schema, ...plan });
 }
 
 function cellOf(
@@ -115,7 +120,7 @@ function cellOf(
   };
 }
 
-function finish(mapping: Mapping, cells: readonly Cell[], paths: PathSet): CompiledMapping {
+function finish(mapping: Mapping, cells: readonly Cell[], plan: ViewPlan): CompiledMapping {
   const schema = outputSchema(cells);
   const check = cells.some(needsCheck) ? compileSchema(checkedSchema(schema)) : undefined;
   return {
@@ -123,7 +128,7 @@ function finish(mapping: Mapping, cells: readonly Cell[], paths: PathSet): Compi
     primaryKey: mapping.columns.filter((column) => column.primaryKey).map(({ name }) => name),
     templates: cells.flatMap(({ compiled }) => ("template" in compiled ? [compiled.template] : [])),
     map(record, made) {
-      const view = new RecordView(record, paths);
+      const view = new RecordView(record, plan);
       let text = "";
       let template = 0;
       for (const cell of cells) {

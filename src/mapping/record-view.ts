@@ -1,4 +1,5 @@
 /** A record as columns, templates and filters see it. */
+import type { Body, BodyReader } from "./body.ts";
 import type { PathSet } from "./path-set.ts";
 
 /** What is known of the call that brought a record. */
@@ -20,28 +21,50 @@ export interface MappedRecord {
   readonly call: CallFacts;
 }
 
+/** What is read of each record. */
+export interface ViewPlan {
+  readonly bodyOf: BodyReader;
+  /** Paths into the record. */
+  readonly fields: PathSet;
+  /** Paths into its body. */
+  readonly paths: PathSet;
+}
+
 /** One record with what is read of it at most once. */
 export class RecordView {
   readonly record: MappedRecord;
-  readonly #paths: PathSet;
+  readonly #plan: ViewPlan;
   #text: string | undefined;
+  #body: Body | undefined;
+  #fields: readonly (string | undefined)[] | undefined;
   #values: readonly (string | undefined)[] | undefined;
 
-  constructor(record: MappedRecord, paths: PathSet) {
+  constructor(record: MappedRecord, plan: ViewPlan) {
     this.record = record;
-    this.#paths = paths;
+    this.#plan = plan;
   }
 
-  /** The body as text. */
+  /** The record as JSON text. */
   get text(): string {
     const { buffer, byteOffset, byteLength } = this.record.json;
     this.#text ??= Buffer.from(buffer, byteOffset, byteLength).toString();
     return this.#text;
   }
 
-  /** JSON text of the value at the path of a slot; undefined when there is none. */
+  get body(): Body {
+    this.#body ??= this.#plan.bodyOf(this.text);
+    return this.#body;
+  }
+
+  /** JSON text of the value at a path into the record, by its slot; undefined when there is none. */
+  fieldAt(slot: number): string | undefined {
+    this.#fields ??= this.#plan.fields.find(this.text);
+    return this.#fields[slot];
+  }
+
+  /** The same for a path into the body. */
   valueAt(slot: number): string | undefined {
-    this.#values ??= this.#paths.find(this.text);
+    this.#values ??= this.#plan.paths.find(this.body.json ?? "");
     return this.#values[slot];
   }
 

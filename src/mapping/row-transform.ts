@@ -5,9 +5,11 @@ import type { Filter } from "#gen/tributary/management/v1/filter_pb.js";
 import type { Mapping } from "#gen/tributary/management/v1/mapping_pb.js";
 import { type Schema, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../core/errors.ts";
+import type { BodyReader } from "./body.ts";
 import { ColumnFault } from "./columns/column.ts";
 import { compileFilter } from "./filters/filter.ts";
 import { compileMapping, type MappingFault, type TemplateResult } from "./mapping.ts";
+import type { PathSet } from "./path-set.ts";
 import { type MappedRecord, RecordView } from "./record-view.ts";
 
 /** Evaluates the templates of one mapping, away from the event loop. */
@@ -73,7 +75,7 @@ export function compileTransform(
   return {
     schema: ready ? withCapture(ready.schema, schema) : schema,
     primaryKey: ready?.primaryKey ?? [],
-    passes: (record) => test?.passes(new RecordView(record, test.paths)) ?? true,
+    passes: (record) => test?.passes(viewForFilter(record, test.fields)) ?? true,
     map: mapperOf(ready, set),
   };
 }
@@ -83,6 +85,12 @@ function withCapture(rows: Schema, { changeDataCapture }: Schema): Schema {
   if (!changeDataCapture) return rows;
   return Object.assign(clone(SchemaSchema, rows), { changeDataCapture });
 }
+
+function viewForFilter(record: MappedRecord, fields: PathSet): RecordView {
+  return new RecordView(record, { fields, paths: fields, bodyOf: WHOLE });
+}
+
+const WHOLE: BodyReader = (text) => ({ text, json: text });
 
 function faultsBelow(prefix: string, found: unknown): FieldViolation[] {
   if (!Array.isArray(found)) return [];

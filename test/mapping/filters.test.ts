@@ -17,7 +17,9 @@ function passes(filter: JsonValue, value: unknown): boolean {
   const compiled = compileFilter(fromJson(FilterSchema, filter));
   if (Array.isArray(compiled)) throw new Error(JSON.stringify(compiled));
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return compiled.passes(new RecordView(record(text), compiled.paths));
+  const { fields } = compiled;
+  const bodyOf = (json: string) => ({ text: json, json });
+  return compiled.passes(new RecordView(record(text), { fields, paths: fields, bodyOf }));
 }
 
 const faults = (filter: JsonValue) => {

@@ -34,6 +34,8 @@ export interface ColumnContext {
   /** Schema of the stream. */
   readonly schema: Schema;
   /** Paths that are read of each record. */
+  readonly fields: PathSet;
+  /** Paths that are read of each body. */
   readonly paths: PathSet;
 }
 

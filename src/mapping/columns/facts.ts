@@ -26,7 +26,7 @@ export const ipColumn: ColumnType<"ip"> = factColumn(Field_Type.STRING, (view) =
 
 /** K05 `body`: the text of the body, byte for byte. */
 export const bodyColumn: ColumnType<"body"> = factColumn(Field_Type.STRING, (view) =>
-  JSON.stringify(view.text),
+  JSON.stringify(view.body.text),
 );
 
 /** K05 `headers`. */

@@ -11,7 +11,7 @@ const NESTED: ReadonlySet<Field_Type> = new Set([
 
 /** The field of the schema, by name; a nullable one that is missing is null. */
 export const fieldColumn: ColumnType<"field"> = {
-  compile({ name: chosen }, { column, schema, paths }) {
+  compile({ name: chosen }, { column, schema, fields }) {
     const name = chosen || column.name;
     const field = schema.fields.find((one) => one.name === name);
     if (!field) {
@@ -22,13 +22,13 @@ export const fieldColumn: ColumnType<"field"> = {
       const description = `the stream has no field ${name}${near ? `; did you mean ${near}?` : ""}`;
       return { field: "field.name", description };
     }
-    const slot = paths.add([name]);
+    const slot = fields.add([name]);
     const missing = field.nullable ? "null" : new ColumnFault(`the field ${name} is missing`);
     return {
       type: NESTED.has(field.type) ? Field_Type.JSON : field.type,
       // A nullable field may be null where the column may not.
       isSure: !field.nullable || column.nullable,
-      read: (view) => view.valueAt(slot) ?? missing,
+      read: (view) => view.fieldAt(slot) ?? missing,
     };
   },
 };

@@ -26,7 +26,7 @@ export function compileCelFilter(source: string): CompiledFilter | FieldViolatio
     if (fault) return [{ field: "cel", description: fault }];
     const evaluate = plan(env, parsed);
     return {
-      paths: createPathSet(),
+      fields: createPathSet(),
       passes: (view) => evaluate(bindingsOf(view)) === true,
     };
   } catch (error) {

@@ -29,7 +29,7 @@ export function compileFieldFilter(filter: FieldFilter): CompiledFilter | FieldV
     const description = `a filter has at most ${TERMS_MAX} conditions in all`;
     build.violations.push({ field: "fields.terms", description });
   }
-  return build.violations.length > 0 ? build.violations : { passes, paths: build.paths };
+  return build.violations.length > 0 ? build.violations : { passes, fields: build.paths };
 }
 
 interface Level {
@@ -75,7 +75,7 @@ function compileField(build: Build, { field: source, value }: FieldTerm, field: 
   const tokens = new Set(wanted.map((one) => tokenOf(JSON.stringify(one))));
   const slot = build.paths.add(parsed.path);
   return (view) => {
-    const text = view.valueAt(slot);
+    const text = view.fieldAt(slot);
     return text !== undefined && matches(text, tokens);
   };
 }

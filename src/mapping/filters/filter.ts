@@ -9,8 +9,8 @@ import { compileFieldFilter } from "./field-filter.ts";
 /** A filter that is ready to be used. */
 export interface CompiledFilter {
   /** Paths that it reads of each record. */
-  readonly paths: PathSet;
-  /** Whether a record is delivered. The view must be over `paths`. */
+  readonly fields: PathSet;
+  /** Whether a record is delivered. The view must be over `fields`. */
   passes(view: RecordView): boolean;
 }
 
