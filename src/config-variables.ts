@@ -1,4 +1,5 @@
 /** The table of all variables of the environment: how each is read, its fallback, its words. */
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { parseAddressRange } from "./core/address-range.ts";
 import { LOG_LEVELS, type LogLevel } from "./core/logger.ts";
@@ -211,6 +212,12 @@ export const VARIABLES = {
     fallback: 8,
     shown: "8",
     doc: "Number of JetStream streams that hold the logs. May grow, never shrink.",
+  },
+  TRIBUTARY_TEMPLATE_THREADS: {
+    parse: integer(1, 64),
+    fallback: Math.max(1, Math.min(4, availableParallelism() - 1)),
+    shown: "cores - 1, 1 to 4",
+    doc: "Threads that evaluate the templates of mappings; they start when the first is needed.",
   },
   TRIBUTARY_NATS_REPLICAS: {
     parse: integer(1, 5),

@@ -9,7 +9,8 @@ import { migrate } from "../db/migrate.ts";
 import { readMasterKeyIds } from "../db/sealed-keys.ts";
 import { type Embedded, startEmbedded } from "../embedded/index.ts";
 import type { Mailer } from "../mail/mailer.ts";
-import { noTemplates, type TemplateCompiler } from "../mapping/row-transform.ts";
+import type { TemplateCompiler } from "../mapping/row-transform.ts";
+import { createTemplatePool } from "../mapping/templates/template-pool.ts";
 import { openMasterKey } from "../master-key.ts";
 import type { Closers } from "./closers.ts";
 import { openMailer } from "./mail.ts";
@@ -65,7 +66,8 @@ export async function openFoundations(
     time("bus", () => openBus(options, embedded, closers)),
   ]);
   const mailer = openMailer({ config, logger, ...definitions }, closers);
-  const templates = noTemplates;
+  const templates = createTemplatePool({ threads: config.TRIBUTARY_TEMPLATE_THREADS, logger });
+  closers.add("templates", templates.close);
   return { config, logger, embedded, bus, mailer, templates, ...definitions };
 }
 

@@ -21,6 +21,7 @@ import {
 import { columnTypes } from "./columns/index.ts";
 import { createPathSet } from "./path-set.ts";
 import { type MappedRecord, RecordView, type ViewPlan } from "./record-view.ts";
+import type { TemplateInput } from "./templates/template-functions.ts";
 
 /** Why a record has no row. */
 export class MappingFault {
@@ -44,6 +45,8 @@ export interface CompiledMapping {
   readonly primaryKey: readonly string[];
   /** Jsonnet sources of the template columns, in the order of the columns. */
   readonly templates: readonly string[];
+  /** What the templates see of a record. */
+  inputOf(record: MappedRecord): TemplateInput;
   /** The row of a record, as JSON; `made` holds what each template made of it. */
   map(record: MappedRecord, made: readonly TemplateResult[]): Uint8Array | MappingFault;
 }
@@ -127,6 +130,12 @@ function finish(mapping: Mapping, cells: readonly Cell[], plan: ViewPlan): Compi
     schema,
     primaryKey: mapping.columns.filter((column) => column.primaryKey).map(({ name }) => name),
     templates: cells.flatMap(({ compiled }) => ("template" in compiled ? [compiled.template] : [])),
+    inputOf(record) {
+      const { text, json } = new RecordView(record, plan).body;
+      const { address, headers } = record.call;
+      const timeMs = Math.floor(record.arrivalTimeUs / 1_000);
+      return { text, json, address, timeMs, headers: headers.map(plainHeader) };
+    },
     map(record, made) {
       const view = new RecordView(record, plan);
       let text = "";
@@ -142,6 +151,10 @@ function finish(mapping: Mapping, cells: readonly Cell[], plan: ViewPlan): Compi
       return (check && findFault(check, row)) ?? row;
     },
   };
+}
+
+function plainHeader({ name, value }: { readonly name: string; readonly value: string }) {
+  return { name, value };
 }
 
 function outputSchema(cells: readonly Cell[]): Schema {

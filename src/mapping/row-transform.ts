@@ -6,17 +6,17 @@ import type { Mapping } from "#gen/tributary/management/v1/mapping_pb.js";
 import { type Schema, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../core/errors.ts";
 import type { BodyReader } from "./body.ts";
-import { ColumnFault } from "./columns/column.ts";
 import { compileFilter } from "./filters/filter.ts";
 import { compileMapping, type MappingFault, type TemplateResult } from "./mapping.ts";
 import type { PathSet } from "./path-set.ts";
 import { type MappedRecord, RecordView } from "./record-view.ts";
+import type { TemplateInput } from "./templates/template-functions.ts";
 
 /** Evaluates the templates of one mapping, away from the event loop. */
 export interface TemplateSet {
   /** For each record what each template made of it. Rejects when the signal says so. */
   run(
-    records: readonly MappedRecord[],
+    inputs: readonly TemplateInput[],
     signal: AbortSignal,
   ): Promise<readonly (readonly TemplateResult[])[]>;
 }
@@ -126,7 +126,7 @@ async function mapAll(
   templates: TemplateSet | undefined,
   { records, signal }: { readonly records: readonly MappedRecord[]; readonly signal: AbortSignal },
 ): Promise<(Uint8Array | MappingFault)[]> {
-  const made = await templates?.run(records, signal);
+  const made = await templates?.run(records.map(mapper.inputOf), signal);
   const rows: (Uint8Array | MappingFault)[] = [];
   let bytes = 0;
   for (const [i, record] of records.entries()) {
@@ -147,8 +147,3 @@ export const noTemplates: TemplateCompiler = {
   compile: (sources) =>
     sources.map((_, index) => ({ index, fault: "templates are not available" })),
 };
-
-/** Makes the fault of one template. */
-export function templateFault(why: string): ColumnFault {
-  return new ColumnFault(why);
-}
