@@ -26,15 +26,11 @@ async function requestStream(id: string): Promise<{ stream: string; url: string 
     "management.v1.StreamService/CreateStream",
     { parent: "projects/demo", streamId: id, stream: { schema: { preset: "HTTP_REQUEST" } } },
   );
-  const { url } = await call<{ url: string }>(
-    server,
-    "management.v1.SourceService/CreateSource",
-    {
-      parent: stream.name,
-      sourceId: "hooks",
-      source: { mode: "REQUEST", none: { acknowledged: true }, keepHeaders: true },
-    },
-  );
+  const { url } = await call<{ url: string }>(server, "management.v1.SourceService/CreateSource", {
+    parent: stream.name,
+    sourceId: "hooks",
+    source: { mode: "REQUEST", none: { acknowledged: true }, keepHeaders: true },
+  });
   return { stream: stream.name, url };
 }
 
@@ -52,7 +48,11 @@ test("K05 to K12: GitHub's example payloads through a source of whole requests, 
         column("headers", { headers: {} }),
         column("action", { path: { path: "action", default: "none" } }, { type: "STRING" }),
         column("repository", { path: { path: "repository.full_name", default: null } }),
-        column("first_label", { path: { path: "issue.labels[0].name", default: "" } }, { type: "STRING" }),
+        column(
+          "first_label",
+          { path: { path: "issue.labels[0].name", default: "" } },
+          { type: "STRING" },
+        ),
         template("event", "Header('X-GitHub-Event')", { type: "STRING" }),
         template(
           "summary",
@@ -83,7 +83,9 @@ test("K05 to K12: GitHub's example payloads through a source of whole requests, 
   const sql = connect(server.env.SINK_DATABASE_URL ?? "");
   try {
     const rows = await sql`SELECT * FROM github_rows`;
-    const wanted = new Map(payloads.map(({ name, payload }) => [name + JSON.stringify(payload), payload]));
+    const wanted = new Map(
+      payloads.map(({ name, payload }) => [name + JSON.stringify(payload), payload]),
+    );
     expect(rows.length).toBe(payloads.length);
     for (const row of rows) {
       const payload = wanted.get(row.event + row.body) as never as {
