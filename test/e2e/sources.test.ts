@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -11,7 +12,13 @@ import {
   reasonIn,
   violationsIn,
 } from "../support/api.ts";
-import { startServer, type TestServer, waitFor } from "../support/server.ts";
+import {
+  embeddedPid,
+  endEmbedded,
+  startServer,
+  type TestServer,
+  waitFor,
+} from "../support/server.ts";
 
 let server: TestServer;
 
@@ -518,6 +525,44 @@ test("a bad record goes to quarantine, the others are taken; it is fixed and sen
   expect((await list()).total ?? "0").toBe("0");
 });
 
+test("64 requests at once never mix: each record has its own headers, path, query and body", async () => {
+  const { stream } = await call<{ stream: { name: string } }>(
+    server,
+    "management.v1.StreamService/CreateStream",
+    { parent: "projects/demo", streamId: "mixed", stream: { schema: { preset: "HTTP_REQUEST" } } },
+  );
+  const { url } = await create(stream.name, "any", {
+    none: { acknowledged: true },
+    mode: "REQUEST",
+  });
+  const sent = Array.from({ length: 512 }, (_, i) => `${i}-${Math.random()}`);
+  let next = 0;
+  const worker = async () => {
+    for (let i = next++; i < sent.length; i = next++) {
+      const mark = sent[i] ?? "";
+      const body = JSON.stringify({ mark, pad: "x".repeat((i * 37) % 5_000) });
+      const headers = { "x-mark": mark, "x-forwarded-for": `10.0.${i >> 8}.${i & 255}` };
+      expect((await post(`${url}?mark=${mark}`, body, headers)).status).toBe(200);
+    }
+  };
+  await Promise.all(Array.from({ length: 64 }, worker));
+  const records = (await values(stream.name)) as {
+    address: string;
+    query: string;
+    headers: Record<string, string>;
+    body: { mark: string };
+  }[];
+  expect(records.map(({ body }) => body.mark).sort()).toEqual([...sent].sort());
+  for (const { address, query, headers, body } of records) {
+    const i = Number(body.mark.split("-")[0]);
+    expect([address, query, headers["x-mark"]]).toEqual([
+      `10.0.${i >> 8}.${i & 255}`,
+      `mark=${body.mark}`,
+      body.mark,
+    ]);
+  }
+});
+
 test("B12: a body is tried without storing anything", async () => {
   const { stream, source } = await openSource({ apiKey: {}, recordIdPath: "id" });
   const answer = await call<{
@@ -580,6 +625,35 @@ test("K17 K22 K23: ids from names, clashes, lists, updates with etag, deletion e
   await remove();
   await remove();
   expect((await post(made.url, "{}")).status).toBe(404);
+});
+
+test("sources take records while Postgres is away, and what is in quarantine survives kill -9", async () => {
+  const { url, secret, source, stream } = await openSource({ apiKey: {}, quarantine: true });
+  const key = { "x-api-key": secret };
+  const postgres = embeddedPid(server.dataDir, "postgres");
+  const backends = readFileSync(`/proc/${postgres}/task/${postgres}/children`, "utf8");
+  const stopped = [postgres, ...backends.trim().split(" ").map(Number)];
+  for (const pid of stopped) process.kill(pid, "SIGSTOP");
+  try {
+    const startedAt = performance.now();
+    const answer = await post(url, `${JSON.stringify(GOOD)}\n{"sensor":3}`, key);
+    expect(answer.body).toMatchObject({ accepted: "1", quarantined: "1" });
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  } finally {
+    for (const pid of stopped) process.kill(pid, "SIGCONT");
+  }
+  await server.stop("SIGKILL");
+  await endEmbedded(server.dataDir);
+  server = await startServer({ dataDir: server.dataDir });
+  const { quarantinedRecords: kept = [] } = await call<{
+    quarantinedRecords?: { content: string }[];
+  }>(server, "management.v1.SourceService/ListQuarantinedRecords", { parent: source.name });
+  expect(kept.map(({ content }) => Buffer.from(content, "base64").toString())).toEqual([
+    '{"sensor":3}',
+  ]);
+  expect(await values(stream)).toEqual([GOOD]);
+  const again = await post(`${server.url}/in/${source.publicId}`, JSON.stringify(GOOD), key);
+  expect(again.status).toBe(200);
 });
 
 /** Without any content type, which fetch always adds; with the JVM's upgrade header. */
