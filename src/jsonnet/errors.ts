@@ -9,8 +9,8 @@ export type JsonnetErrorKind =
   /** A budget was used up; `limit` says which. */
   | "limit";
 
-/** The budgets a template can run out of. */
-export type LimitName = "source" | "nesting" | "steps" | "depth" | "allocation" | "output";
+/** The budgets a template can run out of; `time` only in a pool, which stops what nothing else stopped. */
+export type LimitName = "source" | "nesting" | "steps" | "depth" | "allocation" | "output" | "time";
 
 /**
  * Why a template did not compile or gave no value. `message` begins with `line:column: ` where the

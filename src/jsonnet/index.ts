@@ -8,4 +8,13 @@ export type {
 } from "./host-function.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { Json } from "./plain.ts";
+export {
+  createPool,
+  type Failure,
+  type HostModule,
+  type Outcome,
+  type Pool,
+  PoolBusyError,
+  type PoolOptions,
+} from "./pool.ts";
 export { compileTemplate, type Template, type TemplateOptions } from "./template.ts";
