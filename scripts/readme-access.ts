@@ -32,7 +32,9 @@ export function formatAccess(services: readonly DescService[] = OWN_SERVICES): s
     const cells = CALLERS.map(([, fits]) =>
       OPERATIONS.map((operation) => {
         const methods = rules.filter(([, rule]) => rule.operation === operation && fits(rule));
-        const names = methods.map(([method]) => method.name).join(", ");
+        const names = methods
+          .map(([{ name }, { people }]) => (people ? `${name} (or any person)` : name))
+          .join(", ");
         if (names === "" || operation === Operation.PUBLIC) return names;
         return `*${Operation[operation].toLowerCase()}:* ${names}`;
       })

@@ -17,6 +17,7 @@ const [variables, curl, psql] = shellBlocks(readme, "Push a first record") as [
 ];
 const [manage] = shellBlocks(readme, "Manage") as [string];
 const [source] = shellBlocks(readme, "Sources") as [string];
+const [signUp, invite] = shellBlocks(readme, "People") as [string, string];
 const [makeToken = ""] = shellBlocks(readme, "Tokens");
 
 let server: TestServer;
@@ -105,6 +106,14 @@ test("S18: the commands of Sources make a source that takes a record, with the a
   expect(withoutPlace(shown)).toBe('{"accepted":"1","firstPlace":"…"}');
 });
 
+test("the commands of People sign up the first person, who invites another", async () => {
+  const [invited] = await runBlocks([variables, signUp, invite], folder);
+  expect(JSON.parse(invited ?? "")).toMatchObject({
+    invitation: { email: "bob@example.com", role: "EDITOR" },
+    link: expect.stringContaining("/#invitation="),
+  });
+});
+
 test("the command of Tokens makes a token that pushes", async () => {
   const [made = ""] = await runBlocks([variables, curl, makeToken], folder);
   const { secret } = JSON.parse(made) as { secret: string };
@@ -120,7 +129,7 @@ test("the command of Tokens makes a token that pushes", async () => {
 
 test("every shell block of the README is run by a test, or starts something that runs for ever", () => {
   const all = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((block) => block[1] ?? "");
-  const shown = [variables, curl, psql, manage, source, makeToken];
+  const shown = [variables, curl, psql, manage, source, signUp, invite, makeToken];
   const others = all.filter((block) => !shown.includes(block));
   for (const block of others) expect(block).toMatch(/npm (start|test)/);
 });
