@@ -51,7 +51,8 @@ export async function storeGoodRows(
       await store(middle, to);
     } else {
       await store(from, suspect);
-      await store(suspect, suspect + 1);
+      if (isByItself(error)) bad.push(badRow(candidates[suspect]!, error));
+      else await store(suspect, suspect + 1);
       await store(suspect + 1, to);
     }
   };
@@ -89,6 +90,11 @@ function suspectOf(error: unknown, { from, to }: { from: number; to: number }): 
   const line = /^COPY \S+, line (\d+)/m.exec(typeof where === "string" ? where : "")?.[1];
   const row = from + Number(line) - 1;
   return line !== undefined && row >= from && row < to ? row : undefined;
+}
+
+/** Whether a row fails whatever stands beside it: its values, NOT NULL and CHECK. Others are tried alone. */
+function isByItself(error: unknown): boolean {
+  return /^(22...|23502|23514)$/.test(sqlStateOf(error) ?? "");
 }
 
 function badRow(index: number, error: unknown): BadRow {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PostgresSink_Mode, PostgresSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
 import { postgresDriver } from "../../../src/sinks/postgres/driver.ts";
-import type { OpenSink } from "../../../src/sinks/sink.ts";
+import type { OpenSink, RequestOutcome } from "../../../src/sinks/sink.ts";
 import { createTestDatabase } from "../../support/shared-servers.ts";
 import { attempt, environment, requestOf, rowsOf, schemaOf } from "../sample.ts";
 
@@ -223,6 +223,65 @@ describe("rows that Postgres refuses", () => {
     expect(outcome).toMatchObject({ kind: "retry", scope: "request", reason: "TOO_MANY_BAD_ROWS" });
     const one = requestOf(rowsOf(bad.slice(0, 1)));
     expect(await sink.write(one, attempt())).toMatchObject({ outcomes: [{ kind: "reject" }] });
+  });
+});
+
+describe("rows that Postgres refuses for other reasons", () => {
+  const indexesOf = (outcome: RequestOutcome) =>
+    outcome.kind === "rows"
+      ? outcome.outcomes.flatMap((row, i) => (row.kind === "reject" ? [i] : []))
+      : outcome;
+
+  test("100 of 5,000 are found, wherever they stand", async () => {
+    const sink = await open({ table: "hundred_bad" });
+    await sink.resume?.(0, 1);
+    const bad = Array.from({ length: 100 }, (_, i) => 49 * i + (i % 7));
+    const records = Array.from({ length: 5000 }, (_, i) =>
+      bad.includes(i) ? `{"sensor":"a","seq":${2n ** 63n}}` : sensor(i),
+    );
+    expect(indexesOf(await sink.write(requestOf(rowsOf(records)), attempt(30_000)))).toEqual(bad);
+    expect(await sql`SELECT FROM hundred_bad`).toHaveLength(4900);
+  });
+
+  test.each(["NOT DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"])(
+    "foreign keys (%s), for which COPY names no line",
+    async (when) => {
+      const table = `child_${when.length}`;
+      await sql`CREATE TABLE IF NOT EXISTS parent (seq bigint PRIMARY KEY)`;
+      await sql`INSERT INTO parent SELECT * FROM generate_series(0, 99) ON CONFLICT DO NOTHING`;
+      await sql.unsafe(`CREATE TABLE ${table} (sensor text NOT NULL, value float8,
+        seq bigint NOT NULL REFERENCES parent ${when})`);
+      const sink = await open({ table });
+      await sink.resume?.(0, 1);
+      const records = Array.from({ length: 100 }, (_, i) => sensor(i === 40 || i === 77 ? -i : i));
+      const request = requestOf(rowsOf(records));
+      expect(indexesOf(await sink.write(request, attempt(30_000)))).toEqual([40, 77]);
+      expect(await sql`SELECT FROM ${sql(table)}`).toHaveLength(98);
+    },
+  );
+
+  test("a trigger that raises", async () => {
+    await sql`CREATE TABLE guarded (sensor text, seq bigint, value float8)`;
+    await sql`CREATE FUNCTION no_seven() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.seq = 7 THEN RAISE 'no seven'; END IF; RETURN NEW; END $$`;
+    await sql`CREATE TRIGGER guard BEFORE INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION no_seven()`;
+    const sink = await open({ table: "guarded" });
+    await sink.resume?.(0, 1);
+    const records = Array.from({ length: 10 }, (_, i) => sensor(i));
+    expect(indexesOf(await sink.write(requestOf(rowsOf(records)), attempt()))).toEqual([7]);
+  });
+
+  test("in mode UPSERT too", async () => {
+    const config = { table: "upsert_bad", primaryKey: ["seq"], mode: PostgresSink_Mode.UPSERT };
+    const sink = await open(config);
+    await sink.resume?.(0, 1);
+    await sql`ALTER TABLE upsert_bad ADD CHECK (value < 100)`;
+    const records = [sensor(1), sensor(2, 100), sensor(1, 7), `{"sensor":"a","seq":${2n ** 63n}}`];
+    const outcome = await sink.write(requestOf(rowsOf(records)), attempt());
+    expect(indexesOf(outcome)).toEqual([1, 3]);
+    expect([...(await sql`SELECT seq::int, value FROM upsert_bad`)]).toEqual([
+      { seq: 1, value: 7 },
+    ]);
   });
 });
 
