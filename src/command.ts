@@ -15,6 +15,14 @@ tributary keys list | rotate
   Lists the keys that sign access tokens, or makes a new one: it is published at once, signs from an
   hour on, and the old ones check tokens for another hour. Works while servers run.
 
+tributary keys rotate-master
+
+  Puts secrets at rest under a new master key. Works while servers run.
+
+tributary audit verify
+
+  Checks that the audit log is as the servers wrote it; ends with 1 when it is not.
+
 Examples
   tributary serve
   PORT=0 TRIBUTARY_DATA_DIR=/var/lib/tributary tributary serve
@@ -22,11 +30,15 @@ Examples
   tributary keys rotate
 `;
 
+/** What `tributary keys` does. */
+export type KeysAction = "list" | "rotate" | "rotate-master";
+
 /** A command that was understood, or what is wrong with it. */
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "fault"; readonly message: string }
-  | { readonly kind: "keys"; readonly action: "list" | "rotate" }
+  | { readonly kind: "keys"; readonly action: KeysAction }
+  | { readonly kind: "audit" }
   | { readonly kind: "serve"; readonly environment: Readonly<Record<string, string>> };
 
 /** Reads the words after the program's name. Options become the variables that they stand for. */
@@ -44,9 +56,10 @@ export function parseCommand(words: readonly string[]): Command {
     if (values.help || positionals[0] === "help") return { kind: "help" };
     const [name = "serve", ...rest] = positionals;
     const [action = ""] = rest;
-    if (name === "keys" && rest.length === 1 && (action === "list" || action === "rotate")) {
+    if (name === "keys" && rest.length === 1 && isKeysAction(action)) {
       return { kind: "keys", action };
     }
+    if (name === "audit" && rest.length === 1 && action === "verify") return { kind: "audit" };
     if (name !== "serve" || rest.length > 0) {
       return { kind: "fault", message: `unknown command: ${positionals.join(" ")}` };
     }
@@ -57,4 +70,8 @@ export function parseCommand(words: readonly string[]): Command {
   } catch (error) {
     return { kind: "fault", message: (error as Error).message };
   }
+}
+
+function isKeysAction(word: string): word is KeysAction {
+  return ["list", "rotate", "rotate-master"].includes(word);
 }

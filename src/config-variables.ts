@@ -232,6 +232,13 @@ export const VARIABLES = {
     doc: "32 bytes in base64 that encrypt secrets at rest; the same on every node.",
     isSecret: true,
   },
+  TRIBUTARY_MASTER_KEY_PREVIOUS: {
+    parse: masterKey,
+    fallback: noKey,
+    shown: "none",
+    doc: "Another master key that opens secrets at rest, while keys change: see Secrets.",
+    isSecret: true,
+  },
   TRIBUTARY_OPERATOR_SECRET: {
     parse: optionalText,
     fallback: none,

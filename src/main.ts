@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** The command line: reads the configuration, starts, waits for a signal, stops. */
 import { join } from "node:path";
+import type { StartOptions } from "./app/foundations.ts";
 import { formatBanner } from "./banner.ts";
-import { parseCommand, USAGE } from "./command.ts";
+import { type Command, parseCommand, USAGE } from "./command.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { createLogger } from "./core/logger.ts";
 import { StartError } from "./core/start-error.ts";
@@ -34,9 +35,8 @@ async function main(words: readonly string[]): Promise<void> {
   });
   speedUpLoading(join(config.cacheDir, "modules"));
   const onProgress = (text: string) => print(`  ${text}\n`);
-  if (command.kind === "keys") {
-    const { runKeysCommand } = await import("./app/keys-command.ts");
-    print(await runKeysCommand(command.action, { config, logger, onProgress: () => undefined }));
+  if (command.kind !== "serve") {
+    await runCommand(command, { config, logger, onProgress: () => undefined });
     return;
   }
   const { startApp } = await import("./app.ts");
@@ -44,6 +44,25 @@ async function main(words: readonly string[]): Promise<void> {
   stopOnSignal(app.close);
   releaseStartMemory();
   print(formatBanner({ ...app.facts, seconds: (performance.now() - startedAt) / 1000 }));
+}
+
+/** Commands that do one thing and end. */
+async function runCommand(
+  command: Extract<Command, { kind: "keys" | "audit" }>,
+  options: StartOptions,
+): Promise<void> {
+  if (command.kind === "audit") {
+    const { runAuditCommand } = await import("./app/audit-command.ts");
+    const { text, isSound } = await runAuditCommand(options);
+    print(text);
+    if (!isSound) process.exitCode = 1;
+  } else if (command.action === "rotate-master") {
+    const { runMasterKeyCommand } = await import("./app/master-key-command.ts");
+    print(await runMasterKeyCommand(options));
+  } else {
+    const { runKeysCommand } = await import("./app/keys-command.ts");
+    print(await runKeysCommand(command.action, options));
+  }
 }
 
 /** The first signal drains and ends with 0; a second one, or ten seconds, ends at once. */

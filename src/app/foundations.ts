@@ -1,7 +1,9 @@
 /** What everything stands on: Postgres, NATS and the master key, embedded or given. */
+
 import { type Bus, createBus } from "../bus/index.ts";
 import { openSnapshot, type Snapshot } from "../catalog/snapshot.ts";
 import type { Config } from "../config.ts";
+import type { MasterKey } from "../core/envelope.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { checkDatabase, type Database, openDatabase } from "../db/client.ts";
@@ -25,7 +27,7 @@ export interface Foundations {
   readonly database: Database;
   readonly bus: Bus;
   readonly snapshot: Snapshot;
-  readonly masterKey: Buffer;
+  readonly masterKey: MasterKey;
   readonly mailer: Mailer;
   /** Evaluates the templates of mappings. */
   readonly templates: TemplateCompiler;
@@ -110,6 +112,7 @@ export async function reachDatabase(
   await migrate(database, logger);
   const masterKey = openMasterKey({
     given: config.TRIBUTARY_MASTER_KEY,
+    previous: config.TRIBUTARY_MASTER_KEY_PREVIOUS,
     dataDir: config.dataDir,
     usedIds: await readMasterKeyIds(database),
   });

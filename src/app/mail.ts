@@ -1,5 +1,7 @@
 /** Mail, where the operator named a server for it. */
+
 import type { Config } from "../config.ts";
+import type { MasterKey } from "../core/envelope.ts";
 import type { Logger } from "../core/logger.ts";
 import { makeUid } from "../core/uid.ts";
 import type { Database } from "../db/client.ts";
@@ -12,7 +14,7 @@ import type { Closers } from "./closers.ts";
 export interface MailParts {
   readonly config: Config;
   readonly database: Database;
-  readonly masterKey: Uint8Array;
+  readonly masterKey: MasterKey;
   readonly logger: Logger;
 }
 

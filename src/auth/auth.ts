@@ -1,7 +1,9 @@
 /** Opens everything that has to do with tokens and authorisation, in the order it depends on. */
+
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import type { ApplicationDefinition, Definitions } from "../core/definitions.ts";
+import type { MasterKey } from "../core/envelope.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Database } from "../db/client.ts";
@@ -32,7 +34,7 @@ export interface AuthOptions {
   /** Migrated. */
   readonly database: Database;
   /** 32 bytes, the same on every node. */
-  readonly masterKey: Uint8Array;
+  readonly masterKey: MasterKey;
   readonly definitions: Definitions;
   /** Public URL of the server, issuer and audience of tokens; asked for when a token is. */
   readonly issuer: () => string;

@@ -7,7 +7,7 @@
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, importJWK, type JWK } from "jose";
-import { openSecret, sealSecret } from "../core/envelope.ts";
+import { type MasterKey, openSecret, sealSecret } from "../core/envelope.ts";
 import type { Logger } from "../core/logger.ts";
 
 /** A key as stored. */
@@ -59,7 +59,7 @@ export interface SigningKeys {
 export interface SigningKeysOptions {
   readonly store: SigningKeyStore;
   /** 32 bytes. */
-  readonly masterKey: Uint8Array;
+  readonly masterKey: MasterKey;
   readonly logger: Logger;
   readonly now?: () => number;
   /** Age of the newest key, in milliseconds, at which it gets a successor; never by default. */
@@ -126,7 +126,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
   };
 }
 
-async function makeKey(masterKey: Uint8Array, signFromMs: number): Promise<StoredSigningKey> {
+async function makeKey(masterKey: MasterKey, signFromMs: number): Promise<StoredSigningKey> {
   const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const bare = await exportJWK(pair.publicKey);
   const kid = await calculateJwkThumbprint(bare);
@@ -139,7 +139,7 @@ async function makeKey(masterKey: Uint8Array, signFromMs: number): Promise<Store
   };
 }
 
-async function loadKey(stored: StoredSigningKey, masterKey: Uint8Array): Promise<LoadedKey> {
+async function loadKey(stored: StoredSigningKey, masterKey: MasterKey): Promise<LoadedKey> {
   const { kid, publicJwk, signFromMs } = stored;
   const pkcs8 = openSecret(masterKey, stored.sealedPrivateKey, contextOf(kid));
   return {

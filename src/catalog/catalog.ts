@@ -1,5 +1,7 @@
 /** What all services of the control plane share. */
+
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
+import type { MasterKey } from "../core/envelope.ts";
 import { fail, failFields, notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
@@ -13,7 +15,7 @@ import type { LogPlace, LogPurger } from "./log-purger.ts";
 export interface Catalog {
   readonly database: Database;
   /** 32 bytes; seals what is secret in the database. */
-  readonly masterKey: Uint8Array;
+  readonly masterKey: MasterKey;
   readonly logger: Logger;
   /** Brings this node's snapshot up to date, so that what an answer says can be used at once. */
   readonly refresh: () => Promise<void>;

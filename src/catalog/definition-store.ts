@@ -1,4 +1,5 @@
 /** Reads definitions as the data plane wants them: all of them, or those of some uids. */
+
 import { fromBinary } from "@bufbuild/protobuf";
 import { and, asc, desc, eq, gt, inArray, isNull, or, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
@@ -15,6 +16,7 @@ import type {
   StreamVersion,
   TokenDefinition,
 } from "../core/definitions.ts";
+import type { MasterKey } from "../core/envelope.ts";
 import { streamOf } from "../core/names.ts";
 import { PERSON_PREFIX } from "../core/principal.ts";
 import { resolveQuotas } from "../core/quotas.ts";
@@ -107,7 +109,7 @@ function versionFromRow(row: typeof streamVersions.$inferSelect): StreamVersion 
 
 /** What `readSinks` needs beside the queries. */
 export interface ReadSinksOptions {
-  readonly masterKey: Uint8Array;
+  readonly masterKey: MasterKey;
   /** Told of each sink that cannot be decrypted; it is left out. */
   readonly onSealed: (name: string, error: unknown) => void;
 }
@@ -171,7 +173,7 @@ export function sinkVersionFromRow(
   of: {
     readonly sink: typeof sinks.$inferSelect;
     readonly branch: typeof branches.$inferSelect;
-    readonly masterKey: Uint8Array;
+    readonly masterKey: MasterKey;
   },
 ): SinkVersion {
   const owner = { projectUid: of.sink.projectUid, sinkUid: of.sink.uid };

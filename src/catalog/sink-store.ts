@@ -1,7 +1,9 @@
 /** Sinks and their versions in the database. */
+
 import { asc, count, eq } from "drizzle-orm";
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
+import type { MasterKey } from "../core/envelope.ts";
 import { notFound } from "../core/errors.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
@@ -36,7 +38,7 @@ export async function insertSink(queries: Queries, row: SinkRow): Promise<void> 
 export async function insertSinkVersion(
   queries: Queries,
   row: SinkRow,
-  { masterKey, version }: { readonly masterKey: Uint8Array; readonly version: NewSinkVersion },
+  { masterKey, version }: { readonly masterKey: MasterKey; readonly version: NewSinkVersion },
 ): Promise<void> {
   const { number, fromSequence, sink, createTime } = version;
   const owner = { projectUid: row.projectUid, sinkUid: row.uid };
@@ -47,7 +49,7 @@ export async function insertSinkVersion(
 /** The sink with its versions; fails with RESOURCE_NOT_FOUND. */
 export async function loadSink(
   queries: Queries,
-  masterKey: Uint8Array,
+  masterKey: MasterKey,
   name: string,
 ): Promise<SavedSink> {
   const [found] = await queries

@@ -3,9 +3,11 @@
  * every 2 s finds what a lost notification would have told, and every write on this node refreshes
  * before it answers. While Postgres is away the content stays, and `freshAtMs` stands still.
  */
+
 import { asc, count, gt, max, min } from "drizzle-orm";
 import type { Sql } from "postgres";
 import type { Definitions } from "../core/definitions.ts";
+import type { MasterKey } from "../core/envelope.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Database, Queries } from "../db/client.ts";
 import { changes } from "../db/schema.ts";
@@ -33,7 +35,7 @@ export interface Snapshot extends Definitions {
 export interface SnapshotOptions {
   readonly database: Database;
   /** 32 bytes; opens the definitions of sinks. */
-  readonly masterKey: Uint8Array;
+  readonly masterKey: MasterKey;
   readonly logger: Logger;
   readonly now?: () => number;
   /** How often it looks without being told; 2 s by default. */

@@ -4,7 +4,7 @@ import {
   SignatureAuthentication_Scheme as Scheme,
   type Source,
 } from "#gen/tributary/management/v1/source_pb.js";
-import { openSecret, sealSecret } from "../core/envelope.ts";
+import { type MasterKey, openSecret, sealSecret } from "../core/envelope.ts";
 import { keepsOf } from "../sources/index.ts";
 
 const KEY_PREFIX = "tribkey_";
@@ -44,7 +44,7 @@ export function makeSourceSecret({ authentication }: Source): SourceSecret | und
 
 /** What is stored of a credential of a source: its hash, or itself sealed where signatures need it. */
 export function storeSecret(
-  masterKey: Uint8Array,
+  masterKey: MasterKey,
   of: { readonly projectUid: string; readonly keyUid: string; readonly source: Source },
   { secret, hint }: SourceSecret,
 ): StoredSecret {
@@ -57,7 +57,7 @@ export function storeSecret(
 
 /** The secret that was sealed. Throws when the master key or the owner differs. */
 export function openSourceSecret(
-  masterKey: Uint8Array,
+  masterKey: MasterKey,
   of: { readonly projectUid: string; readonly keyUid: string },
   sealed: Uint8Array,
 ): Uint8Array {

@@ -1,8 +1,10 @@
 /** Sources, their keys and counts in the database. */
+
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { and, desc, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { type Source, SourceSchema } from "#gen/tributary/management/v1/source_pb.js";
 import type { SourceDefinition, SourceKeyDefinition } from "../core/definitions.ts";
+import type { MasterKey } from "../core/envelope.ts";
 import { notFound } from "../core/errors.ts";
 import { streamOf } from "../core/names.ts";
 import type { PageRequest } from "../core/page-token.ts";
@@ -79,7 +81,7 @@ export function definitionFromRow(
   };
 }
 
-function keyFromRow(masterKey: Uint8Array, row: SourceKeyRow): SourceKeyDefinition {
+function keyFromRow(masterKey: MasterKey, row: SourceKeyRow): SourceKeyDefinition {
   const owner = { projectUid: row.projectUid, keyUid: row.uid };
   return {
     uid: row.uid,

@@ -4,7 +4,7 @@
  * go out twice when a node dies between the server's answer and its note; both have one Message-ID.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { openSecret, sealSecret } from "../core/envelope.ts";
+import { type MasterKey, openSecret, sealSecret } from "../core/envelope.ts";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { checkMail, type Mail, type MailStore, type WaitingMail } from "./mail.ts";
@@ -33,7 +33,7 @@ export interface MailerOptions {
   readonly sendMail: SendMail;
   /** Address of the sender, for Message-IDs. */
   readonly from: string;
-  readonly masterKey: Uint8Array;
+  readonly masterKey: MasterKey;
   readonly logger: Logger;
   readonly makeUid: () => string;
   readonly now?: () => number;
