@@ -9,6 +9,7 @@ import { createSessionCookie, type SessionCookie } from "../auth/session-cookie.
 import { createUseNotes } from "../auth/use-notes.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
+import { currentKeyOf } from "../core/envelope.ts";
 import { makeUid } from "../core/uid.ts";
 import { createPasswords } from "../people/passwords.ts";
 import type { People } from "../people/people.ts";
@@ -37,7 +38,8 @@ export function openSessions(
   });
   closers.add("notes of sessions", uses.close);
   const sessions = createSessions({
-    ...{ database, masterKey, definitions: snapshot, refresh: snapshot.refresh, makeUid },
+    masterKey: currentKeyOf(masterKey),
+    ...{ database, definitions: snapshot, refresh: snapshot.refresh, makeUid },
     revocations: () => auth().revocations,
     onUse: uses.note,
     now: Date.now,
@@ -64,7 +66,7 @@ export function openPeople(
     signUps: createAttemptLimit({ perClient: SIGN_UPS_MAX, perAddress: SIGN_UPS_MAX }),
     authenticate: parts.auth.gate.authenticate,
     mailer,
-    setupToken: isPrivate(config) ? undefined : setupTokenOf(masterKey),
+    setupToken: isPrivate(config) ? undefined : setupTokenOf(currentKeyOf(masterKey)),
     onFirstPerson: () => rmSync(setupTokenPath(config), { force: true }),
   };
 }

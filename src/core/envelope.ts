@@ -28,7 +28,7 @@ export interface KeyProvider {
   wrap(dataKey: Uint8Array): Uint8Array;
   /** The data key again; undefined when the key of this id is not at hand. */
   unwrap(id: Uint8Array, wrapped: Uint8Array): Uint8Array | undefined;
-  /** The master key of this id, which sealed values of format 1 without a data key. */
+  /** The master key of this id: it sealed values of format 1, and other keys are derived from it. */
   oldKey(id: Uint8Array): Uint8Array | undefined;
 }
 
@@ -88,6 +88,12 @@ export function openSecret(masterKey: MasterKey, sealed: Uint8Array, context: st
 export function rewrapSecret(provider: KeyProvider, sealed: Uint8Array): Buffer {
   const { dataKey, content } = unpack(provider, sealed);
   return pack(provider, dataKey, content);
+}
+
+/** The 32 bytes of the current key, for keys that are derived from it. */
+export function currentKeyOf(masterKey: MasterKey): Uint8Array {
+  const provider = providerOf(masterKey);
+  return known(provider.oldKey(provider.id));
 }
 
 /** 4 bytes that tell master keys apart and give nothing of them away. */
