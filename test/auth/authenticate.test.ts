@@ -57,7 +57,7 @@ function mint(): TokenMint {
   };
 }
 
-describe("bad input 60", () => {
+describe("E13, check 17: bad input 60", () => {
   test("every bad token gets the same 401, within 5 ms", async () => {
     expect(await refusalOf([`Bearer ${await forge({})}`])).toBeUndefined();
     const tokens = await badTokens(mint());

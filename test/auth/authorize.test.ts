@@ -75,7 +75,7 @@ describe("F17: push", () => {
   });
 });
 
-test("F16: a token without the operation gets insufficient_scope, whatever its role", () => {
+test("F16, check 18: a token without the operation gets insufficient_scope, whatever its role", () => {
   const caller = principal("a", "demo", ["api:use-streams-read"]);
   definitions.grant("a", "projects/demo", AccessRule_Role.OWNER);
   const error = errorOf(() => authorizer.authorizePush(caller, "projects/demo/streams/s"));

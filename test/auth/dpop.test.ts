@@ -4,6 +4,7 @@ import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createSeenProofs } from "../../src/auth/seen-proofs.ts";
 import { reasonOf } from "../../src/core/errors.ts";
+import { PROOF_ALGORITHMS } from "../../src/core/public-jwk.ts";
 import { type AuthServer, basic, startAuthServer } from "./support/auth-server.ts";
 import { makeClientKey, type SignedParts, signProof } from "./support/keys.ts";
 
@@ -46,6 +47,13 @@ describe("check 23: at the token endpoint", () => {
       { authorization: basic("app") },
     );
     expect(await asked.json()).toMatchObject({ active: true, token_type: "DPoP", cnf: { jkt } });
+  });
+
+  test("a key of every algorithm offered is taken", async () => {
+    for (const alg of PROOF_ALGORITHMS) {
+      const dpop = await signProof(makeClientKey(alg), { url: tokenUrl() });
+      expect({ alg, ...(await ask({ dpop })) }).toMatchObject({ alg, status: 200 });
+    }
   });
 
   test("htu counts without query, in any spelling of the same address", async () => {

@@ -12,7 +12,9 @@ import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type AuthServer, basic, startAuthServer } from "./support/auth-server.ts";
+import { createOAuth2Routes } from "../../src/auth/token-routes.ts";
+import { PROOF_ALGORITHMS } from "../../src/core/public-jwk.ts";
+import { type AuthServer, basic, listen, startAuthServer } from "./support/auth-server.ts";
 import { sha256 } from "./support/memory-definitions.ts";
 
 let server: AuthServer;
@@ -295,6 +297,27 @@ describe("check 20: revocation", () => {
   });
 });
 
+test("check 21: the metadata of an issuer with a path is at the path-inserted address", async () => {
+  const { issueToken, desk, keys } = server.auth;
+  const issuer = "https://example.com/tributary";
+  const routes = createOAuth2Routes({
+    ...{ issueToken, desk, keys },
+    issuer: () => issuer,
+    issuerPath: "/tributary",
+  });
+  const http = await listen(routes, () => "192.0.2.1");
+  const { port } = http.address() as AddressInfo;
+  const wellKnown = "/.well-known/oauth-authorization-server/tributary";
+  const answer = await fetch(`http://127.0.0.1:${port}${wellKnown}`);
+  expect(await answer.json()).toMatchObject({
+    issuer,
+    token_endpoint: `${issuer}/oauth2/token`,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+  });
+  http.closeAllConnections();
+  await new Promise((resolve) => http.close(resolve));
+});
+
 test("check 21: the metadata repeats the issuer and lists only what works", async () => {
   const answer = await fetch(`${server.url}/.well-known/oauth-authorization-server`);
   const metadata = (await answer.json()) as Record<string, unknown>;
@@ -303,6 +326,12 @@ test("check 21: the metadata repeats the issuer and lists only what works", asyn
   expect(metadata).not.toHaveProperty("authorization_endpoint");
   for (const [name, url] of Object.entries(metadata)) {
     if (name.endsWith("_endpoint")) expect((await fetch(String(url))).status).toBe(405);
+  }
+  expect(metadata.token_endpoint_auth_methods_supported).toEqual([
+    ...["client_secret_basic", "client_secret_post", "private_key_jwt"],
+  ]);
+  for (const name of ["token_endpoint_auth_signing", "dpop_signing"]) {
+    expect(metadata[`${name}_alg_values_supported`]).toEqual(PROOF_ALGORITHMS);
   }
   const keys = await (await fetch(String(metadata.jwks_uri))).text();
   expect(JSON.parse(keys)).toMatchObject({ keys: [{ kty: "EC", crv: "P-256", alg: "ES256" }] });
@@ -328,7 +357,7 @@ describe("check 24: guessing secrets", () => {
   });
 });
 
-test("two live secrets work while one is rotated, and an ended one does not", async () => {
+test("check 13: two live secrets work while one is rotated, and an ended one does not", async () => {
   const secrets = [
     { sha256: sha256("new") },
     { sha256: sha256("old"), endTimeMs: Date.now() + 30_000 },

@@ -55,7 +55,7 @@ test("F13 F14: the secret is shown once and stands nowhere in the database", asy
 
 const text = (_key: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
 
-test("rotation keeps two secrets for the overlap, and never three", async () => {
+test("check 13: rotation keeps two secrets for the overlap, and never three", async () => {
   const { ops, snapshot, clientId, clientSecret, pass, catalog } = await useApplication();
   const valid = () => {
     const { secrets } = snapshot.applicationByClientId(clientId)!;

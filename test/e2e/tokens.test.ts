@@ -11,7 +11,9 @@ import {
   createSink,
   createStream,
   push,
+  schemaOf,
 } from "../support/api.ts";
+import { type Browser, createBrowser } from "../support/browser.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { createTokenCache, type Target, type TestServer, waitFor } from "../support/server.ts";
 
@@ -255,6 +257,85 @@ describe("check 8: nothing is made wider than its maker", () => {
     expect(await refusalOf(make({ resource: other, expireTime: soon }, as(bound.secret)))).not.toBe(
       "",
     );
+  });
+});
+
+describe("F12: a personal token", () => {
+  const PASSWORD = "correct horse battery";
+  const project = "projects/lab";
+  let ada: Browser;
+  let own: string;
+  beforeAll(async () => {
+    ada = createBrowser(first.url);
+    const account = { email: "ada@example.com", password: PASSWORD, projectDisplayName: "Lab" };
+    await ada.call("AccountService/SignUp", account);
+    const made = await ada.call<{ stream: { name: string } }>("StreamService/CreateStream", {
+      parent: project,
+      streamId: "bench",
+      stream: { schema: schemaOf({ n: "LONG" }) },
+    });
+    own = made.stream.name;
+  });
+  const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
+  const personal = (token: object = {}) =>
+    ada.call<{ token: TokenView; secret: string }>("TokenService/CreateToken", {
+      parent: project,
+      token: { kind: "PERSONAL", operations: WRITE, expireTime: inSeconds(3_600), ...token },
+    });
+
+  test("pushes as its person, on every node, where it is bound to alone", async () => {
+    const { secret, token } = await personal();
+    expect(token.prefix).toMatch(/^trib_p/);
+    for (const node of [first, second]) expect(await statusOf(secret, node, own)).toBe(200);
+    expect(await statusOf(secret)).toBe(404);
+    const viewer = await personal({ role: "VIEWER" });
+    expect(await statusOf(viewer.secret, first, own)).toBe(403);
+    const reader = await personal({ operations: ["api:use-streams-read"] });
+    expect(await statusOf(reader.secret, first, own)).toBe(403);
+    const elsewhere = await personal({ resource: own });
+    const list = call(as(elsewhere.secret), "management.v1.StreamService/ListStreams", {
+      parent: project,
+    });
+    expect(await refusalOf(list)).not.toBe("");
+  });
+
+  test("changes nothing of the account of its person", async () => {
+    const operations = ["api:use-streams-read", "api:use-streams-manage"];
+    const { secret } = await personal({ operations });
+    for (const method of ["SignOutEverywhere", "DeleteMe", "ListSessions"]) {
+      const answer = call(as(secret), `management.v1.AccountService/${method}`, {});
+      expect(await refusalOf(answer)).not.toBe("");
+    }
+    expect((await ada.fetch("/v1/account:me")).status).not.toBe(401);
+  });
+
+  test("ends by its time, at most 90 days away", async () => {
+    expect(await refusalOf(personal({ expireTime: undefined }))).toBe("INVALID_FIELDS");
+    expect(await refusalOf(personal({ expireTime: inSeconds(91 * 86_400) }))).toBe(
+      "INVALID_FIELDS",
+    );
+    expect(await refusalOf(personal({ expireTime: inSeconds(-1) }))).toBe("INVALID_FIELDS");
+    const { secret } = await personal({ expireTime: inSeconds(4) });
+    expect(await statusOf(secret, first, own)).toBe(200);
+    await waitFor(async () => (await statusOf(secret, first, own)) === 401, { timeoutMs: 10_000 });
+  });
+
+  test("is seen and ended by an owner of the project, and refreshed by its person alone", async () => {
+    const { link } = await ada.call<{ link: string }>("AccountService/CreateInvitation", {
+      parent: project,
+      invitation: { email: "bob@example.com", role: "OWNER" },
+    });
+    const bob = createBrowser(first.url);
+    const token = link.slice(link.indexOf("#invitation=") + "#invitation=".length);
+    await bob.call("AccountService/AcceptInvitation", { token, password: PASSWORD });
+    const made = await personal();
+    const { name } = made.token;
+    await bob.call("TokenService/GetToken", { name });
+    expect(await refusalOf(bob.call("TokenService/RefreshToken", { name }))).toBe("ROLE_MISSING");
+    const refreshed = await ada.call<{ secret: string }>("TokenService/RefreshToken", { name });
+    expect(await statusOf(refreshed.secret, second, own)).toBe(200);
+    await bob.call("TokenService/DeleteToken", { name });
+    expect(await statusOf(refreshed.secret, first, own)).toBe(401);
   });
 });
 

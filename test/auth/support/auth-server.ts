@@ -102,7 +102,11 @@ export async function startAuthServer(): Promise<AuthServer> {
   });
 }
 
-async function listen(routes: readonly OAuth2Route[], address: () => string): Promise<Server> {
+/** Serves the routes over plain HTTP. */
+export async function listen(
+  routes: readonly OAuth2Route[],
+  address: () => string,
+): Promise<Server> {
   const server = createServer((request, response) => {
     const path = (request.url ?? "").split("?", 1)[0];
     const route = routes.find((r) => r.path === path);
