@@ -2,12 +2,13 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchDelivery } from "./delivery.ts";
+import { benchMapping } from "./mapping.ts";
 import { benchPush } from "./push.ts";
 import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
 import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery | token> [options]
+const USAGE = `npm run bench -- <push | delivery | token | mapping> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
   --only regexp   only measurements whose name matches
@@ -19,6 +20,7 @@ const USAGE = `npm run bench -- <push | delivery | token> [options]
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report>>> = {
   push: benchPush,
   delivery: benchDelivery,
+  mapping: benchMapping,
   token: benchToken,
 };
 
