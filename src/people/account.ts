@@ -134,7 +134,7 @@ async function checkPassword(
 
 /** The caller's sessions. */
 export async function listMySessions({ sessions }: People, context: HandlerContext) {
-  const caller = personOf(context);
+  const caller = sessionOf(context);
   const rows = await sessions.list(uidOf(caller));
   return { sessions: rows.map((row) => sessionFromRow(row, caller.tokenId)) };
 }
