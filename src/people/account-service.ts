@@ -10,6 +10,7 @@ import {
   listMySessions,
   updateMe,
 } from "./account.ts";
+import { listEverybody, setDisabled } from "./everybody.ts";
 import { createInvitation, listProjectInvitations, removeInvitation } from "./invitations.ts";
 import type { People } from "./people.ts";
 import { signIn, signOut, signOutEverywhere } from "./sign-in.ts";
@@ -35,6 +36,9 @@ export function createAccountService(people: People): ServiceImpl<typeof Account
       await removeInvitation(people, request);
       return {};
     },
+    listPeople: (request) => listEverybody(people, request),
+    disablePerson: (request) => setDisabled(people, request.name, true),
+    enablePerson: (request) => setDisabled(people, request.name, false),
     lookupInvitation: (request) => lookupInvitation(people, request),
     acceptInvitation: (request, context) => acceptInvitation(people, request, context),
   };

@@ -6,6 +6,8 @@ import { AccessRule_Role } from "#gen/tributary/access/v1/access_pb.js";
 import { type Person, PersonSchema } from "#gen/tributary/management/v1/account_pb.js";
 import { etagOf } from "../catalog/catalog.ts";
 import { findRole } from "../catalog/grant-store.ts";
+import { newestFirst } from "../catalog/newest-first.ts";
+import type { PageRequest } from "../core/page-token.ts";
 import { PERSON_PREFIX } from "../core/principal.ts";
 import type { Queries } from "../db/client.ts";
 import { grants, persons } from "../db/schema.ts";
@@ -31,6 +33,17 @@ export async function personFromRow(queries: Queries, row: PersonRow): Promise<P
     ...(row.lastSignInTime && { lastSignInTime: timestampFromDate(row.lastSignInTime) }),
     etag: etagOf(row),
   });
+}
+
+/** A page of everybody. */
+export async function listPersons(queries: Queries, page: PageRequest): Promise<PersonRow[]> {
+  const { where, orderBy, limit } = newestFirst(persons, page);
+  return await queries
+    .select()
+    .from(persons)
+    .where(where)
+    .orderBy(...orderBy)
+    .limit(limit);
 }
 
 /** Whether anybody has signed up. */

@@ -143,6 +143,51 @@ test("an operator may do anything, and nobody else what needs one", () => {
   authorizer.authorizePush(caller, "projects/other/streams/s");
 });
 
+describe("check 8: credentials that are narrower than who they stand for", () => {
+  const person = (narrowing: object = {}): Principal => ({
+    ...{ kind: "person", credential: "token", id: "person:ada", tokenId: "t" },
+    expiresAtMs: Number.POSITIVE_INFINITY,
+    ...narrowing,
+  });
+  const push = (caller: Principal, name = "projects/demo/streams/s") =>
+    reasonOf(errorOf(() => authorizer.authorizePush(caller, name)));
+
+  test("a session may do all that the person's roles allow, a personal token only its operations", () => {
+    definitions.grant("person:ada", "projects/demo", AccessRule_Role.OWNER);
+    expect(push(person())).toBeUndefined();
+    const reading = { operations: new Set(["api:use-streams-read"]) };
+    expect(push(person(reading))).toBe("OPERATION_MISSING");
+  });
+
+  test("a bound token touches what it is bound to and what is below it, whatever the roles", () => {
+    definitions.grant("person:ada", "projects/demo", AccessRule_Role.OWNER);
+    definitions.grant("person:ada", "", AccessRule_Role.OPERATOR);
+    const bound = person({ boundTo: "projects/demo/streams/s" });
+    expect(push(bound)).toBeUndefined();
+    for (const name of ["projects/demo/streams/s2", "projects/other/streams/s"]) {
+      expect(push(bound, name)).toMatch(/ROLE_MISSING|RESOURCE_NOT_FOUND/);
+    }
+    const read = (name: string) =>
+      reasonOf(errorOf(() => authorizer.authorizeRule(bound, READ, name)));
+    expect(read("projects/demo/streams/s/sinks/k")).toBeUndefined();
+    expect(read("projects/demo")).toBe("ROLE_MISSING");
+  });
+
+  test("a service token has its own role, on what it is bound to", () => {
+    const token: Principal = {
+      ...{ kind: "token", credential: "token", id: "token:t", tokenId: "t", projectUid: "p" },
+      operations: new Set(["api:use-streams-write"]),
+      boundTo: "projects/demo/streams/s",
+      role: AccessRule_Role.EDITOR,
+      expiresAtMs: Number.POSITIVE_INFINITY,
+    };
+    expect(push(token)).toBeUndefined();
+    expect(push(token, "projects/demo/streams/other")).toBe("ROLE_MISSING");
+    expect(push(token, "projects/other/streams/s")).toBe("RESOURCE_NOT_FOUND");
+    expect(push({ ...token, role: AccessRule_Role.VIEWER })).toBe("ROLE_MISSING");
+  });
+});
+
 test("an allowed push is decided again in about a microsecond", () => {
   const caller = principal("a", "demo");
   definitions.grant("a", "projects/demo", AccessRule_Role.EDITOR);

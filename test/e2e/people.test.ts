@@ -323,6 +323,27 @@ describe("sessions end", () => {
     expect(await refusalOf(ada.call("AccountService/DeleteMe", remove))).toBe("LAST_OWNER");
   });
 
+  test("a person whom an operator shuts out stops on both nodes within 5 s, and comes back when let in", async () => {
+    const dora = await invited("dora@example.com", "projects/wind-farm", "EDITOR");
+    const account = { email: "dora@example.com", password: PASSWORD };
+    const { name } = (await me(dora)).person;
+    await me(dora.on(second.url));
+    const other = dora.call("AccountService/DisablePerson", { name });
+    expect(await refusalOf(other)).toBe("ROLE_MISSING");
+    await ada.call("AccountService/DisablePerson", { name });
+    expect((await dora.fetch("/v1/account")).status).toBe(401);
+    await stopsOn(second, dora);
+    expect(await refusalOf(signIn(account))).toBe("SIGN_IN_REFUSED");
+    const { people } = await ada.call<{ people: { name: string; disabled?: boolean }[] }>(
+      "AccountService/ListPeople",
+    );
+    expect(people.filter(({ disabled }) => disabled)).toMatchObject([{ name }]);
+    await ada.call("AccountService/EnablePerson", { name });
+    expect((await me(await signIn(account))).memberships).toHaveLength(1);
+    const self = ada.call("AccountService/DisablePerson", { name: (await me(ada)).person.name });
+    expect(await refusalOf(self)).toBe("LAST_OWNER");
+  });
+
   test("a forged session is refused", async () => {
     const browser = createBrowser(first.url);
     for (const cookie of [

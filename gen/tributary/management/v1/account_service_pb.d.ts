@@ -797,6 +797,140 @@ export declare type AcceptInvitationResponse = Message<"tributary.management.v1.
 export declare const AcceptInvitationResponseSchema: GenMessage<AcceptInvitationResponse>;
 
 /**
+ * Which people to list.
+ *
+ * @generated from message tributary.management.v1.ListPeopleRequest
+ */
+export declare type ListPeopleRequest = Message<"tributary.management.v1.ListPeopleRequest"> & {
+  /**
+   * How many to return: 50 when 0, at most 1,000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListPeopleRequest.
+ * Use `create(ListPeopleRequestSchema)` to create a new message.
+ */
+export declare const ListPeopleRequestSchema: GenMessage<ListPeopleRequest>;
+
+/**
+ * A page of people.
+ *
+ * @generated from message tributary.management.v1.ListPeopleResponse
+ */
+export declare type ListPeopleResponse = Message<"tributary.management.v1.ListPeopleResponse"> & {
+  /**
+   * The people, newest first.
+   *
+   * @generated from field: repeated tributary.management.v1.Person people = 1;
+   */
+  people: Person[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListPeopleResponse.
+ * Use `create(ListPeopleResponseSchema)` to create a new message.
+ */
+export declare const ListPeopleResponseSchema: GenMessage<ListPeopleResponse>;
+
+/**
+ * Whom to shut out.
+ *
+ * @generated from message tributary.management.v1.DisablePersonRequest
+ */
+export declare type DisablePersonRequest = Message<"tributary.management.v1.DisablePersonRequest"> & {
+  /**
+   * Name, `people/{uid}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.DisablePersonRequest.
+ * Use `create(DisablePersonRequestSchema)` to create a new message.
+ */
+export declare const DisablePersonRequestSchema: GenMessage<DisablePersonRequest>;
+
+/**
+ * The person, shut out.
+ *
+ * @generated from message tributary.management.v1.DisablePersonResponse
+ */
+export declare type DisablePersonResponse = Message<"tributary.management.v1.DisablePersonResponse"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: tributary.management.v1.Person person = 1;
+   */
+  person?: Person | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.DisablePersonResponse.
+ * Use `create(DisablePersonResponseSchema)` to create a new message.
+ */
+export declare const DisablePersonResponseSchema: GenMessage<DisablePersonResponse>;
+
+/**
+ * Whom to let in.
+ *
+ * @generated from message tributary.management.v1.EnablePersonRequest
+ */
+export declare type EnablePersonRequest = Message<"tributary.management.v1.EnablePersonRequest"> & {
+  /**
+   * Name, `people/{uid}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.EnablePersonRequest.
+ * Use `create(EnablePersonRequestSchema)` to create a new message.
+ */
+export declare const EnablePersonRequestSchema: GenMessage<EnablePersonRequest>;
+
+/**
+ * The person, let in.
+ *
+ * @generated from message tributary.management.v1.EnablePersonResponse
+ */
+export declare type EnablePersonResponse = Message<"tributary.management.v1.EnablePersonResponse"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: tributary.management.v1.Person person = 1;
+   */
+  person?: Person | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.EnablePersonResponse.
+ * Use `create(EnablePersonResponseSchema)` to create a new message.
+ */
+export declare const EnablePersonResponseSchema: GenMessage<EnablePersonResponse>;
+
+/**
  * Signs people up and in. A session is a cookie; calls that change something with one need the header X-CSRF-Token.
  *
  * @generated from service tributary.management.v1.AccountService
@@ -944,6 +1078,37 @@ export declare const AccountService: GenService<{
     methodKind: "unary";
     input: typeof DeleteInvitationRequestSchema;
     output: typeof DeleteInvitationResponseSchema;
+  },
+  /**
+   * Lists everybody who has signed up, newest first.
+   *
+   * @generated from rpc tributary.management.v1.AccountService.ListPeople
+   */
+  listPeople: {
+    methodKind: "unary";
+    input: typeof ListPeopleRequestSchema;
+    output: typeof ListPeopleResponseSchema;
+  },
+  /**
+   * Shuts a person out: sessions and tokens stop within 5 s on every node, roles stay. FAILED_PRECONDITION for the last
+   * operator.
+   *
+   * @generated from rpc tributary.management.v1.AccountService.DisablePerson
+   */
+  disablePerson: {
+    methodKind: "unary";
+    input: typeof DisablePersonRequestSchema;
+    output: typeof DisablePersonResponseSchema;
+  },
+  /**
+   * Lets a person in again.
+   *
+   * @generated from rpc tributary.management.v1.AccountService.EnablePerson
+   */
+  enablePerson: {
+    methodKind: "unary";
+    input: typeof EnablePersonRequestSchema;
+    output: typeof EnablePersonResponseSchema;
   },
   /**
    * Says what an invitation is for, to whoever has its token. NOT_FOUND when it ended.
