@@ -170,15 +170,24 @@ export function projectSuspended(name: string): ConnectError {
   });
 }
 
-/** RESOURCE_EXHAUSTED that names the quota and its value. */
+/**
+ * RESOURCE_EXHAUSTED that names the quota and its value. Without a stack, which takes longer to write
+ * than all else: who is over its quota calls often, and others should not notice.
+ */
 export function quotaExceeded(
   quota: { readonly project: string; readonly name: string; readonly limit: number },
   text: string,
   retryAfterMs?: number,
 ): ConnectError {
   const { project, name, limit } = quota;
-  return fail("QUOTA_EXCEEDED", `${project} ${text} (quota ${name}: ${limit})`, {
-    metadata: { project, quota: name, limit: String(limit) },
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+  const frames = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return fail("QUOTA_EXCEEDED", `${project} ${text} (quota ${name}: ${limit})`, {
+      metadata: { project, quota: name, limit: String(limit) },
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  } finally {
+    Error.stackTraceLimit = frames;
+  }
 }

@@ -99,17 +99,17 @@ export function sendText(
   answer: { status: number; text: string; headers: Readonly<Record<string, string>> },
 ): void {
   if (response.headersSent || response.destroyed) return;
-  const bytes = Buffer.from(answer.text);
   response.statusCode = answer.status;
   const headers = {
     ...SECURITY_HEADERS,
     ...answer.headers,
-    "content-length": String(bytes.byteLength),
+    "content-length": String(Buffer.byteLength(answer.text)),
   };
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   const isHead = response.req?.method === "HEAD";
   if (isHead) response.end();
-  else response.end(bytes);
+  // A text goes out with the head in one write.
+  else response.end(answer.text);
 }
 
 /** Sends an error as Connect's JSON with its headers, such as WWW-Authenticate and Retry-After. */
