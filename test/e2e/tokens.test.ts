@@ -309,6 +309,14 @@ describe("F12: a personal token", () => {
     expect((await ada.fetch("/v1/account:me")).status).not.toBe(401);
   });
 
+  test("an operator makes service tokens in every project", async () => {
+    const made = await ada.call<{ secret: string }>("TokenService/CreateToken", {
+      parent: "projects/demo",
+      token: { kind: "SERVICE", resource: stream, role: "EDITOR", operations: WRITE },
+    });
+    expect(await statusOf(made.secret)).toBe(200);
+  });
+
   test("ends by its time, at most 90 days away", async () => {
     expect(await refusalOf(personal({ expireTime: undefined }))).toBe("INVALID_FIELDS");
     expect(await refusalOf(personal({ expireTime: inSeconds(91 * 86_400) }))).toBe(
