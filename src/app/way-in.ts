@@ -8,6 +8,7 @@ import { type Admission, createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { createPushLimits } from "../ingest/push-limits.ts";
 import { createQuarantine, type Quarantine } from "../ingest/quarantine.ts";
+import { createReplays, REPLAY_AGE_MS, type Replays } from "../ingest/replays.ts";
 import { createSourceDesk, type SourceDesk } from "../ingest/source-desk.ts";
 import { createSourceLane } from "../ingest/source-lane.ts";
 import { createSourceStats, type SourceStatsKeeper } from "../ingest/source-stats.ts";
@@ -19,11 +20,17 @@ import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { callerRate, type LimitCaller } from "./rates.ts";
 
+/** Some 5 million names of signed requests. */
+const REPLAY_BYTES_MAX = 1024 * 1024 * 1024;
+const SWEEP_MS = 10 * 60_000;
+const SWEEP_FRESH_MS = 30_000;
+
 /** What is opened once on every node. */
 export interface WayIn {
   readonly ingest: Ingest;
   readonly admission: Admission;
   readonly quarantine: Quarantine;
+  readonly replays: Replays;
   readonly desk: SourceDesk;
   readonly stats: SourceStatsKeeper;
   readonly openCalls: OpenCalls;
@@ -45,7 +52,21 @@ export async function openWayIn(foundations: Foundations, closers: Closers): Pro
   });
   const admission = createAdmission();
   closers.add("admission", () => admission.close());
-  const quarantine = createQuarantine(await bus.openKeyedStore("quarantine"));
+  const [quarantineStore, replayStore] = await Promise.all([
+    bus.openKeyedStore("quarantine"),
+    bus.openKeyedStore("replays", { maxAgeMs: REPLAY_AGE_MS, maxBytes: REPLAY_BYTES_MAX }),
+  ]);
+  const quarantine = createQuarantine(quarantineStore);
+  const replays = createReplays(replayStore);
+  const sweeper = setInterval(() => {
+    // Only definitions that are surely fresh tell what is gone.
+    if (Date.now() - snapshot.freshAtMs() > SWEEP_FRESH_MS) return;
+    quarantine
+      .sweep((uid) => snapshot.sourceByUid(uid) !== undefined, Date.now())
+      .catch((error: unknown) => logger.debug("the quarantine is swept later", { error }));
+  }, SWEEP_MS);
+  sweeper.unref();
+  closers.add("sweeper of the quarantine", () => clearInterval(sweeper));
   const stats = createSourceStats({
     logger,
     save: (counts, time) =>
@@ -65,7 +86,16 @@ export async function openWayIn(foundations: Foundations, closers: Closers): Pro
   closers.add("counts of sources", stats.close);
   const desk = createSourceDesk({ ingest, quarantine });
   const openCalls = createOpenCalls(snapshot);
-  return { ingest, admission, quarantine, desk, stats, openCalls, limitCaller: callerRate(config) };
+  return {
+    ingest,
+    admission,
+    quarantine,
+    replays,
+    desk,
+    stats,
+    openCalls,
+    limitCaller: callerRate(config),
+  };
 }
 
 /** The lane of `/in/…`; `authenticate` finds out who sends a bearer token. */

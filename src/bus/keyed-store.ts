@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { JetStreamManager } from "@nats-io/jetstream";
-import { nuid } from "@nats-io/transport-node";
+import { nanos, nuid } from "@nats-io/transport-node";
 import { HEADERS } from "./commit-plan.ts";
 import type { BusConnection } from "./connection.ts";
 import { directGetRaw } from "./direct-get.ts";
@@ -31,6 +31,8 @@ export interface KeyedWrite {
 export interface KeyedStoreOptions {
   /** Bytes of all values; no limit when left out. */
   readonly maxBytes?: number;
+  /** Values go this long after they were written; never when left out. */
+  readonly maxAgeMs?: number;
 }
 
 /** A compacted stream: the last value of each key. */
@@ -94,6 +96,7 @@ export async function openKeyedStore(name: string, input: StoreInput): Promise<K
     storage: "file",
     max_msgs_per_subject: 1,
     max_bytes: input.maxBytes ?? -1,
+    ...(input.maxAgeMs && { max_age: nanos(input.maxAgeMs) }),
     num_replicas: input.replicas,
     allow_direct: true,
     allow_atomic: true,

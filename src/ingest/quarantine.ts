@@ -42,6 +42,11 @@ export interface Quarantine {
   read(owner: QuarantineOwner, ids: readonly string[]): Promise<QuarantinedRecord[]>;
   remove(owner: QuarantineOwner, ids: readonly string[]): Promise<void>;
   removeAll(owner: QuarantineOwner): Promise<void>;
+  /**
+   * Removes what belongs to sources that are gone, such as with their stream; a record younger than ten
+   * minutes may be of a source that this node has not heard of.
+   */
+  sweep(isThere: (sourceUid: string) => boolean, nowMs: number): Promise<void>;
 }
 
 /** Bounds. */
@@ -58,6 +63,8 @@ const WRITE_BYTES_MAX = 512 * 1024;
 const READS_AT_ONCE = 32;
 /** How long a count of what other nodes may have changed is believed. */
 const COUNT_MS = 30_000;
+/** Definitions of older sources are known on every node that answers at all. */
+const SURELY_KNOWN_MS = 10 * 60_000;
 const ID = /^([0-9a-z]{9})-[0-9a-f]{16}-([0-9a-z]{1,6})$/;
 
 /** The quarantine over a store. */
@@ -81,7 +88,7 @@ export function createQuarantine(
   return {
     async put(owner, refused, facts) {
       const writes = refused.map((record) => encode(owner, record, facts));
-      const bytes = writes.reduce((sum, { value }) => sum + value.length, 0);
+      const bytes = refused.reduce((sum, { content }) => sum + content.length, 0);
       await counts.take(owner, { records: writes.length, bytes }, limits);
       for (const batch of batches(writes)) await entries.writeMany(batch);
       return writes.map(({ id }) => id);
@@ -93,11 +100,36 @@ export function createQuarantine(
       await entries.deleteMany(good.map((id) => keyOf(owner, id)));
       counts.forget(owner);
     },
+    async sweep(isThere, nowMs) {
+      for (const owner of await listOldOwners(entries, nowMs)) {
+        if (!isThere(owner.uid)) await entries.deleteAll(`q.${owner.projectUid}.${owner.uid}`);
+      }
+    },
     async removeAll(owner) {
       await entries.deleteAll(`q.${owner.projectUid}.${owner.uid}`);
       counts.forget(owner);
     },
   };
+}
+
+/** Owners of records of which all are old, by key. */
+async function listOldOwners(
+  entries: QuarantineEntries,
+  nowMs: number,
+): Promise<readonly QuarantineOwner[]> {
+  const newest = new Map<string, number>();
+  for (const key of await entries.keys("q")) {
+    const [, projectUid, uid, id = ""] = key.split(".");
+    const timeMs = Number.parseInt(ID.exec(id)?.[1] ?? "0", 36);
+    const owner = `${projectUid}.${uid}`;
+    newest.set(owner, Math.max(newest.get(owner) ?? 0, timeMs));
+  }
+  return [...newest]
+    .filter(([, timeMs]) => timeMs < nowMs - SURELY_KNOWN_MS)
+    .map(([owner]) => {
+      const [projectUid = "", uid = ""] = owner.split(".");
+      return { projectUid, uid };
+    });
 }
 
 async function listIds(entries: QuarantineEntries, owner: QuarantineOwner): Promise<string[]> {

@@ -10,7 +10,6 @@ import type { Call } from "../core/call.ts";
 import type { Definitions, SourceDefinition } from "../core/definitions.ts";
 import { fail } from "../core/errors.ts";
 import { parsedPath } from "../core/json-path.ts";
-import { createReplayMemory } from "../sources/replay-memory.ts";
 import { sourceNotFound } from "../sources/secret-url.ts";
 import type { Sender, SourceHead } from "../sources/source.ts";
 import type { GateFinder, SourceGate } from "../sources/source-gate.ts";
@@ -19,6 +18,7 @@ import type { Ingest, PushResult } from "./ingest.ts";
 import type { LaneRequest, LaneResponse, PushLane } from "./push-lane.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { countOf, type RecordSet } from "./record-set.ts";
+import type { Replays } from "./replays.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
 import { keptHeaders, readRequest } from "./request-record.ts";
 import { type RefusedRecord, readSourceBody } from "./source-body.ts";
@@ -38,6 +38,7 @@ export interface SourceLaneOptions {
   readonly admission: Admission;
   readonly gateOf: GateFinder;
   readonly quarantine: Quarantine;
+  readonly replays: Replays;
   readonly stats: SourceStatsKeeper;
   /** Fails when definitions are too old to be believed. */
   readonly checkFresh: (nowMs: number) => void;
@@ -58,13 +59,12 @@ const UNKNOWN_LENGTH = 64 * 1024;
 
 /** Makes the lane. */
 export function createSourceLane(options: SourceLaneOptions): PushLane {
-  const lane: Lane = { ...options, replays: createReplayMemory(), now: options.now ?? Date.now };
+  const lane: Lane = { ...options, now: options.now ?? Date.now };
   return (request, response, call) =>
     isSourceRequest(request) ? serve(lane, { request, response, call }) : undefined;
 }
 
 interface Lane extends SourceLaneOptions {
-  readonly replays: ReturnType<typeof createReplayMemory>;
   readonly now: () => number;
 }
 
@@ -163,21 +163,20 @@ function checkMethod({ methods }: SourceGate, method: string): void {
 
 type Result = Partial<PushResult> & { readonly quarantined: number };
 
+/** A repeat of a signed request is answered as the first time, and stores nothing. */
 async function store(
   lane: Lane,
   visit: Visit & { readonly sender: Sender },
   body: Uint8Array,
 ): Promise<Result> {
   const { definition, sender, head, gate } = visit;
-  const { replay } = sender;
-  const replayId = replay && `${definition.uid}.${replay.id}`;
-  if (replayId && lane.replays.has(replayId, head.nowMs)) {
+  if (await lane.replays.has(definition.uid, sender, head.nowMs)) {
     return { accepted: 0n, duplicate: true, quarantined: 0 };
   }
   const { records, refused } = await readVisit(lane, visit, body);
   const kept = await setApart(lane, visit, refused);
   const result = await pushRecords(lane, visit, { records, kept });
-  if (replayId) lane.replays.add(replayId, replay.untilMs);
+  await lane.replays.add(definition.uid, sender);
   const isStored = records !== undefined && !result?.duplicate;
   lane.stats.taken(definition, {
     records: isStored ? countOf(records) : 0,

@@ -1,7 +1,10 @@
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   ApiError,
@@ -246,6 +249,22 @@ describe("bodies", () => {
     const again = await send(GOOD);
     expect(again.body).toEqual({ ...first.body, duplicate: true });
     expect((await send({ sensor: "other" })).status).toBe(409);
+    expect(await values(stream)).toEqual([GOOD]);
+  });
+
+  test("over HTTP/2 as over HTTP/1.1", async () => {
+    const { url, secret, stream } = await openSource({ apiKey: {} });
+    const { origin, pathname } = new URL(url);
+    const session = connectHttp2(origin);
+    const request = session.request({
+      ":method": "POST",
+      ":path": pathname,
+      "x-api-key": secret,
+    });
+    request.end(JSON.stringify(GOOD));
+    const [head] = (await once(request, "response")) as [Record<string, unknown>];
+    expect(head[":status"]).toBe(200);
+    session.destroy();
     expect(await values(stream)).toEqual([GOOD]);
   });
 
@@ -627,7 +646,7 @@ test("K17 K22 K23: ids from names, clashes, lists, updates with etag, deletion e
   expect((await post(made.url, "{}")).status).toBe(404);
 });
 
-test("sources take records while Postgres is away, and what is in quarantine survives kill -9", async () => {
+test("sources take records while Postgres is away; quarantine and taken signatures survive kill -9", async () => {
   const { url, secret, source, stream } = await openSource({ apiKey: {}, quarantine: true });
   const key = { "x-api-key": secret };
   const postgres = embeddedPid(server.dataDir, "postgres");
@@ -642,6 +661,14 @@ test("sources take records while Postgres is away, and what is in quarantine sur
   } finally {
     for (const pid of stopped) process.kill(pid, "SIGCONT");
   }
+  const signed = await openSource({ signature: { scheme: "STANDARD_WEBHOOKS" } });
+  const body = JSON.stringify(GOOD);
+  const headers = {
+    "webhook-id": "msg_1",
+    "webhook-timestamp": String(Math.floor(Date.now() / 1000)),
+    "webhook-signature": new Webhook(signed.secret).sign("msg_1", new Date(), body),
+  };
+  expect((await post(signed.url, body, headers)).body.accepted).toBe("1");
   await server.stop("SIGKILL");
   await endEmbedded(server.dataDir);
   server = await startServer({ dataDir: server.dataDir });
@@ -654,6 +681,8 @@ test("sources take records while Postgres is away, and what is in quarantine sur
   expect(await values(stream)).toEqual([GOOD]);
   const again = await post(`${server.url}/in/${source.publicId}`, JSON.stringify(GOOD), key);
   expect(again.status).toBe(200);
+  const replayed = await post(`${server.url}/in/${signed.source.publicId}`, body, headers);
+  expect([replayed.status, replayed.body.duplicate]).toEqual([200, true]);
 });
 
 /** Without any content type, which fetch always adds; with the JVM's upgrade header. */
