@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createStream } from "../support/api.ts";
 import { type Browser, createBrowser, refusalOf } from "../support/browser.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { type MailServer, startMailServer } from "../support/mail-server.ts";
 import { type TestServer, waitFor } from "../support/server.ts";
 
 const PASSWORD = "correct horse battery";
@@ -17,14 +18,21 @@ let cluster: Cluster;
 let first: TestServer;
 let second: TestServer;
 let ada: Browser;
+/** Takes the mails of the second node; the first one sends none. */
+let mail: MailServer;
 
 beforeAll(async () => {
   cluster = await startCluster();
   first = await cluster.startNode();
-  second = await cluster.startNode({ env: { PUBLIC_URL: first.url } });
+  mail = await startMailServer();
+  const SMTP_URL = `smtp://127.0.0.1:${mail.port}?from=tributary@example.org`;
+  second = await cluster.startNode({ env: { PUBLIC_URL: first.url, SMTP_URL } });
   ada = createBrowser(first.url);
 });
-afterAll(() => cluster?.close());
+afterAll(async () => {
+  await cluster?.close();
+  await mail?.close();
+});
 
 const me = (browser: Browser) => browser.call<Me>("AccountService/GetMe");
 
@@ -382,6 +390,38 @@ test("a signed-in person joins with an invitation to any address, and a known ad
     ...{ project: "projects/solar", displayName: "Solar" },
     role: "EDITOR",
   });
+});
+
+test("an invitation is mailed where the installation sends mail, with the link of the answer", async () => {
+  const invite = (browser: Browser) =>
+    browser.call<{ link: string; mailed?: boolean }>("AccountService/CreateInvitation", {
+      parent: "projects/solar",
+      invitation: { email: "mia@example.com", role: "VIEWER" },
+    });
+  expect((await invite(ada)).mailed).toBeUndefined();
+  const { link, mailed } = await invite(ada.on(second.url));
+  expect(mailed).toBe(true);
+  const [sent] = await waitFor(() => (mail.mails.length > 0 ? mail.mails : undefined), {
+    what: "the mail",
+  });
+  expect(sent?.to).toEqual(["mia@example.com"]);
+  // Long lines are folded (quoted-printable), where = stands as =3D.
+  expect(sent?.source.replace(/=\r?\n/g, "").replaceAll("=3D", "=")).toContain(link);
+});
+
+test("an invitation is listed without its link, and no good once it is taken back", async () => {
+  const { invitation, link } = await ada.call<{ invitation: { name: string }; link: string }>(
+    "AccountService/CreateInvitation",
+    { parent: "projects/solar", invitation: { email: "tom@example.com", role: "EDITOR" } },
+  );
+  const answer = await ada.fetch("/v1/projects/solar/invitations");
+  const text = await answer.text();
+  expect(text).toContain(invitation.name);
+  expect(text).not.toContain(tokenOf(link));
+  await ada.call("AccountService/DeleteInvitation", { name: invitation.name });
+  const accept = { token: tokenOf(link), password: PASSWORD };
+  const late = createBrowser(first.url).call("AccountService/AcceptInvitation", accept);
+  expect(await refusalOf(late)).toBe("RESOURCE_NOT_FOUND");
 });
 
 describe("F17: sharing with people", () => {
