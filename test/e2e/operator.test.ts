@@ -1,4 +1,7 @@
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
 import {
   ApiError,
   call,
@@ -117,7 +120,8 @@ test("B22: pushes beyond the rate get 429 with Retry-After and RetryInfo, and go
   });
   // By the rpc form too, and over gRPC's generated handlers the same code.
   const bodyOf = { stream, records: Array.from({ length: 50 }, () => ({ value: { n: 1 } })) };
-  await call(owner, "push.v1.PushService/Push", bodyOf).catch(() => undefined);
+  // Its 50 records are taken whole once anything is left, and are 10 s' worth.
+  await waitFor(() => call(owner, "push.v1.PushService/Push", bodyOf).catch(() => undefined));
   const rpc = await refusalOf(call(owner, "push.v1.PushService/Push", bodyOf));
   expect(rpc).toMatchObject({ status: 429, code: "resource_exhausted", reason: "QUOTA_EXCEEDED" });
 });
@@ -220,4 +224,30 @@ test("B22: the installation's settings are the operator's alone", async () => {
     installation: { signUp: "BY_INVITATION" },
     updateMask: "signUp,defaultQuotas",
   });
+});
+
+test("B22: a project has as many open tails and push streams as its quota of connections", async () => {
+  const { name, owner, stream } = await projectOf("talker");
+  await setQuotas(name, { connections: 1 });
+  const transport = createGrpcTransport({ baseUrl: server.url });
+  const records = createClient(RecordService, transport);
+  const headers = { authorization: `Bearer ${await owner.token()}` };
+  const tail = (signal: AbortSignal) => records.tailRecords({ stream }, { headers, signal });
+  const ending = new AbortController();
+  const open = tail(ending.signal)[Symbol.asyncIterator]();
+  const first = open.next().catch(() => undefined);
+  const refusal = await waitFor(
+    async () => {
+      const brief = AbortSignal.timeout(500);
+      const error = await tail(brief)
+        [Symbol.asyncIterator]()
+        .next()
+        .catch((caught: unknown) => caught);
+      return String(error).includes("(quota connections: 1)");
+    },
+    { what: "a second tail to be refused" },
+  );
+  expect(refusal).toBe(true);
+  ending.abort();
+  await first;
 });
