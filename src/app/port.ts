@@ -62,7 +62,7 @@ export interface PortParts {
 /** Opens the port. */
 export async function openPort(parts: PortParts, closers: Closers): Promise<Port> {
   const { config, logger } = parts.foundations;
-  const wayIn = await openWayIn(parts.foundations, closers);
+  const wayIn = await openWayIn(parts.foundations, parts.publicUrl, closers);
   const push = config.TRIBUTARY_ROLES.includes("push") ? openPush(parts, wayIn) : undefined;
   const handler = createServerHandler({
     services: [

@@ -1,9 +1,11 @@
 /** The way in: what pushes, sources and their owners share. */
 import type { Auth } from "../auth/auth.ts";
 import { checkFresh } from "../auth/authenticate-client.ts";
+import { watchSchemaDrift } from "../catalog/schema-drift.ts";
 import { addSourceStats, noteKeyUse } from "../catalog/source-store.ts";
 import { createOpenCalls, type OpenCalls } from "../core/open-calls.ts";
 import type { Principal } from "../core/principal.ts";
+import { makeUid } from "../core/uid.ts";
 import { type Admission, createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { createPushLimits } from "../ingest/push-limits.ts";
@@ -39,16 +41,23 @@ export interface WayIn {
 }
 
 /** Opens the way in. */
-export async function openWayIn(foundations: Foundations, closers: Closers): Promise<WayIn> {
+export async function openWayIn(
+  foundations: Foundations,
+  publicUrl: () => string,
+  closers: Closers,
+): Promise<WayIn> {
   const { snapshot, bus, database, logger, config } = foundations;
   const watch = watchQuotas({ database, logger });
   closers.add("quotas", watch.close);
+  const drift = watchSchemaDrift({ ...foundations, makeUid, now: Date.now, publicUrl });
+  closers.add("schema drift", drift.close);
   const ingest = createIngest({
     definitions: snapshot,
     log: bus.writer,
     reader: bus.reader,
     durabilityWarning: () => bus.durability.warning ?? "",
     limits: createPushLimits({ definitions: snapshot, ...watch }),
+    onDrift: drift.note,
   });
   const admission = createAdmission();
   closers.add("admission", () => admission.close());

@@ -3,7 +3,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { and, asc, desc, eq, gt, inArray, isNull, or, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import { SchemaSchema, Stream_SchemaMode } from "#gen/tributary/management/v1/stream_pb.js";
 import type {
   ApplicationDefinition,
   GrantDefinition,
@@ -20,6 +20,7 @@ import type { MasterKey } from "../core/envelope.ts";
 import { streamOf } from "../core/names.ts";
 import { PERSON_PREFIX } from "../core/principal.ts";
 import { resolveQuotas } from "../core/quotas.ts";
+import type { SchemaMode } from "../core/record-rules.ts";
 import type { Queries } from "../db/client.ts";
 import {
   applicationSecrets,
@@ -82,6 +83,7 @@ export async function readStreams(queries: Queries, uids: Uids): Promise<StreamD
     schema: fromBinary(SchemaSchema, row.schema),
     schemaVersion: row.schemaVersion,
     keyFields: row.keyFields,
+    schemaMode: schemaModeOf(row.schemaMode),
     partitions: row.partitions,
     generation: row.generation,
     retentionAgeMs: row.retentionAgeMs,
@@ -90,6 +92,11 @@ export async function readStreams(queries: Queries, uids: Uids): Promise<StreamD
     logs: new Map((logs.get(row.uid) ?? []).map((log) => [log.branchId, logFromRow(log)])),
     history: (history.get(row.uid) ?? []).map(versionFromRow),
   }));
+}
+
+function schemaModeOf(mode: Stream_SchemaMode): SchemaMode {
+  if (mode === Stream_SchemaMode.EVOLVE) return "evolve";
+  return mode === Stream_SchemaMode.OPEN ? "open" : "strict";
 }
 
 /** The definition of a branch's log. */

@@ -3,6 +3,7 @@ import type { InferSchemaRequest } from "#gen/tributary/management/v1/stream_ser
 import { failFields } from "../core/errors.ts";
 import { JsonFault, positionOf } from "../core/json-fault.ts";
 import { peekSpaced, scanValue } from "../core/json-scan.ts";
+import { parseKeepingNumbers } from "../core/schema-evolve.ts";
 import { inferSchema, NumberText } from "../core/schema-infer.ts";
 import { recordScan } from "../core/schema-scan.ts";
 
@@ -40,7 +41,7 @@ function readSample(sample: string, field: string): object[] {
     while (peekSpaced(scan) !== -1) {
       const start = scan.at;
       scanValue(scan, 1);
-      values.push(JSON.parse(bytes.toString("utf8", start, scan.at), keepNumber));
+      values.push(parseKeepingNumbers(bytes.toString("utf8", start, scan.at)));
       if (values.length > 0 && peekSpaced(scan) === 0x2c) scan.at += 1;
     }
   } catch (error) {
@@ -52,10 +53,6 @@ function readSample(sample: string, field: string): object[] {
   const [only] = values;
   const items = values.length === 1 && Array.isArray(only) ? (only as unknown[]) : values;
   return unwrap(items, field);
-}
-
-function keepNumber(_key: string, value: unknown, context?: { readonly source?: string }) {
-  return typeof value === "number" ? new NumberText(context?.source ?? String(value)) : value;
 }
 
 function unwrap(items: readonly unknown[], field: string): object[] {

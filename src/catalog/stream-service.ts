@@ -26,6 +26,7 @@ import { inferFromSamples } from "./infer-schema.ts";
 import { chooseShard, insertBranch, logsOfStream } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
+import { createProposalMethods } from "./schema-proposal-methods.ts";
 import { checkStream } from "./stream-check.ts";
 import {
   deleteStream,
@@ -57,6 +58,7 @@ export function createStreamService(catalog: Catalog): ServiceImpl<typeof Stream
       return {};
     },
     inferSchema: inferFromSamples,
+    ...createProposalMethods(catalog),
     ...createBranchMethods(catalog),
   };
 }

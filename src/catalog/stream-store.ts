@@ -5,6 +5,7 @@ import { eq, lt } from "drizzle-orm";
 import {
   SchemaSchema,
   type Stream,
+  Stream_SchemaMode,
   Stream_Throughput,
   StreamSchema,
 } from "#gen/tributary/management/v1/stream_pb.js";
@@ -29,6 +30,8 @@ export type StreamValues = Pick<
   | "partitions"
   | "retentionAgeMs"
   | "retentionBytes"
+  | "schemaMode"
+  | "notifyEmails"
 >;
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -55,6 +58,8 @@ export function streamFromRow(row: StreamRow): Stream {
       age: durationFromMs(row.retentionAgeMs),
       bytes: BigInt(row.retentionBytes),
     },
+    schemaMode: row.schemaMode,
+    notifyEmails: row.notifyEmails,
     schemaVersion: BigInt(row.schemaVersion),
     generation: BigInt(row.generation),
     uid: row.uid,
@@ -77,6 +82,8 @@ export function streamValues(stream: Stream): StreamValues {
     partitions: PARTITIONS[throughput],
     retentionAgeMs: age ? durationMs(age) : 7 * DAY_MS,
     retentionBytes: Number(bytes) || GIB,
+    schemaMode: stream.schemaMode || Stream_SchemaMode.STRICT,
+    notifyEmails: [...stream.notifyEmails],
   };
 }
 

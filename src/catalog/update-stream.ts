@@ -21,7 +21,16 @@ import {
   streamValues,
 } from "./stream-store.ts";
 
-const writable = ["display_name", "description", "schema", "key_fields", "throughput", "retention"];
+const writable = [
+  "display_name",
+  "description",
+  "schema",
+  "schema_mode",
+  "notify_emails",
+  "key_fields",
+  "throughput",
+  "retention",
+];
 
 /** What takes longer than this has failed; a call waits at most 15 s for Postgres. */
 const UNFINISHED_MS = 60_000;

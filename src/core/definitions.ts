@@ -9,6 +9,7 @@ import type { Source } from "#gen/tributary/management/v1/source_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { PublicJwk } from "./public-jwk.ts";
 import type { Quotas } from "./quotas.ts";
+import type { SchemaMode } from "./record-rules.ts";
 import type { TokenKind } from "./token-text.ts";
 
 /** An independent log of a stream: one branch on one shard. */
@@ -30,6 +31,8 @@ export interface StreamDefinition {
   readonly schema: Schema;
   readonly schemaVersion: number;
   readonly keyFields: readonly string[];
+  /** What happens to records that do not fit the schema; `strict` when left out. */
+  readonly schemaMode?: SchemaMode;
   readonly partitions: number;
   /** Grows when partitions or keys change; part of the subject of every message. */
   readonly generation: number;

@@ -7,17 +7,25 @@ import { decodeString } from "./json-names.ts";
 import { expectByte, faultHere, peekSpaced, scanString, scanValue } from "./json-scan.ts";
 import { type KeyShape, keyShape, scannedKeyHash, scannedKeyText } from "./record-key.ts";
 import { compileSchema, type RecordCheck } from "./schema-check.ts";
+import { compileOpenCheck } from "./schema-open.ts";
 import { type RecordScan, recordScan } from "./schema-scan.ts";
+
+/** What a stream does with records that do not fit its schema: refuses, takes and tells, or asks nothing. */
+export type SchemaMode = "strict" | "evolve" | "open";
 
 /** A definition, or an earlier version of one: what rules are made from. */
 export interface RuleSource {
   readonly schema: Schema;
   readonly keyFields: readonly string[];
+  /** What happens to records that do not fit: `strict` when left out. */
+  readonly schemaMode?: SchemaMode;
 }
 
 /** The compiled form. */
 export interface RecordRules {
   readonly check: RecordCheck;
+  /** What a record must pass at least that fails `check`; undefined: it is refused. */
+  readonly fallback: RecordCheck | undefined;
   readonly key: KeyShape | undefined;
 }
 
@@ -27,9 +35,12 @@ const compiled = new WeakMap<RuleSource, RecordRules>();
 export function rulesOf(source: RuleSource): RecordRules {
   const known = compiled.get(source);
   if (known) return known;
-  const rules = {
-    check: compileSchema(source.schema, source.keyFields),
-    key: keyShape(source.schema, source.keyFields),
+  const { schema, keyFields } = source;
+  const openCheck = () => compileOpenCheck(schema, keyFields);
+  const rules: RecordRules = {
+    check: source.schemaMode === "open" ? openCheck() : compileSchema(schema, keyFields),
+    fallback: source.schemaMode === "evolve" ? openCheck() : undefined,
+    key: keyShape(schema, keyFields),
   };
   compiled.set(source, rules);
   return rules;

@@ -45,7 +45,8 @@ export function compileSchema(schema: Schema, keyFields: readonly string[] = [])
   };
 }
 
-function compileField(field: Field): NullableCheck {
+/** The check of one field's value. */
+export function compileField(field: Field): NullableCheck {
   return { check: valueCheck(field), isNullable: field.nullable };
 }
 

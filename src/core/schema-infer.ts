@@ -64,6 +64,11 @@ export function inferSchema(records: readonly object[]): InferredSchema {
   };
 }
 
+/** The field for one value, without a name. */
+export function inferField(value: unknown): Field {
+  return fieldOf(shapeOf(value), { left: FIELDS_MAX }, 1);
+}
+
 function shapeOf(value: unknown): Shape {
   if (value === null) return { kind: "null" };
   if (Array.isArray(value)) {
@@ -113,7 +118,8 @@ function merge(a: Shape, b: Shape): Shape {
   if (a.kind === "null") return withNull(b);
   if (b.kind === "null") return withNull(a);
   const isNullable = a.isNullable || b.isNullable;
-  if (a.kind === "scalar" && b.kind === "scalar") return scalar(widen(a.type, b.type), isNullable);
+  if (a.kind === "scalar" && b.kind === "scalar")
+    return scalar(widenType(a.type, b.type), isNullable);
   if (a.kind === "array" && b.kind === "array") {
     const item = a.item && b.item ? merge(a.item, b.item) : (a.item ?? b.item);
     return { kind: "array", item, isNullable };
@@ -131,7 +137,8 @@ function withNull(shape: Shape): Shape {
 const NUMBERS: readonly Field_Type[] = [Field_Type.LONG, Field_Type.DOUBLE, Field_Type.DECIMAL];
 const TEXTS: readonly Field_Type[] = [Field_Type.STRING, Field_Type.TIMESTAMP, Field_Type.DATE];
 
-function widen(a: Field_Type, b: Field_Type): Field_Type {
+/** The narrowest type that takes the values of both; JSON when there is no other. */
+export function widenType(a: Field_Type, b: Field_Type): Field_Type {
   if (a === b) return a;
   if (NUMBERS.includes(a) && NUMBERS.includes(b)) {
     // A double holds whole numbers of 53 bits only, but takes longer ones as the nearest.

@@ -57,6 +57,9 @@ export const streams = tributary.table(
     updateTime: time().notNull(),
     /** When the current generation was about to be sealed; null once the next one is published. */
     sealingTime: time(),
+    /** Stream.SchemaMode. */
+    schemaMode: smallint().notNull(),
+    notifyEmails: text().array().notNull(),
   },
   (t) => [index().on(t.projectUid, t.createTime, t.uid)],
 );
@@ -479,4 +482,28 @@ export const auditEvents = tributary.table(
     index().on(t.projectUid, t.createTime, t.uid),
     index().on(t.createTime, t.uid),
   ],
+);
+
+/** New shapes of records on streams that take what their schema does not know. */
+export const schemaProposals = tributary.table(
+  "schema_proposals",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    streamUid: text()
+      .notNull()
+      .references(() => streams.uid, { onDelete: "cascade" }),
+    /** Of what differs from the schema of that time: the same difference is told once. */
+    shapeHash: text().notNull(),
+    schemaVersion: number().notNull(),
+    /** The record that showed it, as JSON text. */
+    sample: bytea().notNull(),
+    /** SchemaProposal.State. */
+    state: smallint().notNull(),
+    createTime: time().notNull(),
+    decideTime: time(),
+  },
+  (t) => [unique().on(t.streamUid, t.shapeHash), index().on(t.streamUid, t.createTime, t.uid)],
 );

@@ -85,6 +85,8 @@ export interface IngestOptions {
   readonly reader?: LogReader;
   /** Milliseconds since 1970, fractions welcome. */
   readonly now?: () => number;
+  /** Told of stored records that the schema does not know; must not wait. */
+  readonly onDrift?: (stream: StreamDefinition, records: readonly Uint8Array[]) => void;
   /** A warning for every answer when the log is not power-safe; else empty. */
   readonly durabilityWarning?: () => string;
 }
@@ -137,6 +139,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const parts = await encodeParts(facts, records, rows);
     const idempotency = await idempotencyOf(call, records, target);
     const appended = log.append(logCall({ stream, log: target, parts, idempotency }));
+    if (records.drifted?.length) options.onDrift?.(stream, driftedOf(records));
     return { answer: appended.then((stored) => finish({ call, facts, parts, target }, stored)) };
   };
 
@@ -170,6 +173,11 @@ export function createIngest(options: IngestOptions): Ingest {
   };
 
   return { streamOf, start, push: async (call) => (await start(call)).answer };
+}
+
+/** Copies, for the body goes when the call has its answer. */
+function driftedOf({ bytes, spans, drifted = [] }: RecordSet): Uint8Array[] {
+  return drifted.map((i) => bytes.slice(spans[i * 2]!, spans[i * 2 + 1]!));
 }
 
 /** A call that the log has got. */

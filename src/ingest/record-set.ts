@@ -21,6 +21,8 @@ export const RECORDS_MAX = 100_000;
 /** Bytes that are scanned before others get a turn: about 1 ms. */
 export const SLICE_BYTES = 256 * 1024;
 const ID_BYTES_MAX = 256;
+/** Records of one call that are looked at for what the schema does not know. */
+const DRIFTED_MAX = 16;
 
 /** Records in place, and the definition that they were checked by. */
 export interface RecordSet extends RecordRows {
@@ -28,6 +30,8 @@ export interface RecordSet extends RecordRows {
   readonly checkedBy: RuleSource | undefined;
   /** Whether all of `bytes` is known to be UTF-8. */
   readonly isUtf8: boolean;
+  /** Indexes of records that the schema does not know and the stream takes all the same; 16 at most. */
+  readonly drifted?: readonly number[];
 }
 
 /** A record set that grows while a body is read. */
@@ -36,6 +40,8 @@ export interface RecordCollector {
   readonly spans: number[];
   readonly ids: string[];
   readonly hashes: number[];
+  /** See RecordSet. */
+  readonly drifted: number[];
   hasIds: boolean;
   /** Set when the stream is known; records read before are checked later. */
   source: RuleSource | undefined;
@@ -55,6 +61,7 @@ export function createCollector(bytes: Uint8Array, source?: RuleSource): RecordC
     spans: [],
     ids: [],
     hashes: [],
+    drifted: [],
     hasIds: false,
     source,
     hasUnchecked: false,
@@ -173,6 +180,7 @@ export function finishCollector(collector: RecordCollector, isUtf8: boolean): Re
     hashes: isChecked ? hashes : [],
     checkedBy: isChecked ? source : undefined,
     isUtf8: isUtf8 && apart.length === 0,
+    ...(isChecked && collector.drifted.length > 0 && { drifted: collector.drifted }),
   };
 }
 
@@ -197,7 +205,8 @@ export async function checkRecords(records: RecordSet, source: RuleSource): Prom
     if (isSliceOver(collector)) await yieldTurn();
   }
   if (scan.faults.length > 0) throw failRecords(scan);
-  return { ...records, hashes: collector.hashes, checkedBy: source, isUtf8: true };
+  const { hashes, drifted } = collector;
+  return { ...records, hashes, checkedBy: source, isUtf8: true, drifted };
 }
 
 /** Checks the record at the scan's place as the next one of the set, and notes its key's hash. */
@@ -205,7 +214,15 @@ function checkOne(collector: RecordCollector, source: RuleSource): void {
   const { scan, hashes } = collector;
   const rules = rulesOf(source);
   const before = scan.faults.length;
+  const start = scan.at;
   rules.check(scan);
+  if (scan.faults.length !== before && rules.fallback) {
+    scan.faults.length = before;
+    scan.at = start;
+    rules.fallback(scan);
+    const isTold = collector.drifted.length < DRIFTED_MAX;
+    if (scan.faults.length === before && isTold) collector.drifted.push(countOf(collector));
+  }
   if (scan.faults.length === before && rules.key) {
     const hash = scannedKeyHash(scan, rules.key);
     if (typeof hash === "number") hashes.push(hash);

@@ -118,6 +118,20 @@ export declare type Stream = Message<"tributary.management.v1.Stream"> & {
    * @generated from field: string etag = 14;
    */
   etag: string;
+
+  /**
+   * What happens to records that do not fit the schema. Key fields are always checked.
+   *
+   * @generated from field: tributary.management.v1.Stream.SchemaMode schema_mode = 15;
+   */
+  schemaMode: Stream_SchemaMode;
+
+  /**
+   * Who is told of new shapes by e-mail, beside the project's owners; at most 20.
+   *
+   * @generated from field: repeated string notify_emails = 16;
+   */
+  notifyEmails: string[];
 };
 
 /**
@@ -165,6 +179,189 @@ export enum Stream_Throughput {
  * Describes the enum tributary.management.v1.Stream.Throughput.
  */
 export declare const Stream_ThroughputSchema: GenEnum<Stream_Throughput>;
+
+/**
+ * What happens to records that do not fit the schema.
+ *
+ * @generated from enum tributary.management.v1.Stream.SchemaMode
+ */
+export enum Stream_SchemaMode {
+  /**
+   * Not set: STRICT at creation.
+   *
+   * @generated from enum value: SCHEMA_MODE_UNSPECIFIED = 0;
+   */
+  SCHEMA_MODE_UNSPECIFIED = 0,
+
+  /**
+   * They are refused.
+   *
+   * @generated from enum value: STRICT = 1;
+   */
+  STRICT = 1,
+
+  /**
+   * They are taken and stored whole; each new shape makes one SchemaProposal and one e-mail.
+   *
+   * @generated from enum value: EVOLVE = 2;
+   */
+  EVOLVE = 2,
+
+  /**
+   * They are taken; only key fields are checked.
+   *
+   * @generated from enum value: OPEN = 3;
+   */
+  OPEN = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.Stream.SchemaMode.
+ */
+export declare const Stream_SchemaModeSchema: GenEnum<Stream_SchemaMode>;
+
+/**
+ * A schema that a stream could have because records came that do not fit the one it has.
+ *
+ * @generated from message tributary.management.v1.SchemaProposal
+ */
+export declare type SchemaProposal = Message<"tributary.management.v1.SchemaProposal"> & {
+  /**
+   * Name, `projects/{p}/streams/{s}/schemaProposals/{id}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: tributary.management.v1.SchemaProposal.State state = 2;
+   */
+  state: SchemaProposal_State;
+
+  /**
+   * The stream's schema of now with what the record needs.
+   *
+   * @generated from field: tributary.management.v1.Schema schema = 3;
+   */
+  schema?: Schema | undefined;
+
+  /**
+   * How it differs from the schema of now; empty when the record fits by now.
+   *
+   * @generated from field: repeated tributary.management.v1.SchemaChange changes = 4;
+   */
+  changes: SchemaChange[];
+
+  /**
+   * The record that showed the new shape, as JSON text, at most 64 KiB.
+   *
+   * @generated from field: string sample_json = 5;
+   */
+  sampleJson: string;
+
+  /**
+   * Fields of the record that no schema can have.
+   *
+   * @generated from field: repeated string unusable_paths = 6;
+   */
+  unusablePaths: string[];
+
+  /**
+   * When the record came.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 7;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When somebody decided.
+   *
+   * @generated from field: google.protobuf.Timestamp decide_time = 8;
+   */
+  decideTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.SchemaProposal.
+ * Use `create(SchemaProposalSchema)` to create a new message.
+ */
+export declare const SchemaProposalSchema: GenMessage<SchemaProposal>;
+
+/**
+ * What became of a proposal.
+ *
+ * @generated from enum tributary.management.v1.SchemaProposal.State
+ */
+export enum SchemaProposal_State {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * Waits for somebody to decide.
+   *
+   * @generated from enum value: PENDING = 1;
+   */
+  PENDING = 1,
+
+  /**
+   * The schema was changed.
+   *
+   * @generated from enum value: ACCEPTED = 2;
+   */
+  ACCEPTED = 2,
+
+  /**
+   * Nobody is told of this shape again.
+   *
+   * @generated from enum value: DISMISSED = 3;
+   */
+  DISMISSED = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.SchemaProposal.State.
+ */
+export declare const SchemaProposal_StateSchema: GenEnum<SchemaProposal_State>;
+
+/**
+ * One difference between two schemas.
+ *
+ * @generated from message tributary.management.v1.SchemaChange
+ */
+export declare type SchemaChange = Message<"tributary.management.v1.SchemaChange"> & {
+  /**
+   * Path of the field, such as `site.id`; items of arrays are `[]`.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Type before, with `?` when it may be null or missing; empty for a new field.
+   *
+   * @generated from field: string before = 2;
+   */
+  before: string;
+
+  /**
+   * Type after.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.SchemaChange.
+ * Use `create(SchemaChangeSchema)` to create a new message.
+ */
+export declare const SchemaChangeSchema: GenMessage<SchemaChange>;
 
 /**
  * How long a log keeps its records.

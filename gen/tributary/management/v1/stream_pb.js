@@ -12,7 +12,7 @@ import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@
  * Describes the file tributary/management/v1/stream.proto.
  */
 export const file_tributary_management_v1_stream = /*@__PURE__*/
-  fileDesc("CiR0cmlidXRhcnkvbWFuYWdlbWVudC92MS9zdHJlYW0ucHJvdG8SF3RyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxIrcECgZTdHJlYW0SFgoEbmFtZRgBIAEoCUIIukgFcgMooAESHgoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAARIdCgtkZXNjcmlwdGlvbhgDIAEoCUIIukgFcgMogCASLwoGc2NoZW1hGAQgASgLMh8udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuU2NoZW1hEh4KCmtleV9maWVsZHMYBSADKAlCCrpIB5IBBBAIGAESSAoKdGhyb3VnaHB1dBgGIAEoDjIqLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlN0cmVhbS5UaHJvdWdocHV0Qgi6SAWCAQIQARISCgpwYXJ0aXRpb25zGAcgASgFEjUKCXJldGVudGlvbhgIIAEoCzIiLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlJldGVudGlvbhIWCg5zY2hlbWFfdmVyc2lvbhgJIAEoAxISCgpnZW5lcmF0aW9uGAogASgDEgsKA3VpZBgLIAEoCRIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDiABKAkiRwoKVGhyb3VnaHB1dBIaChZUSFJPVUdIUFVUX1VOU1BFQ0lGSUVEEAASCgoGTk9STUFMEAESCAoESElHSBACEgcKA01BWBADIl4KCVJldGVudGlvbhI5CgNhZ2UYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIFCIDnhA8yAgg8EhYKBWJ5dGVzGAIgASgDQge6SAQiAigAIoICCgZTY2hlbWESOQoGZmllbGRzGAEgAygLMh4udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuRmllbGRCCbpIBpIBAxDoBxJACgZwcmVzZXQYAiABKA4yJi50cmlidXRhcnkubWFuYWdlbWVudC52MS5TY2hlbWEuUHJlc2V0Qgi6SAWCAQIQARJHChNjaGFuZ2VfZGF0YV9jYXB0dXJlGAMgASgLMioudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuQ2hhbmdlRGF0YUNhcHR1cmUiMgoGUHJlc2V0EhYKElBSRVNFVF9VTlNQRUNJRklFRBAAEhAKDEhUVFBfUkVRVUVTVBABIncKEUNoYW5nZURhdGFDYXB0dXJlEiEKC3ByaW1hcnlfa2V5GAEgAygJQgy6SAmSAQYIARAIGAESHwoLb3JkZXJfZmllbGQYAiABKAlCCrpIB3IFEAEogAESHgoMZGVsZXRlX2ZpZWxkGAMgASgJQgi6SAVyAyiAASKjAwoFRmllbGQSFgoEbmFtZRgBIAEoCUIIukgFcgMogAESOwoEdHlwZRgCIAEoDjIjLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkZpZWxkLlR5cGVCCLpIBYIBAhABEhAKCG51bGxhYmxlGAMgASgIEh0KC2Rlc2NyaXB0aW9uGAQgASgJQgi6SAVyAyiACBIvCgdlbGVtZW50GAUgASgLMh4udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuRmllbGQSOQoGZmllbGRzGAYgAygLMh4udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuRmllbGRCCbpIBpIBAxDoByKnAQoEVHlwZRIUChBUWVBFX1VOU1BFQ0lGSUVEEAASCgoGU1RSSU5HEAESCAoETE9ORxACEgoKBkRPVUJMRRADEgsKB0RFQ0lNQUwQBBILCgdCT09MRUFOEAUSDQoJVElNRVNUQU1QEAYSCAoEREFURRAHEgoKBkJJTkFSWRAIEgkKBUFSUkFZEAkSBwoDTUFQEAoSCgoGU1RSVUNUEAsSCAoESlNPThAMIqMBCgZCcmFuY2gSFgoEbmFtZRgBIAEoCUIIukgFcgMo4AESCwoDdWlkGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5maXJzdF9zZXF1ZW5jZRgEIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAUgASgDEhQKDHN0b3JlZF9ieXRlcxgGIAEoA2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiR0cmlidXRhcnkvbWFuYWdlbWVudC92MS9zdHJlYW0ucHJvdG8SF3RyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxIvgFCgZTdHJlYW0SFgoEbmFtZRgBIAEoCUIIukgFcgMooAESHgoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAyiAARIdCgtkZXNjcmlwdGlvbhgDIAEoCUIIukgFcgMogCASLwoGc2NoZW1hGAQgASgLMh8udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuU2NoZW1hEh4KCmtleV9maWVsZHMYBSADKAlCCrpIB5IBBBAIGAESSAoKdGhyb3VnaHB1dBgGIAEoDjIqLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlN0cmVhbS5UaHJvdWdocHV0Qgi6SAWCAQIQARISCgpwYXJ0aXRpb25zGAcgASgFEjUKCXJldGVudGlvbhgIIAEoCzIiLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlJldGVudGlvbhIWCg5zY2hlbWFfdmVyc2lvbhgJIAEoAxISCgpnZW5lcmF0aW9uGAogASgDEgsKA3VpZBgLIAEoCRIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYDiABKAkSSQoLc2NoZW1hX21vZGUYDyABKA4yKi50cmlidXRhcnkubWFuYWdlbWVudC52MS5TdHJlYW0uU2NoZW1hTW9kZUIIukgFggECEAESJwoNbm90aWZ5X2VtYWlscxgQIAMoCUIQukgNkgEKEBQYASIEcgJgASJHCgpUaHJvdWdocHV0EhoKFlRIUk9VR0hQVVRfVU5TUEVDSUZJRUQQABIKCgZOT1JNQUwQARIICgRISUdIEAISBwoDTUFYEAMiSwoKU2NoZW1hTW9kZRIbChdTQ0hFTUFfTU9ERV9VTlNQRUNJRklFRBAAEgoKBlNUUklDVBABEgoKBkVWT0xWRRACEggKBE9QRU4QAyKeAwoOU2NoZW1hUHJvcG9zYWwSDAoEbmFtZRgBIAEoCRI8CgVzdGF0ZRgCIAEoDjItLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlNjaGVtYVByb3Bvc2FsLlN0YXRlEi8KBnNjaGVtYRgDIAEoCzIfLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlNjaGVtYRI2CgdjaGFuZ2VzGAQgAygLMiUudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuU2NoZW1hQ2hhbmdlEhMKC3NhbXBsZV9qc29uGAUgASgJEhYKDnVudXNhYmxlX3BhdGhzGAYgAygJEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABILCgdQRU5ESU5HEAESDAoIQUNDRVBURUQQAhINCglESVNNSVNTRUQQAyI7CgxTY2hlbWFDaGFuZ2USDAoEcGF0aBgBIAEoCRIOCgZiZWZvcmUYAiABKAkSDQoFYWZ0ZXIYAyABKAkiXgoJUmV0ZW50aW9uEjkKA2FnZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIRukgOqgELIgUIgOeEDzICCDwSFgoFYnl0ZXMYAiABKANCB7pIBCICKAAiggIKBlNjaGVtYRI5CgZmaWVsZHMYASADKAsyHi50cmlidXRhcnkubWFuYWdlbWVudC52MS5GaWVsZEIJukgGkgEDEOgHEkAKBnByZXNldBgCIAEoDjImLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlNjaGVtYS5QcmVzZXRCCLpIBYIBAhABEkcKE2NoYW5nZV9kYXRhX2NhcHR1cmUYAyABKAsyKi50cmlidXRhcnkubWFuYWdlbWVudC52MS5DaGFuZ2VEYXRhQ2FwdHVyZSIyCgZQcmVzZXQSFgoSUFJFU0VUX1VOU1BFQ0lGSUVEEAASEAoMSFRUUF9SRVFVRVNUEAEidwoRQ2hhbmdlRGF0YUNhcHR1cmUSIQoLcHJpbWFyeV9rZXkYASADKAlCDLpICZIBBggBEAgYARIfCgtvcmRlcl9maWVsZBgCIAEoCUIKukgHcgUQASiAARIeCgxkZWxldGVfZmllbGQYAyABKAlCCLpIBXIDKIABIqMDCgVGaWVsZBIWCgRuYW1lGAEgASgJQgi6SAVyAyiAARI7CgR0eXBlGAIgASgOMiMudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuRmllbGQuVHlwZUIIukgFggECEAESEAoIbnVsbGFibGUYAyABKAgSHQoLZGVzY3JpcHRpb24YBCABKAlCCLpIBXIDKIAIEi8KB2VsZW1lbnQYBSABKAsyHi50cmlidXRhcnkubWFuYWdlbWVudC52MS5GaWVsZBI5CgZmaWVsZHMYBiADKAsyHi50cmlidXRhcnkubWFuYWdlbWVudC52MS5GaWVsZEIJukgGkgEDEOgHIqcBCgRUeXBlEhQKEFRZUEVfVU5TUEVDSUZJRUQQABIKCgZTVFJJTkcQARIICgRMT05HEAISCgoGRE9VQkxFEAMSCwoHREVDSU1BTBAEEgsKB0JPT0xFQU4QBRINCglUSU1FU1RBTVAQBhIICgREQVRFEAcSCgoGQklOQVJZEAgSCQoFQVJSQVkQCRIHCgNNQVAQChIKCgZTVFJVQ1QQCxIICgRKU09OEAwiowEKBkJyYW5jaBIWCgRuYW1lGAEgASgJQgi6SAVyAyjgARILCgN1aWQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDmZpcnN0X3NlcXVlbmNlGAQgASgDEhUKDWxhc3Rfc2VxdWVuY2UYBSABKAMSFAoMc3RvcmVkX2J5dGVzGAYgASgDYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message tributary.management.v1.Stream.
@@ -36,24 +36,66 @@ export const Stream_Throughput = /*@__PURE__*/
   tsEnum(Stream_ThroughputSchema);
 
 /**
+ * Describes the enum tributary.management.v1.Stream.SchemaMode.
+ */
+export const Stream_SchemaModeSchema = /*@__PURE__*/
+  enumDesc(file_tributary_management_v1_stream, 0, 1);
+
+/**
+ * What happens to records that do not fit the schema.
+ *
+ * @generated from enum tributary.management.v1.Stream.SchemaMode
+ */
+export const Stream_SchemaMode = /*@__PURE__*/
+  tsEnum(Stream_SchemaModeSchema);
+
+/**
+ * Describes the message tributary.management.v1.SchemaProposal.
+ * Use `create(SchemaProposalSchema)` to create a new message.
+ */
+export const SchemaProposalSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_stream, 1);
+
+/**
+ * Describes the enum tributary.management.v1.SchemaProposal.State.
+ */
+export const SchemaProposal_StateSchema = /*@__PURE__*/
+  enumDesc(file_tributary_management_v1_stream, 1, 0);
+
+/**
+ * What became of a proposal.
+ *
+ * @generated from enum tributary.management.v1.SchemaProposal.State
+ */
+export const SchemaProposal_State = /*@__PURE__*/
+  tsEnum(SchemaProposal_StateSchema);
+
+/**
+ * Describes the message tributary.management.v1.SchemaChange.
+ * Use `create(SchemaChangeSchema)` to create a new message.
+ */
+export const SchemaChangeSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_stream, 2);
+
+/**
  * Describes the message tributary.management.v1.Retention.
  * Use `create(RetentionSchema)` to create a new message.
  */
 export const RetentionSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_stream, 1);
+  messageDesc(file_tributary_management_v1_stream, 3);
 
 /**
  * Describes the message tributary.management.v1.Schema.
  * Use `create(SchemaSchema)` to create a new message.
  */
 export const SchemaSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_stream, 2);
+  messageDesc(file_tributary_management_v1_stream, 4);
 
 /**
  * Describes the enum tributary.management.v1.Schema.Preset.
  */
 export const Schema_PresetSchema = /*@__PURE__*/
-  enumDesc(file_tributary_management_v1_stream, 2, 0);
+  enumDesc(file_tributary_management_v1_stream, 4, 0);
 
 /**
  * Schemas that are ready to use.
@@ -68,20 +110,20 @@ export const Schema_Preset = /*@__PURE__*/
  * Use `create(ChangeDataCaptureSchema)` to create a new message.
  */
 export const ChangeDataCaptureSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_stream, 3);
+  messageDesc(file_tributary_management_v1_stream, 5);
 
 /**
  * Describes the message tributary.management.v1.Field.
  * Use `create(FieldSchema)` to create a new message.
  */
 export const FieldSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_stream, 4);
+  messageDesc(file_tributary_management_v1_stream, 6);
 
 /**
  * Describes the enum tributary.management.v1.Field.Type.
  */
 export const Field_TypeSchema = /*@__PURE__*/
-  enumDesc(file_tributary_management_v1_stream, 4, 0);
+  enumDesc(file_tributary_management_v1_stream, 6, 0);
 
 /**
  * What values a field takes.
@@ -96,5 +138,5 @@ export const Field_Type = /*@__PURE__*/
  * Use `create(BranchSchema)` to create a new message.
  */
 export const BranchSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_stream, 5);
+  messageDesc(file_tributary_management_v1_stream, 7);
 

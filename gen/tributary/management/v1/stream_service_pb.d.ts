@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Branch, Schema, Stream } from "./stream_pb.js";
+import type { Branch, Schema, SchemaProposal, Stream } from "./stream_pb.js";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -523,6 +523,148 @@ export declare type InferSchemaResponse = Message<"tributary.management.v1.Infer
 export declare const InferSchemaResponseSchema: GenMessage<InferSchemaResponse>;
 
 /**
+ * Which proposals to list.
+ *
+ * @generated from message tributary.management.v1.ListSchemaProposalsRequest
+ */
+export declare type ListSchemaProposalsRequest = Message<"tributary.management.v1.ListSchemaProposalsRequest"> & {
+  /**
+   * Name of the stream, `projects/{p}/streams/{s}`.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * How many to return: 50 when 0, at most 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListSchemaProposalsRequest.
+ * Use `create(ListSchemaProposalsRequestSchema)` to create a new message.
+ */
+export declare const ListSchemaProposalsRequestSchema: GenMessage<ListSchemaProposalsRequest>;
+
+/**
+ * A page of proposals.
+ *
+ * @generated from message tributary.management.v1.ListSchemaProposalsResponse
+ */
+export declare type ListSchemaProposalsResponse = Message<"tributary.management.v1.ListSchemaProposalsResponse"> & {
+  /**
+   * The proposals, newest first.
+   *
+   * @generated from field: repeated tributary.management.v1.SchemaProposal schema_proposals = 1;
+   */
+  schemaProposals: SchemaProposal[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListSchemaProposalsResponse.
+ * Use `create(ListSchemaProposalsResponseSchema)` to create a new message.
+ */
+export declare const ListSchemaProposalsResponseSchema: GenMessage<ListSchemaProposalsResponse>;
+
+/**
+ * Which proposal to accept.
+ *
+ * @generated from message tributary.management.v1.AcceptSchemaProposalRequest
+ */
+export declare type AcceptSchemaProposalRequest = Message<"tributary.management.v1.AcceptSchemaProposalRequest"> & {
+  /**
+   * Name of the proposal.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The schema to have instead of the proposed one.
+   *
+   * @generated from field: tributary.management.v1.Schema schema = 2;
+   */
+  schema?: Schema | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.AcceptSchemaProposalRequest.
+ * Use `create(AcceptSchemaProposalRequestSchema)` to create a new message.
+ */
+export declare const AcceptSchemaProposalRequestSchema: GenMessage<AcceptSchemaProposalRequest>;
+
+/**
+ * The stream with its new schema.
+ *
+ * @generated from message tributary.management.v1.AcceptSchemaProposalResponse
+ */
+export declare type AcceptSchemaProposalResponse = Message<"tributary.management.v1.AcceptSchemaProposalResponse"> & {
+  /**
+   * The stream.
+   *
+   * @generated from field: tributary.management.v1.Stream stream = 1;
+   */
+  stream?: Stream | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.AcceptSchemaProposalResponse.
+ * Use `create(AcceptSchemaProposalResponseSchema)` to create a new message.
+ */
+export declare const AcceptSchemaProposalResponseSchema: GenMessage<AcceptSchemaProposalResponse>;
+
+/**
+ * Which proposal to dismiss.
+ *
+ * @generated from message tributary.management.v1.DismissSchemaProposalRequest
+ */
+export declare type DismissSchemaProposalRequest = Message<"tributary.management.v1.DismissSchemaProposalRequest"> & {
+  /**
+   * Name of the proposal.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.DismissSchemaProposalRequest.
+ * Use `create(DismissSchemaProposalRequestSchema)` to create a new message.
+ */
+export declare const DismissSchemaProposalRequestSchema: GenMessage<DismissSchemaProposalRequest>;
+
+/**
+ * Nothing: it is dismissed.
+ *
+ * @generated from message tributary.management.v1.DismissSchemaProposalResponse
+ */
+export declare type DismissSchemaProposalResponse = Message<"tributary.management.v1.DismissSchemaProposalResponse"> & {
+};
+
+/**
+ * Describes the message tributary.management.v1.DismissSchemaProposalResponse.
+ * Use `create(DismissSchemaProposalResponseSchema)` to create a new message.
+ */
+export declare const DismissSchemaProposalResponseSchema: GenMessage<DismissSchemaProposalResponse>;
+
+/**
  * Manages streams and their branches.
  *
  * @generated from service tributary.management.v1.StreamService
@@ -568,6 +710,36 @@ export declare const StreamService: GenService<{
     methodKind: "unary";
     input: typeof UpdateStreamRequestSchema;
     output: typeof UpdateStreamResponseSchema;
+  },
+  /**
+   * Lists the new shapes of records that a stream in mode EVOLVE has taken, newest first.
+   *
+   * @generated from rpc tributary.management.v1.StreamService.ListSchemaProposals
+   */
+  listSchemaProposals: {
+    methodKind: "unary";
+    input: typeof ListSchemaProposalsRequestSchema;
+    output: typeof ListSchemaProposalsResponseSchema;
+  },
+  /**
+   * Changes the stream's schema to what the record needs, or to an edited schema.
+   *
+   * @generated from rpc tributary.management.v1.StreamService.AcceptSchemaProposal
+   */
+  acceptSchemaProposal: {
+    methodKind: "unary";
+    input: typeof AcceptSchemaProposalRequestSchema;
+    output: typeof AcceptSchemaProposalResponseSchema;
+  },
+  /**
+   * Leaves the schema as it is; nobody is told of this shape again.
+   *
+   * @generated from rpc tributary.management.v1.StreamService.DismissSchemaProposal
+   */
+  dismissSchemaProposal: {
+    methodKind: "unary";
+    input: typeof DismissSchemaProposalRequestSchema;
+    output: typeof DismissSchemaProposalResponseSchema;
   },
   /**
    * Makes a schema of samples: the narrowest in which all of them fit. Stores nothing.
