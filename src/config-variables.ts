@@ -1,9 +1,17 @@
 /** The table of all variables of the environment: how each is read, its fallback, its words. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { parseAddressRange } from "./core/address-range.ts";
+import {
+  addressRanges,
+  cidrs,
+  issuerAddress,
+  list,
+  mailAddress,
+  serverAddress,
+  webAddress,
+} from "./config-addresses.ts";
 import { LOG_LEVELS, type LogLevel } from "./core/logger.ts";
-import { isMailAddress, parseSmtpUrl, type SmtpServer } from "./mail/smtp-url.ts";
+import { parseSmtpUrl, type SmtpServer } from "./mail/smtp-url.ts";
 
 /** Parts of the server that a node may run. */
 export const ROLES = ["api", "push", "deliver"] as const;
@@ -44,48 +52,6 @@ function flag(value: string): boolean | undefined {
   throw new Error("must be 1 or 0");
 }
 
-function list(value: string): readonly string[] {
-  return value
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== "");
-}
-
-function addressRanges(value: string): readonly string[] {
-  const ranges = list(value);
-  for (const range of ranges) {
-    try {
-      parseAddressRange(range);
-    } catch (error) {
-      throw new Error(`must list addresses and CIDRs: ${(error as Error).message}`);
-    }
-  }
-  return ranges;
-}
-
-function cidrs(value: string): readonly string[] {
-  const ranges = addressRanges(value);
-  const bare = ranges.find((range) => !range.includes("/"));
-  if (bare) throw new Error(`must list CIDRs: write ${bare}/${bare.includes(":") ? 128 : 32}`);
-  return ranges;
-}
-
-function webAddress(value: string): string | undefined {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
-    throw new Error("must be an http or https address such as https://push.example.com");
-  }
-  return value.replace(/\/+$/, "");
-}
-
-function serverAddress(...protocols: string[]): (value: string) => string | undefined {
-  return (value) => {
-    const ok = list(value).every((v) => URL.canParse(v) && protocols.includes(new URL(v).protocol));
-    if (!ok) throw new Error(`must begin with ${protocols.map((p) => `${p}//`).join(" or ")}`);
-    return value;
-  };
-}
-
 function logLevel(value: string): LogLevel {
   const level = LOG_LEVELS.find((l) => l === value);
   if (!level) throw new Error(`must be one of ${LOG_LEVELS.join(", ")}`);
@@ -104,11 +70,6 @@ function masterKey(value: string): Buffer | undefined {
   const key = Buffer.from(value, "base64");
   if (key.length !== 32) throw new Error("must be 32 bytes in base64 (openssl rand -base64 32)");
   return key;
-}
-
-function mailAddress(value: string): string | undefined {
-  if (!isMailAddress(value)) throw new Error("must be a mail address such as data@example.com");
-  return value;
 }
 
 const none: string | undefined = undefined;
@@ -245,6 +206,31 @@ export const VARIABLES = {
     shown: "none",
     doc: "Secret of the application `operator`, which may make projects; at least 32 characters.",
     isSecret: true,
+  },
+  TRIBUTARY_OIDC_ISSUER: {
+    parse: issuerAddress,
+    fallback: none,
+    shown: "none",
+    doc: "OpenID Connect provider that people may sign in with; it must know PUBLIC_URL/auth/oidc/callback.",
+  },
+  TRIBUTARY_OIDC_CLIENT_ID: {
+    parse: optionalText,
+    fallback: none,
+    shown: "none",
+    doc: "Id under which the provider knows this installation.",
+  },
+  TRIBUTARY_OIDC_CLIENT_SECRET: {
+    parse: optionalText,
+    fallback: none,
+    shown: "none",
+    doc: "Secret that goes with it.",
+    isSecret: true,
+  },
+  TRIBUTARY_OIDC_NAME: {
+    parse: text,
+    fallback: "single sign-on",
+    shown: "single sign-on",
+    doc: "What people call the provider.",
   },
   TRIBUTARY_MAIL_FROM: {
     parse: mailAddress,

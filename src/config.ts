@@ -126,6 +126,14 @@ function contradictions(config: Config): string[] {
   if (config.SMTP_URL && !(config.TRIBUTARY_MAIL_FROM ?? config.SMTP_URL.from)) {
     faults.push("SMTP_URL needs the address that mails come from: TRIBUTARY_MAIL_FROM or ?from=");
   }
+  const oidc = [
+    config.TRIBUTARY_OIDC_ISSUER,
+    config.TRIBUTARY_OIDC_CLIENT_ID,
+    config.TRIBUTARY_OIDC_CLIENT_SECRET,
+  ].filter((value) => value !== undefined);
+  if (oidc.length !== 0 && oidc.length !== 3) {
+    faults.push("TRIBUTARY_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET go together: set all three");
+  }
   const secret = config.TRIBUTARY_OPERATOR_SECRET;
   if (secret !== undefined && secret.length < 32) {
     faults.push("TRIBUTARY_OPERATOR_SECRET must have at least 32 characters");

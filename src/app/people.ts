@@ -66,6 +66,7 @@ export function openPeople(
     signUps: createAttemptLimit({ perClient: SIGN_UPS_MAX, perAddress: SIGN_UPS_MAX }),
     authenticate: parts.auth.gate.authenticate,
     mailer,
+    externalProvider: config.TRIBUTARY_OIDC_ISSUER ? config.TRIBUTARY_OIDC_NAME : "",
     setupToken: isPrivate(config) ? undefined : setupTokenOf(currentKeyOf(masterKey)),
     onFirstPerson: () => rmSync(setupTokenPath(config), { force: true }),
   };
@@ -96,7 +97,8 @@ function setupTokenOf(masterKey: Uint8Array): string {
   return createHmac("sha256", masterKey).update("tributary setup token").digest("base64url");
 }
 
-function isHttps(config: Config): boolean {
+/** Whether browsers reach the server over https. */
+export function isHttps(config: Config): boolean {
   const isPublic = config.PUBLIC_URL?.startsWith("https:") === true;
   return (
     isPublic || config.TRIBUTARY_TLS_CERT !== undefined || config.TRIBUTARY_TRUST_PROXY_TLS === true

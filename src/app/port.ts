@@ -44,6 +44,7 @@ import type { Registration } from "../server/rpc.ts";
 import { createUsageService } from "../usage/usage-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
+import { openOidcRoutes } from "./oidc.ts";
 import { addressRates } from "./rates.ts";
 import { packageVersion } from "./version.ts";
 import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
@@ -73,7 +74,9 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     logger,
     lanes: [createAddressRates(addressRates(config)), ...(push?.lanes ?? [])],
     audit: parts.audit,
-    routes: config.TRIBUTARY_ROLES.includes("api") ? parts.auth.routes : [],
+    routes: config.TRIBUTARY_ROLES.includes("api")
+      ? [...parts.auth.routes, ...openOidcRoutes(parts)]
+      : [],
     checks: readinessChecks(parts.foundations),
     version: packageVersion(),
     publicUrl: config.PUBLIC_URL,

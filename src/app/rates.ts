@@ -15,6 +15,7 @@ const SIGN_IN_PATHS = [
   ),
   ...["signUp", "signIn", "changePassword"].map((verb) => `/v1/account:${verb}`),
   "/v1/invitations:",
+  "/auth/oidc/",
 ];
 const PUSH_PATHS = ["/tributary.push.v1.", "/in/"];
 const REST_PUSH = /^\/v1\/projects\/[^/]+\/streams\/[^/]+\/records$/;

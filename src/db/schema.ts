@@ -18,6 +18,7 @@ import {
 } from "drizzle-orm/pg-core";
 import { bytea, number, time, tributary } from "./columns.ts";
 
+export * from "./external-identity-table.ts";
 export * from "./mail-table.ts";
 
 /** Projects. */

@@ -39,6 +39,8 @@ export interface People {
   readonly publicUrl: () => string;
   /** What the first person must give; undefined on an installation for loopback only. */
   readonly setupToken: string | undefined;
+  /** What people call the external provider; empty for none. */
+  readonly externalProvider: string;
   /** Told when the first person has signed up. */
   readonly onFirstPerson: () => void;
 }

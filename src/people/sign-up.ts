@@ -31,11 +31,12 @@ import { sha256Of } from "./session-token.ts";
 import { countAttempt } from "./sign-in.ts";
 
 /** Who may sign up now. */
-export async function signUpOptions({ catalog, setupToken }: People) {
+export async function signUpOptions({ catalog, setupToken, externalProvider }: People) {
   const mode = await catalog.database.acrossProjects(readMode);
   return {
     mode,
     setupTokenRequired: mode === Mode.FIRST_PERSON && setupToken !== undefined,
+    externalProvider,
   };
 }
 
@@ -154,7 +155,8 @@ async function insertAll(
   return await insertNew(row, () => insertNamed(named, insert));
 }
 
-async function makeOperator(
+/** Makes the first person the operator of the installation. */
+export async function makeOperator(
   catalog: People["catalog"],
   queries: Queries,
   row: PersonRow,

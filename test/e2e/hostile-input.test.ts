@@ -194,7 +194,7 @@ describe("check 7: callers are known before a byte of their body is read", () =>
     ["records", "/tributary.records.v1.RecordService/ListRecords", "application/proto"],
   ];
 
-  test.each(WAYS.filter(([, , type]) => type !== "application/grpc"))(
+  test.concurrent.each(WAYS.filter(([, , type]) => type !== "application/grpc"))(
     "%s: 1 GB over HTTP/1.1 without credentials is refused after its head",
     async (_, path, type) => {
       const lines = [
@@ -219,7 +219,7 @@ describe("check 7: callers are known before a byte of their body is read", () =>
     },
   );
 
-  test.each(WAYS)("%s: over HTTP/2 likewise", async (_, path, type) => {
+  test.concurrent.each(WAYS)("%s: over HTTP/2 likewise", async (_, path, type) => {
     const session = openSession("127.0.0.1");
     const stream = session.request({
       ":method": "POST",

@@ -47,6 +47,14 @@ export declare type GetSignUpOptionsResponse = Message<"tributary.management.v1.
    * @generated from field: bool setup_token_required = 2;
    */
   setupTokenRequired: boolean;
+
+  /**
+   * What people call the external provider that they may sign in with, at `/auth/oidc/start`; empty
+   * where there is none.
+   *
+   * @generated from field: string external_provider = 3;
+   */
+  externalProvider: string;
 };
 
 /**
