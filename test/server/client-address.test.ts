@@ -14,19 +14,19 @@ const findVia = (headers: Record<string, string>, peer = PROXY, proxies = PROXIE
 const via = (chain: string, peer?: string) => findVia({ "x-forwarded-for": chain }, peer);
 const forwarded = (text: string) => findVia({ forwarded: text });
 
-test("without trusted proxies the caller is the peer, whatever it sends", () => {
+test("check 30: without trusted proxies the caller is the peer, whatever it sends", () => {
   const headers = { "x-forwarded-for": CALLER, forwarded: `for=${CALLER}` };
   expect(findVia(headers, PROXY, [])).toBe(PROXY);
   expect(findVia(headers, "::ffff:192.0.2.1", [])).toBe("192.0.2.1");
   expect(findVia({}, "2001:db8::1", [])).toBe("2001:db8::1");
 });
 
-test("a peer that is no trusted proxy cannot name another caller", () => {
+test("check 30: a peer that is no trusted proxy cannot name another caller", () => {
   expect(via("10.0.0.9", "192.0.2.1")).toBe("192.0.2.1");
   expect(findVia({ forwarded: "for=10.0.0.9" }, "192.0.2.1")).toBe("192.0.2.1");
 });
 
-test("behind trusted proxies the caller is the rightmost address that is none of them", () => {
+test("check 30: behind trusted proxies the caller is the rightmost address that is none of them", () => {
   expect(via(CALLER)).toBe(CALLER);
   expect(via(`${CALLER}, 10.0.0.2,10.0.0.3`)).toBe(CALLER);
   expect(via(CALLER, "::ffff:10.0.0.1")).toBe(CALLER);
@@ -52,7 +52,7 @@ test("callers inside the trusted networks are named by the far end of the chain"
   expect(via("10.9.9.9, 10.0.0.2")).toBe("10.9.9.9");
 });
 
-test("addresses come with ports and brackets, and IPv4 written as IPv6 is IPv4", () => {
+test("check 30: addresses come with ports and brackets, and IPv4 written as IPv6 is IPv4", () => {
   expect(via(`${CALLER}:4711`)).toBe(CALLER);
   expect(via("[2001:DB9::1]:4711")).toBe("2001:db9::1");
   expect(via("[2001:db9::1]")).toBe("2001:db9::1");
