@@ -14,6 +14,7 @@ import { createTestLogger } from "../support/test-logger.ts";
 /** Tables that hold nothing of a single project: only the scope of the installation sees them. */
 const ABOVE_PROJECTS = [
   "changes",
+  "external_identities",
   "persons",
   "purges",
   "revoked_tokens",
