@@ -6,6 +6,7 @@ import type { FieldViolation } from "../../core/errors.ts";
 import { KEY_TYPES } from "../../core/key-types.ts";
 import { columnsOf, settleKey } from "./columns.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
+import { checkRouting } from "./routes.ts";
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -29,6 +30,7 @@ export function checkPostgres(config: PostgresSink, schema: Schema): FieldViolat
   violations.push(
     ...checkAuthority(config),
     ...checkCapture(config, schema),
+    ...checkRouting(settleKey(config, schema), schema),
     ...checkColumns(config, schema),
     ...checkKey(settleKey(config, schema), schema),
   );

@@ -1,5 +1,5 @@
 /**
- * Statements and one COPY that travel as one pipeline of the extended protocol (Postgres manual, 54.2.3):
+ * Statements and COPYs that travel as one pipeline of the extended protocol (Postgres manual, 54.2.3):
  * nothing waits for an answer before the Sync at the end, so the whole is one round trip and, outside of
  * an explicit transaction, one transaction. Rows are sent while later ones are still being encoded.
  * A failure anywhere makes the server skip the rest up to the Sync and undo everything.
@@ -18,17 +18,23 @@ export interface Statement {
   readonly values?: readonly (string | Buffer | null)[];
 }
 
-/** What one pipeline does. */
-export interface CopyWork {
-  /** Runs first; its division by zero means that the work is not to be done. */
-  readonly fence?: Statement;
+/** One COPY with the statements around it. */
+export interface CopyPart {
   readonly before: readonly Statement[];
   /** `COPY … FROM STDIN`. */
   readonly copy: string;
   /** Gives all rows to `send`, in pieces. */
   feed(send: (chunk: Buffer) => void): Promise<void>;
-  /** Statements after the rows; asked for when all were given. */
-  after(): readonly Statement[];
+  readonly after: readonly Statement[];
+}
+
+/** What one pipeline does. */
+export interface CopyWork {
+  /** Runs first; its division by zero means that the work is not to be done. */
+  readonly fence?: Statement;
+  readonly parts: readonly CopyPart[];
+  /** Statements at the end; asked for when all rows were given. */
+  after?(): readonly Statement[];
 }
 
 /** The fence let nobody through: another owner has moved the cursor. Nothing was stored. */
@@ -54,30 +60,39 @@ export function createCopyQuery(work: CopyWork): CopyQuery {
     // A connection that was lost before runs nothing.
     if (!isFeeding) fed.resolve();
   };
-  const finish = (wire: Wire) => {
-    if (!isOver) {
-      wire.endCopyFrom();
-      for (const statement of work.after()) send(wire, statement);
+  const sendAll = (wire: Wire, statements: readonly Statement[]) => {
+    if (!isOver) for (const statement of statements) send(wire, statement);
+  };
+  const feedAll = async (wire: Wire) => {
+    for (const part of work.parts) {
+      sendAll(wire, [...part.before, { text: part.copy }]);
+      await part.feed((chunk) => {
+        if (!isOver) wire.sendCopyFromChunk(chunk);
+      });
+      if (!isOver) wire.endCopyFrom();
+      sendAll(wire, part.after);
     }
-    wire.sync();
-    fed.resolve();
+    sendAll(wire, work.after?.() ?? []);
   };
   const giveUp = (wire: Wire, error: unknown) => {
     isOver = true;
     wire.sendCopyFail("the rows could not be encoded");
+    // Outside of a COPY that is ignored, and the Sync would commit.
+    send(wire, { text: "SELECT 1 / 0" });
     wire.sync();
     fed.reject(error);
+  };
+  const finish = (wire: Wire) => {
+    wire.sync();
+    fed.resolve();
   };
   const submit = (wire: Wire) => {
     isFeeding = true;
     wire.stream.cork();
     if (work.fence) send(wire, work.fence);
-    for (const statement of work.before) send(wire, statement);
-    send(wire, { text: work.copy });
-    const feeding = work.feed((chunk) => {
-      if (!isOver) wire.sendCopyFromChunk(chunk);
-    });
-    feeding.then(() => finish(wire)).catch((error: unknown) => giveUp(wire, error));
+    feedAll(wire)
+      .then(() => finish(wire))
+      .catch((error: unknown) => giveUp(wire, error));
     // What is encoded at once leaves in one packet with the rest.
     process.nextTick(() => wire.stream.uncork());
   };

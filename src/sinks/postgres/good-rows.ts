@@ -67,15 +67,16 @@ async function tryRows(
   job: EncodeJob,
 ): Promise<unknown> {
   try {
-    await copy({
+    const part = {
       before: [{ text: "SAVEPOINT part" }, ...statements.before],
       copy: statements.copy,
-      feed: async (send) => {
+      feed: async (send: (chunk: Buffer) => void) => {
         await encodeRows(job, send);
       },
       // What is deferred to the commit would else fail there, for all rows.
-      after: () => [...statements.after, { text: CHECK_NOW }, { text: "RELEASE SAVEPOINT part" }],
-    });
+      after: [...statements.after, { text: CHECK_NOW }, { text: "RELEASE SAVEPOINT part" }],
+    };
+    await copy({ parts: [part] });
     return undefined;
   } catch (error) {
     if (!isDataError(error)) throw error;

@@ -4,14 +4,16 @@ import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../
 import { retrySink, SinkFault } from "../sink-fault.ts";
 import { checkPostgres } from "./check.ts";
 import { type Column, columnsOf, settleKey } from "./columns.ts";
+import type { Statement } from "./copy-query.ts";
 import { claimCursor, createCursorTable } from "./cursor-table.ts";
 import { type DatabaseAddress, parseDatabaseUrl } from "./database-url.ts";
 import { toSinkFault } from "./fault.ts";
+import { configsOf, type RoutedRows, routeRows } from "./routes.ts";
 import { buildStatements, type SinkStatements } from "./statements.ts";
 import { prepareTable } from "./table.ts";
 import { acquireTarget, type Target } from "./target.ts";
-import { createPurge, createTombstones, type Tombstones, tombstonesOf } from "./tombstones.ts";
-import { writeRequest } from "./write.ts";
+import { createPurge, createTombstones, tombstonesOf } from "./tombstones.ts";
+import { type WritePart, writeRequest } from "./write.ts";
 
 const OPEN_TIMEOUT_MS = 30_000;
 
@@ -51,20 +53,25 @@ export async function openPostgres(saved: PostgresSink, env: SinkEnvironment): P
   if (fault) throw new SinkFault("CONFIG_INVALID", `${fault.field} ${fault.description}`);
   const { address, guard, scope } = destinationOf(config, env);
   const columns = columnsOf(config, env.schema);
-  const tombstones = tombstonesOf(config, { schema: env.schema, columns });
+  const parts = { schema: env.schema, columns };
   const target = acquireTarget(address, guard, scope);
+  const tables = new Map<string, Table>();
   try {
     await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), async ({ run }) => {
       await createCursorTable(run);
-      await prepareTable(run, config, { columns, isCreateAllowed: true });
-      await createTombstones(run, tombstones);
+      for (const each of configsOf(config)) {
+        const tombstones = tombstonesOf(each, parts);
+        await prepareTable(run, each, { columns, isCreateAllowed: true });
+        await createTombstones(run, tombstones);
+        const purge = createPurge(tombstones, env.retentionAgeMs);
+        tables.set(each.table, { statements: buildStatements(each, parts), purge });
+      }
     });
   } catch (error) {
     await target.release();
     throw toSinkFault(error);
   }
-  const statements = buildStatements(config, { columns, schema: env.schema });
-  return createSink({ target, columns, env, statements, tombstones });
+  return createSink({ target, config, columns, env, tables });
 }
 
 /** The stream has a newer schema than this sink was opened with; delivery opens it anew. */
@@ -81,24 +88,31 @@ function newestSchema({ rows }: SinkRequest): number {
   return rows.reduce((newest, row) => Math.max(newest, row.schemaVersion), 0);
 }
 
-interface SinkParts {
-  readonly target: Target;
-  readonly columns: readonly Column[];
-  readonly env: SinkEnvironment;
+interface Table {
   readonly statements: SinkStatements;
-  readonly tombstones: Tombstones | undefined;
+  readonly purge: () => readonly Statement[];
 }
 
-function createSink({ target, columns, env, ...parts }: SinkParts): OpenSink {
-  const purge = createPurge(parts.tombstones, env.retentionAgeMs);
+interface SinkParts {
+  readonly target: Target;
+  readonly config: PostgresSink;
+  readonly columns: readonly Column[];
+  readonly env: SinkEnvironment;
+  readonly tables: ReadonlyMap<string, Table>;
+}
+
+function createSink({ target, config, columns, env, tables }: SinkParts): OpenSink {
   const lane = (partition: number) => `${env.sinkUid}/${partition}`;
+  const partOf = ({ table, ...routed }: RoutedRows): WritePart => {
+    const { statements, purge } = tables.get(table)!;
+    return { statements: { ...statements, after: [...statements.after, ...purge()] }, ...routed };
+  };
   const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
     // A field that this sink does not know yet would be left out.
     if (env.schemaVersion !== undefined && newestSchema(request) > env.schemaVersion) return STALE;
     const previousId = target.lastRequests.get(lane(request.partition)) ?? null;
-    const { statements: plain } = parts;
-    const statements = { ...plain, after: [...plain.after, ...purge()] };
-    const job = { target, statements, columns, sinkUid: env.sinkUid, request, previousId };
+    const parts = (await routeRows(config, request.rows)).map(partOf);
+    const job = { target, parts, columns, sinkUid: env.sinkUid, request, previousId };
     const outcome = await writeRequest(job, signal);
     if (outcome.kind === "rows" && request.cursor) {
       target.lastRequests.set(lane(request.partition), request.id);

@@ -6,6 +6,7 @@ import { columnsOf, settleKey, tableOf } from "./columns.ts";
 import { createCursorTable } from "./cursor-table.ts";
 import { toSinkFault } from "./fault.ts";
 import { destinationOf } from "./open-sink.ts";
+import { configsOf } from "./routes.ts";
 import { buildStatements, type SinkStatements } from "./statements.ts";
 import { prepareTable } from "./table.ts";
 import { acquireTarget, type Run, type Session } from "./target.ts";
@@ -19,7 +20,7 @@ export async function testPostgres(
 ): Promise<readonly TestStageResult[]> {
   const config = settleKey(saved, env.schema);
   const columns = columnsOf(config, env.schema);
-  const tombstones = tombstonesOf(config, { schema: env.schema, columns });
+  const parts = { schema: env.schema, columns };
   let target: ReturnType<typeof acquireTarget> | undefined;
   const use = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
     if (!target) throw new SinkFault("CONNECTION_FAILED", "not connected");
@@ -37,16 +38,18 @@ export async function testPostgres(
       authenticate: () => use(async ({ run }) => serverVersion(run)).catch(rethrow),
       describe: () =>
         use(async ({ run }) => {
-          const done = await prepareTable(run, config, { columns, isCreateAllowed: prepare });
-          if (prepare) {
-            await createCursorTable(run);
-            await createTombstones(run, tombstones);
+          if (prepare) await createCursorTable(run);
+          const done: string[] = [];
+          for (const each of configsOf(config)) {
+            const made = await prepareTable(run, each, { columns, isCreateAllowed: prepare });
+            if (prepare) await createTombstones(run, tombstonesOf(each, parts));
+            done.push(`table ${tableOf(each)} ${made === "created" ? "was created" : "fits"}`);
           }
-          return `table ${tableOf(config)} ${done === "created" ? "was created" : "fits"}`;
+          return done.join("; ");
         }).catch(rethrow),
       write: () => {
-        const statements = buildStatements(config, { columns, schema: env.schema });
-        return use((session) => checkRights(session, statements)).catch(rethrow);
+        const all = configsOf(config).map((each) => buildStatements(each, parts));
+        return use((session) => checkRights(session, all)).catch(rethrow);
       },
     });
   } finally {
@@ -73,15 +76,14 @@ function rethrow(error: unknown): never {
 }
 
 /** A delivery without rows, rolled back: needs the same rights and key. */
-async function checkRights({ run, copy }: Session, statements: SinkStatements): Promise<string> {
+async function checkRights(
+  { run, copy }: Session,
+  all: readonly SinkStatements[],
+): Promise<string> {
   await run("BEGIN");
   try {
-    await copy({
-      before: statements.before,
-      copy: statements.copy,
-      feed: () => Promise.resolve(),
-      after: () => statements.after,
-    });
+    const feed = () => Promise.resolve();
+    await copy({ parts: all.map((statements) => ({ ...statements, feed })) });
   } finally {
     await run("ROLLBACK");
   }

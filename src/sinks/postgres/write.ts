@@ -1,13 +1,13 @@
 /**
  * Writing one request: rows and cursor in one transaction (invariant D1). Usually that is a single
- * pipeline around one COPY; when a row is at fault, one transaction of several, which finds the faulty
+ * pipeline around a COPY for each table; when a row is at fault, one transaction of several, which finds the faulty
  * rows and stores the others. A repeat of a request whose commit went through is recognised by the
  * cursor in the target.
  */
-import type { RequestOutcome, SinkRequest } from "../sink.ts";
+import type { RequestOutcome, SinkRequest, SinkRow } from "../sink.ts";
 import { retryRequest } from "../sink-fault.ts";
 import type { Column } from "./columns.ts";
-import { DIVISION_BY_ZERO, Fenced, type Statement } from "./copy-query.ts";
+import { type CopyPart, DIVISION_BY_ZERO, Fenced, type Statement } from "./copy-query.ts";
 import { DELIVERY, REPLAY } from "./cursor-statements.ts";
 import { type KeptBadRow, readState } from "./cursor-table.ts";
 import { type BadRow, type EncodedRows, encodeRows } from "./encode.ts";
@@ -16,10 +16,18 @@ import { storeGoodRows, TooManyBadRows } from "./good-rows.ts";
 import type { SinkStatements } from "./statements.ts";
 import type { Run, Target } from "./target.ts";
 
+/** Rows of a request that go to one table. */
+export interface WritePart {
+  readonly statements: SinkStatements;
+  readonly rows: readonly SinkRow[];
+  /** Index of each row within the request; not set when all rows are here. */
+  readonly indexes?: readonly number[];
+}
+
 /** What is written, and by whom. */
 export interface WriteJob {
   readonly target: Target;
-  readonly statements: SinkStatements;
+  readonly parts: readonly WritePart[];
   readonly columns: readonly Column[];
   readonly sinkUid: string;
   readonly request: SinkRequest;
@@ -33,49 +41,42 @@ export async function writeRequest(job: WriteJob, signal: AbortSignal): Promise<
     const outcome = await readOutcome(job, signal);
     if (outcome.kind === "rows") return outcome;
   }
-  const { columns, request, statements } = job;
-  let rows: EncodedRows | undefined;
+  const { columns, request } = job;
+  const encoded: EncodedRows[] = [];
+  const badRows = () => encoded.flatMap(({ bad }, p) => placed(bad, job.parts[p]!));
+  const parts = job.parts.map(({ statements, rows }): CopyPart => {
+    const feed: CopyPart["feed"] = async (send) => {
+      encoded.push(await encodeRows({ columns, rows, isNumbered: statements.isStaged }, send));
+    };
+    return { ...statements, feed };
+  });
   try {
     await job.target.use(signal, ({ copy }) =>
-      copy({
-        fence: fenceOf(job),
-        before: statements.before,
-        copy: statements.copy,
-        feed: async (send) => {
-          rows = await encodeRows(
-            { columns, rows: request.rows, isNumbered: statements.isStaged },
-            send,
-          );
-        },
-        after: () => [...statements.after, ...keepBadRows(job, rows?.bad ?? [])],
-      }),
+      copy({ fence: fenceOf(job), parts, after: () => keepBadRows(job, badRows()) }),
     );
-    return outcomeOf(request, rows?.bad ?? []);
+    return outcomeOf(request, badRows());
   } catch (error) {
     if (error instanceof Fenced) return readOutcome(job, signal);
-    if (!isDataError(error) || !rows) throw error;
-    return writeApart(job, rows, signal);
+    if (!isDataError(error) || encoded.length < parts.length) throw error;
+    return writeApart(job, encoded, signal);
   }
 }
 
 /** A transaction: the fence, then rows in parts; what still fails alone is bad. */
 async function writeApart(
   job: WriteJob,
-  rows: EncodedRows,
+  encoded: readonly EncodedRows[],
   signal: AbortSignal,
 ): Promise<RequestOutcome> {
-  const bad: BadRow[] = [...rows.bad];
+  const bad: BadRow[] = [];
   try {
     await job.target.transact(signal, async (session) => {
       await passFence(session.run, job);
-      bad.push(
-        ...(await storeGoodRows(session, {
-          statements: job.statements,
-          columns: job.columns,
-          rows: job.request.rows,
-          candidates: rows.good,
-        })),
-      );
+      for (const [p, part] of job.parts.entries()) {
+        const rows = { ...part, columns: job.columns, candidates: encoded[p]!.good };
+        const refused = await storeGoodRows(session, rows);
+        bad.push(...placed([...encoded[p]!.bad, ...refused], part));
+      }
       for (const { text, values } of keepBadRows(job, bad)) await session.run(text, values);
     });
   } catch (error) {
@@ -86,6 +87,11 @@ async function writeApart(
     throw error;
   }
   return outcomeOf(job.request, bad);
+}
+
+/** Bad rows of a part by their indexes within the request. */
+function placed(bad: readonly BadRow[], { indexes }: WritePart): BadRow[] {
+  return bad.map((row) => ({ ...row, index: indexes?.[row.index] ?? row.index }));
 }
 
 async function passFence(run: Run, job: WriteJob): Promise<void> {

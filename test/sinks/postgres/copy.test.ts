@@ -5,7 +5,7 @@ import { PostgresSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
 import { createEgressGuard } from "../../../src/sinks/egress.ts";
 import { createConnection } from "../../../src/sinks/postgres/connection.ts";
-import type { CopyWork } from "../../../src/sinks/postgres/copy-query.ts";
+import type { CopyPart, CopyWork } from "../../../src/sinks/postgres/copy-query.ts";
 import type { DatabaseAddress } from "../../../src/sinks/postgres/database-url.ts";
 import { parseDatabaseUrl } from "../../../src/sinks/postgres/database-url.ts";
 import { postgresDriver } from "../../../src/sinks/postgres/driver.ts";
@@ -57,7 +57,7 @@ const reasonOf = (error: unknown) => toSinkFault(error).reason;
 
 /** 40,000 rows in 40 chunks, and what happens before one of them. */
 function workOf(moment: "before" | "middle" | "after", event: () => Promise<void>): CopyWork {
-  return {
+  const part: CopyPart = {
     before: [],
     copy: "COPY t (id) FROM STDIN",
     async feed(send) {
@@ -68,8 +68,9 @@ function workOf(moment: "before" | "middle" | "after", event: () => Promise<void
       }
       if (moment === "after") await event();
     },
-    after: () => [],
+    after: [],
   };
+  return { parts: [part] };
 }
 
 describe.each(["before", "middle", "after"] as const)("N04: %s the chunks of a COPY", (moment) => {

@@ -496,6 +496,13 @@ export declare type PostgresSink = Message<"tributary.management.v1.PostgresSink
    * @generated from field: string certificate_authority = 8;
    */
   certificateAuthority: string;
+
+  /**
+   * Which records go to other tables than `table`, all with the same columns; not set: none.
+   *
+   * @generated from field: tributary.management.v1.TableRouting routing = 9;
+   */
+  routing?: TableRouting | undefined;
 };
 
 /**
@@ -546,6 +553,35 @@ export enum PostgresSink_Mode {
  * Describes the enum tributary.management.v1.PostgresSink.Mode.
  */
 export declare const PostgresSink_ModeSchema: GenEnum<PostgresSink_Mode>;
+
+/**
+ * Several tables from one stream. Rows of all of them are committed together with the position.
+ *
+ * @generated from message tributary.management.v1.TableRouting
+ */
+export declare type TableRouting = Message<"tributary.management.v1.TableRouting"> & {
+  /**
+   * Name of a record's table, with one field in braces: `events_{kind}`. The field is a STRING, LONG or
+   * BOOLEAN at the top level, and part of the primary key where there is one.
+   *
+   * @generated from field: string template = 1;
+   */
+  template: string;
+
+  /**
+   * The tables that the template may name, in the schema of `table`. A record whose name is not here
+   * goes to `table`.
+   *
+   * @generated from field: repeated string tables = 2;
+   */
+  tables: string[];
+};
+
+/**
+ * Describes the message tributary.management.v1.TableRouting.
+ * Use `create(TableRoutingSchema)` to create a new message.
+ */
+export declare const TableRoutingSchema: GenMessage<TableRouting>;
 
 /**
  * Names of extra columns; an empty name leaves the column out.
