@@ -104,7 +104,8 @@ function givenRecord(text: string, i: number, nowMs: number): NewestRecord {
   };
 }
 
-async function mapAll(
+/** What a sink's filter and mapping make of records, in their order. */
+export async function mapAll(
   { passes, map }: RowTransform,
   records: readonly MappedRecord[],
   signal: AbortSignal,

@@ -5,6 +5,7 @@ import type { SourceDefinition } from "../core/definitions.ts";
 import { fail, failFields } from "../core/errors.ts";
 import type { SourceCatalog } from "./source-catalog.ts";
 import { definitionFromRow, loadSource } from "./source-store.ts";
+import { testSource } from "./test-source.ts";
 
 type QuarantineMethods = Pick<
   ServiceImpl<typeof SourceService>,
@@ -23,11 +24,7 @@ export function createQuarantineMethods(catalog: SourceCatalog): QuarantineMetho
     return definitionFromRow(saved.row, []);
   };
   return {
-    async testSource({ name, body, contentType, headers, address }) {
-      const request = { body, contentType, headers, address };
-      const { error, outcomes } = await desk.tryRequest(await find(name), request);
-      return { ok: error === "", error, outcomes: outcomes.slice(0, 1_000) };
-    },
+    testSource: (request, context) => testSource(catalog, request, context.signal),
     async listQuarantinedRecords({ parent, pageSize, pageToken }) {
       const source = await find(parent);
       const size = pageSize > 0 ? Math.min(pageSize, 1_000) : 50;

@@ -2,7 +2,7 @@
 import type { QuarantinedRecord } from "#gen/tributary/management/v1/source_pb.js";
 import type { TestSourceResponse_Outcome } from "#gen/tributary/management/v1/source_service_pb.js";
 import type { SourceDefinition } from "../core/definitions.ts";
-import type { Catalog } from "./catalog.ts";
+import type { SinkCatalog } from "./sink-catalog.ts";
 
 /** A request that is only tried. */
 export interface TriedRequest {
@@ -42,8 +42,8 @@ export interface SourceDesk {
   removeAll(source: { readonly uid: string; readonly projectUid: string }): Promise<void>;
 }
 
-/** The catalog with the way in. */
-export interface SourceCatalog extends Catalog {
+/** The catalog with sinks and the way in. */
+export interface SourceCatalog extends SinkCatalog {
   readonly desk: SourceDesk;
   /** Address of the installation. */
   readonly publicUrl: () => string;

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   ApiError,
   call,
+  createSink,
   createStream,
   type ErrorBody,
   listAll,
@@ -582,12 +583,13 @@ test("64 requests at once never mix: each record has its own headers, path, quer
   }
 });
 
-test("B12: a body is tried without storing anything", async () => {
+test("B12: a body is tried, with the row that each sink would make, without storing anything", async () => {
   const { stream, source } = await openSource({ apiKey: {}, recordIdPath: "id" });
+  const sink = await createSink(server, stream, { id: "table", postgres: { table: "tried" } });
   const answer = await call<{
     ok?: boolean;
     error?: string;
-    outcomes: { producerId?: string; error?: string }[];
+    outcomes: { producerId?: string; error?: string; rows?: unknown[] }[];
   }>(server, "management.v1.SourceService/TestSource", {
     name: source.name,
     body: Buffer.from('{"sensor":"a","id":"1"}\n{"sensor":1,"id":"2"}').toString("base64"),
@@ -598,6 +600,8 @@ test("B12: a body is tried without storing anything", async () => {
     ["1", ""],
     ["", expect.stringContaining("sensor")],
   ]);
+  const json = '{"sensor":"a","id":"1"}';
+  expect(answer.outcomes[0]?.rows).toEqual([{ sink: sink.name, row: { outcome: "SENT", json } }]);
   expect(await values(stream)).toEqual([]);
 });
 

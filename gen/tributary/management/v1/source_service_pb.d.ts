@@ -8,6 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { QuarantinedRecord, Source } from "./source_pb.js";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { PreviewedRow } from "./sink_service_pb.js";
 
 /**
  * Describes the file tributary/management/v1/source_service.proto.
@@ -450,6 +451,33 @@ export declare type TestSourceResponse = Message<"tributary.management.v1.TestSo
 export declare const TestSourceResponseSchema: GenMessage<TestSourceResponse>;
 
 /**
+ * What a sink would make of a record.
+ *
+ * @generated from message tributary.management.v1.TestSourceResponse.SinkRow
+ */
+export declare type TestSourceResponse_SinkRow = Message<"tributary.management.v1.TestSourceResponse.SinkRow"> & {
+  /**
+   * Name of the sink.
+   *
+   * @generated from field: string sink = 1;
+   */
+  sink: string;
+
+  /**
+   * Its row, or why it would have none.
+   *
+   * @generated from field: tributary.management.v1.PreviewedRow row = 2;
+   */
+  row?: PreviewedRow | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.TestSourceResponse.SinkRow.
+ * Use `create(TestSourceResponse_SinkRowSchema)` to create a new message.
+ */
+export declare const TestSourceResponse_SinkRowSchema: GenMessage<TestSourceResponse_SinkRow>;
+
+/**
  * A record as it would be stored, or why it would be refused.
  *
  * @generated from message tributary.management.v1.TestSourceResponse.Outcome
@@ -475,6 +503,14 @@ export declare type TestSourceResponse_Outcome = Message<"tributary.management.v
    * @generated from field: string error = 3;
    */
   error: string;
+
+  /**
+   * What each sink of the branch would make of a record that would be stored, for the first 100
+   * records.
+   *
+   * @generated from field: repeated tributary.management.v1.TestSourceResponse.SinkRow rows = 4;
+   */
+  rows: TestSourceResponse_SinkRow[];
 };
 
 /**
@@ -757,7 +793,8 @@ export declare const SourceService: GenService<{
     output: typeof RotateSourceKeyResponseSchema;
   },
   /**
-   * Says what a source would make of a body: the records, or why each is refused. Nothing is stored.
+   * Says what a source would make of a body: the records with the row that each sink makes of them, or
+   * why each is refused. Nothing is stored or sent.
    *
    * @generated from rpc tributary.management.v1.SourceService.TestSource
    */
