@@ -37,7 +37,7 @@ export interface OpenedClient {
 
 /**
  * Connects to the first address that answers. `onClient` gets each client before it connects, so that
- * its owner can destroy it.
+ * its owner can destroy it; a throw ends the attempt.
  */
 export async function openClient(
   address: DatabaseAddress,

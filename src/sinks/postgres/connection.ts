@@ -44,7 +44,8 @@ export function createConnection(address: DatabaseAddress, guard: EgressGuard): 
     client.on("end", () => {
       isBroken ||= opened?.client === client;
     });
-    if (isBroken) wireOf(client).stream.destroy();
+    // What was given up meanwhile connects to no further address.
+    if (isBroken) throw new SinkFault("CONNECTION_FAILED", "the connection was given up");
   };
   const open = async (): Promise<pg.Client> => {
     if (opened) return opened.client;
