@@ -132,6 +132,8 @@ std.parseInt('x1')
 std.parseHex('xyz')
 std.parseJson('{"a": [1, 2.5e3, "\\\\u00e9", null, true], "b": {}}')
 std.parseJson('{"a": }')
+[std.parseYaml('a: [1, x]\\nb:\\n- c: 2\\n'), std.parseYaml('---\\n1\\n---\\nx: |\\n  y\\n'), std.parseYaml('')]
+std.parseYaml('a: [')
 [std.encodeUTF8('é💩'), std.decodeUTF8([195, 169, 240, 159, 146, 169]), std.decodeUTF8([255, 97])]
 [std.makeArray(3, function(i) i * i), std.range(2, 5), std.range(5, 2), std.repeat('ab', 3), std.repeat([1, 2], 2), std.slice([1, 2, 3, 4], 0, 4, 2)]
 [std.member([1, 2], 2), std.member('abc', 'b'), std.contains([1], 2), std.count([1, 2, 1], 1), std.find(1, [1, 2, 1])]

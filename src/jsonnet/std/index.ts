@@ -11,6 +11,7 @@ import { YAML_FUNCTIONS } from "./manifest-yaml.ts";
 import { MATH_FUNCTIONS } from "./math.ts";
 import { native, type StdFunctions } from "./native.ts";
 import { OBJECT_FUNCTIONS } from "./objects.ts";
+import { PARSE_YAML_FUNCTIONS } from "./parse-yaml.ts";
 import { SET_FUNCTIONS } from "./sets.ts";
 import { SPLIT_FUNCTIONS } from "./split.ts";
 import { STRING_FUNCTIONS } from "./strings.ts";
@@ -27,6 +28,7 @@ const FUNCTIONS: StdFunctions = {
   ...MANIFEST_FUNCTIONS,
   ...TOML_FUNCTIONS,
   ...YAML_FUNCTIONS,
+  ...PARSE_YAML_FUNCTIONS,
 };
 
 /** The members of `std` by name; `std.native` finds the functions in `host`. */

@@ -29,13 +29,7 @@ export const STRING_FUNCTIONS: StdFunctions = {
   lstripChars: native("str chars", (str: Value, chars: Value) => strip(str, chars, true, false)),
   rstripChars: native("str chars", (str: Value, chars: Value) => strip(str, chars, false, true)),
   stripChars: native("str chars", (str: Value, chars: Value) => strip(str, chars, true, true)),
-  trim: native("str", (str: Value) =>
-    copied(
-      asText(str)
-        .replace(/^\p{White_Space}+/u, "")
-        .trimEnd(),
-    ),
-  ),
+  trim: native("str", (str: Value) => strip(str, " \t\n\f\r\u0085\u00a0", true, true)),
   isEmpty: native("str", (str: Value) => asText(str) === ""),
   equalsIgnoreCase: native("str1 str2", (a: Value, b: Value) => {
     return asciiLower(asText(a)) === asciiLower(asText(b));
