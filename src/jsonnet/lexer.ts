@@ -9,7 +9,7 @@ const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const LINE_COMMENT = /(?:#|\/\/)[^\n]*/y;
 const OPERATOR_CHARACTERS = "!$:~+-&|^=<>*/%";
 /** No operator is this long; the bound keeps long rows of characters from being read again and again. */
-const OPERATOR_MAX = 16;
+const OPERATOR_MAX = 5;
 const SYMBOLS = "{}[](),.;";
 
 /** All tokens of a source, with one of kind `end` behind them. */

@@ -202,7 +202,7 @@ const { program } = fc.letrec<Parts>((tie) => {
       hole("($1 { $2+: $3 })", obj, name, num),
       hole("($1 { $2: super.$2 })", obj, name),
       hole("($1 { x: if '$2' in super then super.$2 else 9 })", obj, name),
-      hole("($1 { x(n):: $2, w: self.x(4) })", obj, num),
+      hole("($1 { v(n):: $2, w: self.v(4) })", obj, num),
       hole("std.mapWithKey(function(s, n) $1, $2)", num, obj),
       hole("std.mergePatch($1, $2)", obj, obj),
       hole("std.prune($1)", obj),

@@ -10,7 +10,7 @@ import { native, type StdFunctions } from "./native.ts";
 export const MATH_FUNCTIONS: StdFunctions = {
   // As the library defines it, which makes 0 to -0.
   abs: unary("n", (n) => (n > 0 ? n : -n)),
-  sign: unary("n", Math.sign),
+  sign: unary("n", (n) => (n > 0 ? 1 : n < 0 ? -1 : 0)),
   floor: unary("x", Math.floor),
   ceil: unary("x", Math.ceil),
   // Halves away from zero.
