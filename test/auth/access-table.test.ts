@@ -99,7 +99,7 @@ function expectedOf(name: string, { operation, role, resource, people }: AccessR
   return /stranger|person/.test(name) && resource !== "" ? "RESOURCE_NOT_FOUND" : "ROLE_MISSING";
 }
 
-describe("who may call what, for every rpc by its descriptor", () => {
+describe("check 2: who may call what, for every rpc by its descriptor", () => {
   for (const [method, rule] of rules) {
     const operation = AccessRule_Operation[rule.operation];
     const role = rule.role === 0 ? "" : `, ${AccessRule_Role[rule.role]} on ${rule.resource}`;

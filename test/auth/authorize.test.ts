@@ -95,7 +95,7 @@ test("an operation taken from the application is taken from its live tokens too"
 });
 
 describe("names of other projects are never confirmed", () => {
-  test("a foreign name answers exactly as one that does not exist", () => {
+  test("check 2: a foreign name answers exactly as one that does not exist", () => {
     const caller = principal("a", "demo");
     definitions.grant("a", "projects/demo", AccessRule_Role.OWNER);
     const ask = (name: string) => errorOf(() => authorizer.authorizeRule(caller, READ, name));

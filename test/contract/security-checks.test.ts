@@ -47,8 +47,10 @@ function checkedNumbers(): Set<number> {
   const numbers = new Set<number>();
   for (const file of files.filter((name) => name.endsWith(".test.ts"))) {
     const text = readFileSync(join(root, file), "utf8");
-    for (const [, list = ""] of text.matchAll(/["`][^"`\n]*\bchecks? (\d+(?:(?:, | and )\d+)*)/g))
+    for (const line of text.split("\n").filter((each) => each.length < 400)) {
+      const [, list = ""] = /["`][^"`]*\bchecks? (\d+(?:(?:, | and )\d+)*)/.exec(line) ?? [];
       for (const number of list.match(/\d+/g) ?? []) numbers.add(Number(number));
+    }
   }
   return numbers;
 }
