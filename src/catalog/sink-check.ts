@@ -76,6 +76,11 @@ export async function tryDestination(
 /** Makes the signing secret of a webhook that brings none; gives what was made. */
 export function makeSigningSecret(config: Sink["config"]): string | undefined {
   if (config.case !== "webhook" || config.value.signingSecret !== "") return undefined;
-  config.value.signingSecret = `whsec_${randomBytes(32).toString("base64")}`;
+  config.value.signingSecret = newSigningSecret();
   return config.value.signingSecret;
+}
+
+/** A secret of Standard Webhooks. */
+export function newSigningSecret(): string {
+  return `whsec_${randomBytes(32).toString("base64")}`;
 }

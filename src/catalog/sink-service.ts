@@ -17,6 +17,7 @@ import { createHeldMethods } from "./held-methods.ts";
 import { findBranch } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { previewSink } from "./preview-sink.ts";
+import { rotateSigningSecret } from "./rotate-signing-secret.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink } from "./sink-check.ts";
 import { driverOf, keepSecrets, testConfig } from "./sink-kind.ts";
@@ -58,6 +59,7 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
     resumeSink: ({ name }) =>
       change(name, (row) => (row.isPaused ? { isPaused: false } : { restarts: row.restarts + 1 })),
     restartSink: ({ name }) => change(name, (row) => ({ restarts: row.restarts + 1 })),
+    rotateSigningSecret: (request) => rotateSigningSecret(catalog, request),
     testSink: (request, context) => test(catalog, request, context.signal),
     previewSink: (request, context) => previewSink(catalog, request, context.signal),
     ...createHeldMethods(catalog),

@@ -99,7 +99,12 @@ function destinationOf({ config, mapping }: Sink): Sink {
   return create(SinkSchema, { config, ...(mapping && { mapping }) });
 }
 
-async function saveVersion(catalog: SinkCatalog, saved: SavedSink, sink: Sink): Promise<SavedSink> {
+/** Saves a definition as the next version, from the next record on. Fails with ETAG_STALE when another change overtook it. */
+export async function saveVersion(
+  catalog: SinkCatalog,
+  saved: SavedSink,
+  sink: Sink,
+): Promise<SavedSink> {
   const { database, masterKey, logs } = catalog;
   const { log, versions } = saved.definition;
   await database.inProject(saved.row.name, async (queries) => {

@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
 import { parseEndpoint } from "./endpoint.ts";
-import { decodeSigningSecret } from "./signature.ts";
+import { signerOf } from "./signature.ts";
 
 /** Headers that are ours, or that belong to the connection (RFC 9110, section 7.6.1). */
 const OWN_HEADERS: readonly string[] = [
@@ -41,8 +41,11 @@ export function checkWebhook(config: WebhookSink): FieldViolation[] {
       add(`headers[${JSON.stringify(name)}]`, "is given by user and password in url already");
     }
   }
-  if (config.signingSecret !== "" && !decodeSigningSecret(config.signingSecret)) {
-    add("signing_secret", "must be whsec_ followed by base64 of 24 to 64 bytes");
+  if (config.signingSecret !== "" && !signerOf(config.signingSecret)) {
+    add(
+      "signing_secret",
+      "must be whsec_ and base64 of 24 to 64 bytes, or whsk_ and base64 of an Ed25519 key",
+    );
   }
   return violations;
 }

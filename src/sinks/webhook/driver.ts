@@ -19,6 +19,7 @@ export const webhookDriver: SinkDriver<"webhook"> = {
     const copy = clone(WebhookSinkSchema, config);
     copy.url = maskUrl(config.url);
     copy.signingSecret = "";
+    copy.previousSigningSecret = "";
     for (const name of Object.keys(copy.headers)) copy.headers[name] = "";
     return copy;
   },
@@ -32,6 +33,8 @@ export const webhookDriver: SinkDriver<"webhook"> = {
 function keepSecrets(config: WebhookSink, saved: WebhookSink): WebhookSink {
   const copy = clone(WebhookSinkSchema, config);
   if (copy.signingSecret === "") copy.signingSecret = saved.signingSecret;
+  copy.previousSigningSecret = saved.previousSigningSecret;
+  if (saved.previousSecretEndTime) copy.previousSecretEndTime = saved.previousSecretEndTime;
   if (!URL.canParse(config.url) || !URL.canParse(saved.url)) return copy;
   const [url, old] = [new URL(config.url), new URL(saved.url)];
   if (url.origin !== old.origin) return copy;

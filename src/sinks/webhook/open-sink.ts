@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { createEgressGuard, type EgressGuard } from "../egress.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRow } from "../sink.ts";
@@ -7,7 +8,7 @@ import { retrySink, SinkFault } from "../sink-fault.ts";
 import { type Endpoint, parseEndpoint, redact } from "./endpoint.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Answer, post } from "./post.ts";
-import { decodeSigningSecret, signWebhook } from "./signature.ts";
+import { type SignedRequest, signerOf, signWebhook, type WebhookSigner } from "./signature.ts";
 
 /** Connections that one sink keeps; more requests than these wait. */
 export const CONNECTIONS_MAX = 16;
@@ -57,7 +58,7 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
   const endpoint = parseEndpoint(config);
   if (typeof endpoint === "string") throw new SinkFault("URL_INVALID", `url ${endpoint}`);
   const { guard, nowMs } = parts;
-  const key = decodeSigningSecret(config.signingSecret);
+  const signersAt = createSigners(config);
   const options = {
     keepAlive: true,
     maxSockets: CONNECTIONS_MAX,
@@ -75,13 +76,28 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
         ...headersOf(config, endpoint, { id, timestamp }),
         ...idHeader(rows),
         ...(isTest && { "tributary-test": "1" }),
-        ...(key && { "webhook-signature": signWebhook(key, { id, timestamp, body }) }),
+        ...signatureHeader(signersAt(nowMs()), { id, timestamp, body }),
       };
       const answer = await post({ url: endpoint.url, headers, body, agent, guard }, signal);
       return { ...answer, text: redact(answer.text, endpoint.secrets) };
     },
     close: () => agent.destroy(),
   };
+}
+
+/** The secret, and the one before it until its time ends. */
+function createSigners(config: WebhookSink): (nowMs: number) => readonly WebhookSigner[] {
+  const signer = signerOf(config.signingSecret);
+  const previous = signerOf(config.previousSigningSecret);
+  const endTime = config.previousSecretEndTime;
+  const endMs = endTime ? timestampMs(endTime) : 0;
+  const alone = signer ? [signer] : [];
+  const both = previous ? [...alone, previous] : alone;
+  return (nowMs) => (nowMs < endMs ? both : alone);
+}
+
+function signatureHeader(signers: readonly WebhookSigner[], request: SignedRequest) {
+  return signers.length > 0 ? { "webhook-signature": signWebhook(signers, request) } : {};
 }
 
 function headersOf(

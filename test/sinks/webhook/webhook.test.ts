@@ -1,4 +1,6 @@
+import { generateKeyPairSync, verify } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebhookSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
@@ -66,6 +68,46 @@ test("B02: the public Standard Webhooks library accepts the signature", async ()
   const headers = request!.headers as Record<string, string>;
   expect(webhook.verify(request!.body, headers)).toEqual([{ text: "é😀" }]);
   expect(() => webhook.verify(`${request!.body} `, headers)).toThrow();
+});
+
+test("check 13, B02: while a secret is changed both sign, and after that the new one alone", async () => {
+  const next = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
+  const verifies = (secret: string, request: (typeof receiver.received)[number]) => {
+    try {
+      new Webhook(secret).verify(request.body, request.headers as Record<string, string>);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  for (const [endMs, isOldGood] of [
+    [Date.now() + 60_000, true],
+    [Date.now() - 1, false],
+  ] as const) {
+    const sink = await open({
+      signingSecret: next,
+      previousSigningSecret: SECRET,
+      previousSecretEndTime: timestampFromMs(endMs),
+    });
+    await sink.write(one(), attempt());
+    const request = receiver.received.at(-1)!;
+    expect(verifies(next, request)).toBe(true);
+    expect(verifies(SECRET, request)).toBe(isOldGood);
+  }
+});
+
+test("B02: an Ed25519 key signs as v1a, and its public half verifies", async () => {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const seed = Buffer.from(privateKey.export({ format: "jwk" }).d ?? "", "base64url");
+  const sink = await open({ signingSecret: `whsk_${seed.toString("base64")}` });
+  await sink.write(one(), attempt());
+  const { headers, body } = receiver.received[0]!;
+  const content = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+  const [version, signature = ""] = String(headers["webhook-signature"]).split(",");
+  expect(version).toBe("v1a");
+  expect(verify(null, Buffer.from(content), publicKey, Buffer.from(signature, "base64"))).toBe(
+    true,
+  );
 });
 
 test("G16: user and password of the URL become Basic authentication, decoded", async () => {

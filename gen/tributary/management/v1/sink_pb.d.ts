@@ -639,12 +639,27 @@ export declare type WebhookSink = Message<"tributary.management.v1.WebhookSink">
   headers: { [key: string]: string };
 
   /**
-   * Secret of the Standard Webhooks signature, `whsec_` and base64 of 24 to 64 bytes. Made when empty
-   * at creation, and returned only then.
+   * Secret of the Standard Webhooks signature: `whsec_` and base64 of 24 to 64 bytes, or `whsk_` and
+   * base64 of an Ed25519 private key. Made when empty at creation, and returned only then.
+   * RotateSigningSecret changes it.
    *
    * @generated from field: string signing_secret = 3;
    */
   signingSecret: string;
+
+  /**
+   * The secret before, which signs as well until its time ends. Never returned, and kept as it is.
+   *
+   * @generated from field: string previous_signing_secret = 4;
+   */
+  previousSigningSecret: string;
+
+  /**
+   * Until when the secret before signs. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp previous_secret_end_time = 5;
+   */
+  previousSecretEndTime?: Timestamp | undefined;
 };
 
 /**

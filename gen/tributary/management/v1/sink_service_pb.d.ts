@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HeldRecord, Sink } from "./sink_pb.js";
-import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Mapping } from "./mapping_pb.js";
 import type { Filter } from "./filter_pb.js";
 import type { Schema } from "./stream_pb.js";
@@ -454,6 +454,67 @@ export declare type TestSinkResponse = Message<"tributary.management.v1.TestSink
  * Use `create(TestSinkResponseSchema)` to create a new message.
  */
 export declare const TestSinkResponseSchema: GenMessage<TestSinkResponse>;
+
+/**
+ * Which webhook gets another secret.
+ *
+ * @generated from message tributary.management.v1.RotateSigningSecretRequest
+ */
+export declare type RotateSigningSecretRequest = Message<"tributary.management.v1.RotateSigningSecretRequest"> & {
+  /**
+   * Name of the sink.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The new secret, in the forms of WebhookSink.signing_secret; made when empty.
+   *
+   * @generated from field: string signing_secret = 2;
+   */
+  signingSecret: string;
+
+  /**
+   * How long the old secret signs as well, 0 to 7 days; 24 hours when not set.
+   *
+   * @generated from field: google.protobuf.Duration overlap = 3;
+   */
+  overlap?: Duration | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.RotateSigningSecretRequest.
+ * Use `create(RotateSigningSecretRequestSchema)` to create a new message.
+ */
+export declare const RotateSigningSecretRequestSchema: GenMessage<RotateSigningSecretRequest>;
+
+/**
+ * The new secret.
+ *
+ * @generated from message tributary.management.v1.RotateSigningSecretResponse
+ */
+export declare type RotateSigningSecretResponse = Message<"tributary.management.v1.RotateSigningSecretResponse"> & {
+  /**
+   * The secret, shown this once.
+   *
+   * @generated from field: string signing_secret = 1;
+   */
+  signingSecret: string;
+
+  /**
+   * Until when the old one signs as well.
+   *
+   * @generated from field: google.protobuf.Timestamp previous_secret_end_time = 2;
+   */
+  previousSecretEndTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.RotateSigningSecretResponse.
+ * Use `create(RotateSigningSecretResponseSchema)` to create a new message.
+ */
+export declare const RotateSigningSecretResponseSchema: GenMessage<RotateSigningSecretResponse>;
 
 /**
  * What to try on which records.
@@ -955,6 +1016,17 @@ export declare const SinkService: GenService<{
     methodKind: "unary";
     input: typeof RestartSinkRequestSchema;
     output: typeof RestartSinkResponseSchema;
+  },
+  /**
+   * Gives a webhook another signing secret, returned this once. Requests carry signatures by both until
+   * the overlap ends, so that the receiver can change over without a gap.
+   *
+   * @generated from rpc tributary.management.v1.SinkService.RotateSigningSecret
+   */
+  rotateSigningSecret: {
+    methodKind: "unary";
+    input: typeof RotateSigningSecretRequestSchema;
+    output: typeof RotateSigningSecretResponseSchema;
   },
   /**
    * Tries a destination, saved or not, and says stage by stage what works.
