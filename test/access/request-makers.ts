@@ -55,6 +55,9 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "AccountService/DeleteInvitation": async (w) => ({ name: await w.fresh("invitation") }),
   "AccountService/LookupInvitation": () => ({ token: "none" }),
   "AccountService/AcceptInvitation": () => ({ token: "none" }),
+  "AccountService/ListPeople": () => ({}),
+  "AccountService/DisablePerson": () => ({ name: "persons/none" }),
+  "AccountService/EnablePerson": () => ({ name: "persons/none" }),
 
   "ApplicationService/CreateApplication": (w) => ({
     parent: w.project,
@@ -118,6 +121,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "SinkService/PauseSink": (w) => ({ name: w.sink }),
   "SinkService/ResumeSink": (w) => ({ name: w.sink }),
   "SinkService/RestartSink": (w) => ({ name: w.sink }),
+  "SinkService/RotateSigningSecret": (w) => ({ name: w.sink }),
   "SinkService/TestSink": (w) => ({
     parent: w.stream,
     sink: { webhook: { url: "http://127.0.0.1:1/" } },
@@ -154,6 +158,9 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "StreamService/UpdateStream": (w) => ({ stream: { name: w.stream, etag: stale } }),
   "StreamService/InferSchema": (w) => ({ parent: w.project, samples: ['{"n":1}'] }),
   "StreamService/DeleteStream": (w) => ({ name: w.stream, etag: stale }),
+  "StreamService/ListSchemaProposals": (w) => ({ parent: w.stream }),
+  "StreamService/AcceptSchemaProposal": (w) => ({ name: `${w.stream}/schemaProposals/none` }),
+  "StreamService/DismissSchemaProposal": (w) => ({ name: `${w.stream}/schemaProposals/none` }),
   "StreamService/CreateBranch": (w) => ({ parent: w.stream, branchId: w.id() }),
   "StreamService/GetBranch": (w) => ({ name: `${w.stream}/branches/main` }),
   "StreamService/ListBranches": (w) => ({ parent: w.stream }),

@@ -31,11 +31,20 @@ type Caller = (typeof CALLERS)[number];
 const ROLES = { viewer: 1, editor: 2, owner: 3, operator: 4 } as const;
 const ALL = ["api:use-streams-read", "api:use-streams-write", "api:use-streams-manage"];
 
+const NOT_THERE = {
+  editor: "RESOURCE_NOT_FOUND",
+  owner: "RESOURCE_NOT_FOUND",
+  operator: "RESOURCE_NOT_FOUND",
+};
+
 /**
  * Where a service asks for more than the rule of the rpc says, as it depends on what the request
  * holds: who is refused beside, and with which reason.
  */
 const STRICTER: Readonly<Record<string, Partial<Record<Caller, string>>>> = {
+  // There is no proposal to act on: a fixture that makes one would tell the roles apart here as well.
+  "StreamService/AcceptSchemaProposal": NOT_THERE,
+  "StreamService/DismissSchemaProposal": NOT_THERE,
   // Only owners make and see a project's service tokens; a viewer's rule is for personal ones.
   "TokenService/CreateToken": { viewer: "ROLE_MISSING", editor: "ROLE_MISSING" },
   "TokenService/GetToken": { viewer: "RESOURCE_NOT_FOUND", editor: "RESOURCE_NOT_FOUND" },
