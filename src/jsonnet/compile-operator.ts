@@ -1,13 +1,12 @@
 /** Unary and binary operators. */
 import type { NodeOf } from "./ast.ts";
-import { bitwise, invertBits } from "./bits.ts";
+import { BINARY_OPERATORS, type BinaryOperator } from "./binary-operators.ts";
+import { invertBits } from "./bits.ts";
 import type { Compiler } from "./compiler.ts";
 import { locate, runtimeFault } from "./errors.ts";
-import { formatText } from "./format.ts";
-import { hasField } from "./object.ts";
-import { add, checkNumber, compare, equals } from "./operators.ts";
+import { add } from "./operators.ts";
 import type { Scope } from "./scope.ts";
-import { type Code, JsonnetObject, typeName, type Value } from "./value.ts";
+import { type Code, typeName, type Value } from "./value.ts";
 
 /** Code for `operator operand`. */
 export function compileUnary(compiler: Compiler, node: NodeOf<"unary">, scope: Scope): Code {
@@ -39,7 +38,7 @@ export function compileBinary(compiler: Compiler, node: NodeOf<"binary">, scope:
     case "+":
       return (frame) => add(left(frame), right(frame), at);
   }
-  const run = BINARY[operator] as Binary;
+  const run = BINARY_OPERATORS[operator] as BinaryOperator;
   return (frame) => {
     const [a, b] = [left(frame), right(frame)];
     try {
@@ -48,58 +47,6 @@ export function compileBinary(compiler: Compiler, node: NodeOf<"binary">, scope:
       throw locate(error, at);
     }
   };
-}
-
-type Binary = (left: Value, right: Value) => Value;
-
-const BINARY: Readonly<Record<string, Binary>> = {
-  "==": equals,
-  "!=": (left, right) => !equals(left, right),
-  "<": (left, right) => compare(left, right) < 0,
-  "<=": (left, right) => compare(left, right) <= 0,
-  ">": (left, right) => compare(left, right) > 0,
-  ">=": (left, right) => compare(left, right) >= 0,
-  "-": arithmetic("-", (left, right) => left - right),
-  "*": arithmetic("*", (left, right) => left * right),
-  "/": arithmetic("/", divide),
-  "%": (left, right) =>
-    typeof left === "string" ? formatText(left, right) : remainder(left, right),
-  "<<": bitwise("<<"),
-  ">>": bitwise(">>"),
-  "&": bitwise("&"),
-  "|": bitwise("|"),
-  "^": bitwise("^"),
-  in: contains,
-};
-
-const remainder = arithmetic("%", (left, right) => {
-  if (right === 0) throw runtimeFault("Division by zero.");
-  return left % right;
-});
-
-/** `a % b` of numbers, and of a format with its values. */
-export const modulo: Binary = BINARY["%"] as Binary;
-
-function arithmetic(operator: string, run: (left: number, right: number) => number): Binary {
-  return (left, right) => {
-    if (typeof left !== "number" || typeof right !== "number") {
-      const types = `${typeName(left)} ${operator} ${typeName(right)}`;
-      throw runtimeFault(`${types} is not defined: both have to be numbers.`);
-    }
-    return checkNumber(run(left, right));
-  };
-}
-
-function divide(left: number, right: number): number {
-  if (right === 0) throw runtimeFault("Division by zero.");
-  return left / right;
-}
-
-function contains(name: Value, object: Value): boolean {
-  if (!(object instanceof JsonnetObject) || typeof name !== "string") {
-    throw runtimeFault(`${typeName(name)} in ${typeName(object)} is not defined.`);
-  }
-  return hasField(object, name, object.layers.length - 1);
 }
 
 function asBoolean(value: Value, operator: string, at: number): boolean {

@@ -1,6 +1,6 @@
 /** Numbers. */
 
-import { modulo } from "../compile-operator.ts";
+import { modulo } from "../binary-operators.ts";
 import { runtimeFault } from "../errors.ts";
 import { checkNumber, compare } from "../operators.ts";
 import { force, type Item, itemAt, type Value } from "../value.ts";
