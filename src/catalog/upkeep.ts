@@ -1,7 +1,7 @@
 /** What must be done now and then in the control plane, on any node and on several at once. */
 import { lt, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
-import { applicationSecrets, changes } from "../db/schema.ts";
+import { applicationSecrets, changes, sourceKeys } from "../db/schema.ts";
 import type { Catalog } from "./catalog.ts";
 import { finishSeals } from "./update-stream.ts";
 
@@ -29,11 +29,12 @@ export function startUpkeep(catalog: Catalog): Upkeep {
   return { run, close: () => clearInterval(timer) };
 }
 
-/** Deletes old changes, and secrets that ended. */
+/** Deletes old changes, and secrets and keys that ended. */
 async function forget(database: Database, now: Date): Promise<void> {
   await database.acrossProjects(async (queries) => {
     const kept = sql`(SELECT max(${changes.seq}) FROM ${changes}) - ${CHANGES_KEPT}`;
     await queries.delete(changes).where(lt(changes.seq, kept));
     await queries.delete(applicationSecrets).where(lt(applicationSecrets.endTime, now));
+    await queries.delete(sourceKeys).where(lt(sourceKeys.endTime, now));
   });
 }

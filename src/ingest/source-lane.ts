@@ -21,6 +21,7 @@ import { countOf, type RecordSet } from "./record-set.ts";
 import type { Replays } from "./replays.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
 import { keptHeaders, readRequest } from "./request-record.ts";
+import { type SourceResult, sendSourceResult } from "./source-answer.ts";
 import { type RefusedRecord, readSourceBody } from "./source-body.ts";
 import { answerBody, answerHead, type ChallengeAnswer } from "./source-challenge.ts";
 import {
@@ -148,7 +149,7 @@ async function take(lane: Lane, visit: Visit, signal: AbortSignal): Promise<void
     if (challenge) sendChallenge(lane, response, challenge);
     else {
       const result = await store(lane, { ...visit, sender }, body);
-      if (!signal.aborted) sendResult(response, result);
+      if (!signal.aborted) sendSourceResult(response, result);
     }
   } finally {
     admitted?.release();
@@ -161,14 +162,12 @@ function checkMethod({ methods }: SourceGate, method: string): void {
   throw fail("METHOD_NOT_ALLOWED", `use ${allow} here`, { headers: { Allow: allow } });
 }
 
-type Result = Partial<PushResult> & { readonly quarantined: number };
-
 /** A repeat of a signed request is answered as the first time, and stores nothing. */
 async function store(
   lane: Lane,
   visit: Visit & { readonly sender: Sender },
   body: Uint8Array,
-): Promise<Result> {
+): Promise<SourceResult> {
   const { definition, sender, head, gate } = visit;
   if (await lane.replays.has(definition.uid, sender, head.nowMs)) {
     return { accepted: 0n, duplicate: true, quarantined: 0 };
@@ -283,20 +282,4 @@ function headerOf(request: LaneRequest, name: string): string | undefined {
 
 function sendChallenge(lane: Lane, response: LaneResponse, answer: ChallengeAnswer): void {
   lane.sendText(response, { status: 200, ...answer });
-}
-
-function sendResult(response: LaneResponse, result: Result): void {
-  const body = JSON.stringify({
-    accepted: String(result.accepted ?? 0n),
-    duplicate: result.duplicate || undefined,
-    firstPlace: result.firstPlace || undefined,
-    quarantined: result.quarantined > 0 ? String(result.quarantined) : undefined,
-    durabilityWarning: result.durabilityWarning || undefined,
-  });
-  response.statusCode = 200;
-  response.setHeader("content-type", "application/json");
-  response.setHeader("content-length", String(Buffer.byteLength(body)));
-  response.setHeader("x-content-type-options", "nosniff");
-  response.setHeader("cache-control", "no-store");
-  response.end(body);
 }

@@ -1,5 +1,5 @@
 /** A signature over the raw body, as providers of webhooks make it (B08). */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   SignatureAuthentication_Scheme as Scheme,
@@ -113,6 +113,9 @@ function verifySigned(
   if (!found) throw fail("SIGNATURE_INVALID", "the signature does not fit the body and the secret");
   const { timeMs, messageId } = signed;
   if (timeMs === undefined) return { keyUid: found.keyUid };
-  const id = messageId ?? found.mac.toString("base64url");
+  // Of one length, whatever the sender calls its message.
+  const id = createHash("sha256")
+    .update(messageId ?? found.mac)
+    .digest("base64url");
   return { keyUid: found.keyUid, replay: { id, untilMs: timeMs + toleranceMs } };
 }
