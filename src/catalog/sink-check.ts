@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
-import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
+import { type Schema, Schema_Preset } from "#gen/tributary/management/v1/stream_pb.js";
 import { type FieldViolation, fail, failFields } from "../core/errors.ts";
 import { compileTransform } from "../mapping/row-transform.ts";
 import type { SinkCatalog, SinkIdentity } from "./sink-catalog.ts";
@@ -28,6 +28,10 @@ export function checkSink(
   const { schema, primaryKey } = transform;
   const config = withKey(drivers, sink.config, primaryKey);
   const violations: FieldViolation[] = checkConfig(drivers, config, schema);
+  if (sink.filter && streamSchema.preset === Schema_Preset.USAGE_DATA) {
+    const description = "usage data is delivered whole: only other streams take filters";
+    violations.push({ field: "sink.filter", description });
+  }
   const { countMax } = driverOf(drivers, sink.config) ?? {};
   if (countMax !== undefined && (sink.batching?.count ?? 0) > countMax) {
     const description = `a ${sink.config.case} sink takes at most ${countMax} records a batch`;

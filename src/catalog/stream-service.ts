@@ -11,7 +11,7 @@ import type {
 import { notFound } from "../core/errors.ts";
 import { formatName, parseName } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
-import { expandPreset } from "../core/request-schema.ts";
+import { expandPreset } from "../core/preset-schemas.ts";
 import { createBranchMethods } from "./branch-methods.ts";
 import {
   alreadyExists,

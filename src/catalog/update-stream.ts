@@ -4,7 +4,7 @@ import { StreamSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { UpdateStreamRequest } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { notFound } from "../core/errors.ts";
 import { applyFieldMask } from "../core/field-mask.ts";
-import { expandPreset } from "../core/request-schema.ts";
+import { expandPreset } from "../core/preset-schemas.ts";
 import type { Queries } from "../db/client.ts";
 import { type Catalog, checkEtag } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";

@@ -1,7 +1,12 @@
 /** What a stream asks of its records, compiled once for each definition. */
 import { create } from "@bufbuild/protobuf";
-import { type Schema, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import {
+  type Schema,
+  Schema_Preset,
+  SchemaSchema,
+} from "#gen/tributary/management/v1/stream_pb.js";
 import { fail } from "./errors.ts";
+import { withFeedRules } from "./feed-updates.ts";
 import { failJson, JsonFault, requireUtf8 } from "./json-fault.ts";
 import { decodeString } from "./json-names.ts";
 import { expectByte, faultHere, peekSpaced, scanString, scanValue } from "./json-scan.ts";
@@ -38,12 +43,17 @@ export function rulesOf(source: RuleSource): RecordRules {
   const { schema, keyFields } = source;
   const openCheck = () => compileOpenCheck(schema, keyFields);
   const rules: RecordRules = {
-    check: source.schemaMode === "open" ? openCheck() : compileSchema(schema, keyFields),
+    check: source.schemaMode === "open" ? openCheck() : fullCheck(source),
     fallback: source.schemaMode === "evolve" ? openCheck() : undefined,
     key: keyShape(schema, keyFields),
   };
   compiled.set(source, rules);
   return rules;
+}
+
+function fullCheck({ schema, keyFields }: RuleSource): RecordCheck {
+  const check = compileSchema(schema, keyFields);
+  return schema.preset === Schema_Preset.FEED_UPDATES ? withFeedRules(check) : check;
 }
 
 /** A key, canonical: equal texts mean one key, and `hash` is its murmur2, unsigned. */

@@ -1,12 +1,10 @@
 /** The schema preset HTTP_REQUEST: what a source of mode REQUEST stores of a request. */
-import { clone, create } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import {
   type Field,
   Field_Type,
   FieldSchema,
   type Schema,
-  Schema_Preset,
-  SchemaSchema,
 } from "#gen/tributary/management/v1/stream_pb.js";
 
 const PLAN: readonly (readonly [name: string, type: Field_Type, description: string])[] = [
@@ -34,15 +32,6 @@ export function requestFields(): Field[] {
       ...(type === Field_Type.MAP && { element: create(FieldSchema, { type: Field_Type.STRING }) }),
     }),
   );
-}
-
-/** A schema with the fields of its preset, where it names one and has none of its own. */
-export function expandPreset(schema: Schema): Schema {
-  const isWanted = schema.preset === Schema_Preset.HTTP_REQUEST && schema.fields.length === 0;
-  return Object.assign(clone(SchemaSchema, schema), {
-    preset: Schema_Preset.PRESET_UNSPECIFIED,
-    fields: isWanted ? requestFields() : schema.fields,
-  });
 }
 
 /** Why a schema cannot hold requests; undefined when it can. Further fields must be nullable. */

@@ -404,7 +404,8 @@ export declare type Schema = Message<"tributary.management.v1.Schema"> & {
   fields: Field[];
 
   /**
-   * Fills in `fields` when a stream is made with none. Input only.
+   * Fills in `fields` when a stream is made with none. FEED_UPDATES and USAGE_DATA stay with the schema,
+   * for they have rules beside their fields.
    *
    * @generated from field: tributary.management.v1.Schema.Preset preset = 2;
    */
@@ -445,6 +446,29 @@ export enum Schema_Preset {
    * @generated from enum value: HTTP_REQUEST = 1;
    */
   HTTP_REQUEST = 1,
+
+  /**
+   * Updates of feeds: `feed`, `new`, `deleted`, `deleted_foreign_ids` (pairs of foreign id and time),
+   * `published_at`, and for updates of the whole application `type` with `generic`. `type` stands only
+   * where `feed` is empty, `generic` only beside `type`.
+   *
+   * @generated from enum value: FEED_UPDATES = 2;
+   */
+  FEED_UPDATES = 2,
+
+  /**
+   * Usage of a service: who used how much of what, from when to when. Sinks may not filter it.
+   *
+   * @generated from enum value: USAGE_DATA = 3;
+   */
+  USAGE_DATA = 3,
+
+  /**
+   * Events of a service: what happened, how grave it is, and whom it concerns.
+   *
+   * @generated from enum value: EVENTS = 4;
+   */
+  EVENTS = 4,
 }
 
 /**
