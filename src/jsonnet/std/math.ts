@@ -54,6 +54,7 @@ export const MATH_FUNCTIONS: StdFunctions = {
   }),
   xor: native("x y", (x: Value, y: Value) => asBoolean(x) !== asBoolean(y)),
   xnor: native("x y", (x: Value, y: Value) => asBoolean(x) === asBoolean(y)),
+  // "-0" is 0.
   parseInt: native("str", (str: Value) => parseInteger(asText(str), /^[+-]?[0-9]+$/, 10)),
   parseOctal: native("str", (str: Value) => parseInteger(asText(str), /^[0-7]+$/, 8)),
   parseHex: native("str", (str: Value) => parseInteger(asText(str), /^[0-9a-fA-F]+$/, 16)),
@@ -98,7 +99,7 @@ function sum(arr: Value): number {
 
 function parseInteger(text: string, digits: RegExp, radix: number): number {
   if (digits.test(text)) {
-    return checkNumber(radix === 10 ? Number(text) : Number.parseInt(text, radix));
+    return checkNumber(radix === 10 ? Number(text) + 0 : Number.parseInt(text, radix));
   }
   throw runtimeFault(`${JSON.stringify(text.slice(0, 100))} is no integer of base ${radix}.`);
 }
