@@ -109,6 +109,7 @@ export async function openAccess(
     issuer: publicUrl,
     issuerPath,
     logger,
+    nodes: foundations.bus.nodes,
     rules: accessRules(OWN_SERVICES),
     rotateAfterMs: (config.TRIBUTARY_SIGNING_KEY_DAYS || Number.POSITIVE_INFINITY) * DAY_MS,
     verifiers: {

@@ -3,7 +3,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import type { ApplicationDefinition, Definitions } from "../core/definitions.ts";
-import type { MasterKey } from "../core/envelope.ts";
+import { currentKeyOf, type MasterKey } from "../core/envelope.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Database } from "../db/client.ts";
@@ -18,10 +18,13 @@ import { tokenMissing } from "./challenge.ts";
 import { createAssertionCheck } from "./client-assertion.ts";
 import type { CredentialVerifiers } from "./credential-verifier.ts";
 import { checkCsrf } from "./csrf.ts";
+import { createDpopNonces } from "./dpop-nonce.ts";
 import { createTokenIssuer, type IssueToken } from "./issue-token.ts";
 import { createOAuth2Service } from "./oauth2-service.ts";
+import { createProofMemory, type NodeQuestions } from "./proof-memory.ts";
 import { createRevocationStore } from "./revocation-store.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
+import { createSeenProofs } from "./seen-proofs.ts";
 import { createSessionCookie, type SessionCookie } from "./session-cookie.ts";
 import { createSigningKeyStore } from "./signing-key-store.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
@@ -49,6 +52,8 @@ export interface AuthOptions {
   readonly rules?: AccessRules;
   /** Milliseconds that a client must wait for its next token; 0 when it may have one now. */
   readonly tokenWaitOf?: (clientId: string) => number;
+  /** How this node asks others about DPoP proofs; left out on a single node. */
+  readonly nodes?: NodeQuestions;
   /** Told of each issued token; must not wait. */
   readonly onIssued?: (application: ApplicationDefinition) => void;
   readonly now?: () => number;
@@ -118,16 +123,21 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   const authenticateClient = createClientAuthenticator({
     ...{ definitions, attempts, checkAssertion, now },
   });
+  const proofs = createProofMemory({
+    nonces: createDpopNonces(currentKeyOf(options.masterKey), now),
+    seeProof: createSeenProofs(now),
+    nodes: options.nodes,
+  });
   const { onIssued, issuerPath, rules, verifiers } = options;
   const issueToken = createTokenIssuer({
-    ...{ authenticateClient, tokens, useProof, now },
+    ...{ authenticateClient, tokens, useProof, proofs, now },
     ...(onIssued && { onIssued }),
     ...(options.tokenWaitOf && { waitOf: options.tokenWaitOf }),
   });
   const desk = createTokenDesk({ authenticateClient, tokens, revocations, definitions });
   const authorizer = createAuthorizer({ definitions, ...(rules && { rules }) });
   const authenticator = createAuthenticator({
-    ...{ tokens, revocations, definitions, now },
+    ...{ tokens, revocations, definitions, proofs, now },
     ...(verifiers && { verifiers }),
   });
   const shared = { issueToken, desk, keys, issuer };
@@ -145,6 +155,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     close() {
       keys.close();
       revocations.close();
+      proofs.close();
       authorizer.close();
     },
   };

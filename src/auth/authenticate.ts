@@ -10,8 +10,8 @@ import { checkFresh } from "./authenticate-client.ts";
 import { boundTokenOf, checkHolder, type ProvenCall } from "./bound-token.ts";
 import { dpopRefused, tokenInvalid, tokenMissing, tokenRepeated } from "./challenge.ts";
 import type { CredentialVerifiers } from "./credential-verifier.ts";
+import type { ProofMemory } from "./proof-memory.ts";
 import type { Revocations } from "./revocations.ts";
-import { createSeenProofs, type SeeProof } from "./seen-proofs.ts";
 
 /** Where credentials of a call may be. */
 export interface CallCredentials {
@@ -57,8 +57,8 @@ export interface AuthenticatorOptions {
   /** Verified tokens kept, those not used of late are dropped first; 10,000, about 1.5 KB each. */
   readonly cachedMax?: number;
   readonly now?: () => number;
-  /** Remembers DPoP proofs; a memory of its own by default. */
-  readonly seeProof?: SeeProof;
+  /** Remembers DPoP proofs; without it no tokens of the scheme DPoP are taken. */
+  readonly proofs?: ProofMemory;
 }
 
 interface Verified {
@@ -114,11 +114,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       "the token is bound to a key: send it as DPoP, with a proof",
     );
   };
-  const { seeProof = createSeenProofs(now) } = options;
+  const { proofs } = options;
   const authenticateBound = async (authorization: string, token: string, call: ProvenCall) => {
     const principal =
       recallKey(authorization) ?? keep(authorization, await verifyAccessToken(options, token));
-    await checkHolder(principal, { ...call, accessToken: token }, { seeProof, now });
+    if (!proofs) throw tokenMissing();
+    await checkHolder(principal, { ...call, accessToken: token }, { proofs, now });
     return principal;
   };
   return {

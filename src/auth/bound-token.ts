@@ -2,8 +2,8 @@
 import { fail } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import { dpopRefused } from "./challenge.ts";
-import { checkDpopProof, DpopRefused, type ProvenRequest } from "./dpop-proof.ts";
-import type { SeeProof } from "./seen-proofs.ts";
+import { checkDpopProof, DpopRefused, nonceNeeded, type ProvenRequest } from "./dpop-proof.ts";
+import type { ProofMemory } from "./proof-memory.ts";
 
 /** A call as its proof must name it. */
 export type ProvenCall = Omit<ProvenRequest, "accessToken">;
@@ -17,7 +17,7 @@ export function boundTokenOf(authorization: string): string | undefined {
 
 /** What proofs are checked with. */
 export interface ProofCheckOptions {
-  readonly seeProof: SeeProof;
+  readonly proofs: Pick<ProofMemory, "offer" | "see">;
   readonly now: () => number;
 }
 
@@ -28,24 +28,26 @@ export interface ProofCheckOptions {
 export async function checkHolder(
   principal: Principal,
   call: ProvenCall & { readonly accessToken: string },
-  { seeProof, now }: ProofCheckOptions,
+  { proofs, now }: ProofCheckOptions,
 ): Promise<void> {
   const boundKey = principal.kind === "application" ? principal.boundKey : undefined;
   if (boundKey === undefined) {
     throw dpopRefused("invalid_token", "the token is bound to no key: send it as Bearer");
   }
   try {
-    const { jkt, use } = await checkDpopProof(call, now());
+    const { jkt, nonce, use } = await checkDpopProof(call, now());
     if (jkt !== boundKey) {
       throw dpopRefused("invalid_token", "the token is bound to another key than the proof's");
     }
-    const found = seeProof(use);
+    const found = await proofs.see(nonce, use);
+    if (found === "nonce") throw nonceNeeded();
     if (found === "seen")
       throw new DpopRefused("the proof was used before: sign one for each call");
     if (found === "full") {
       throw fail("OVERLOADED", "too many DPoP proofs at once", { retryAfterMs: 1_000 });
     }
   } catch (error) {
-    throw error instanceof DpopRefused ? dpopRefused("invalid_dpop_proof", error.message) : error;
+    if (!(error instanceof DpopRefused)) throw error;
+    throw dpopRefused(error.code, error.message, proofs.offer());
   }
 }

@@ -30,15 +30,17 @@ export function tokenInvalid(): ConnectError {
   });
 }
 
-/** A token of the scheme DPoP, or one that should be (RFC 9449 section 7.1). */
+/** A token of the scheme DPoP, or one that should be (RFC 9449 sections 7.1 and 9). */
 export function dpopRefused(
-  error: "invalid_token" | "invalid_dpop_proof",
+  error: "invalid_token" | "invalid_dpop_proof" | "use_dpop_nonce",
   text: string,
+  nonce?: string,
 ): ConnectError {
   const algorithms = PROOF_ALGORITHMS.join(" ");
   return fail("TOKEN_INVALID", text, {
     headers: {
       "WWW-Authenticate": `DPoP realm="tributary", error="${error}", error_description="${text}", algs="${algorithms}"`,
+      ...(nonce && { "DPoP-Nonce": nonce }),
     },
   });
 }

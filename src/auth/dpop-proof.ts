@@ -29,15 +29,23 @@ export interface ProvenRequest {
 export interface CheckedProof {
   /** RFC 7638 thumbprint (SHA-256) of the key. */
   readonly jkt: string;
+  /** Its nonce, not yet checked. */
+  readonly nonce: string | undefined;
   /** For the check that it was not used before. */
   readonly use: Proof;
 }
 
+/** The error codes of RFC 9449 sections 5 and 8. */
+export type DpopErrorCode = "invalid_dpop_proof" | "use_dpop_nonce";
+
 /** A proof that is not taken; the message says why, for the client's developer. */
 export class DpopRefused extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  readonly code: DpopErrorCode;
+
+  constructor(message: string, options: ErrorOptions & { readonly code?: DpopErrorCode } = {}) {
     super(message, options);
     this.name = "DpopRefused";
+    this.code = options.code ?? "invalid_dpop_proof";
   }
 }
 
@@ -46,7 +54,14 @@ const PROOF_BYTES_MAX = 8 * 1024;
 const AGE_MAX_S = 60;
 const JTI_MAX = 256;
 
-/** Checks a proof but for its use (RFC 9449 section 4.3). Fails with DpopRefused. */
+/** For a proof without a nonce, or with one that counts no more. */
+export function nonceNeeded(): DpopRefused {
+  return new DpopRefused("sign a proof with the nonce of the header DPoP-Nonce", {
+    code: "use_dpop_nonce",
+  });
+}
+
+/** Checks a proof but for its nonce and its use (RFC 9449 section 4.3). Fails with DpopRefused. */
 export async function checkDpopProof(request: ProvenRequest, nowMs: number): Promise<CheckedProof> {
   const [proof, ...others] = request.proofs;
   if (!proof) throw new DpopRefused("a DPoP header with a proof is required");
@@ -58,7 +73,8 @@ export async function checkDpopProof(request: ProvenRequest, nowMs: number): Pro
   const { kty, crv, x, y, n, e } = jwk as Record<string, string>;
   const jkt = await calculateJwkThumbprint({ kty, crv, x, y, n, e } as never);
   const endMs = (Number(claims.iat) + AGE_MAX_S) * 1000;
-  return { jkt, use: { owner: `key ${jkt}`, jti: String(claims.jti), endMs } };
+  const nonce = typeof claims.nonce === "string" ? claims.nonce : undefined;
+  return { jkt, nonce, use: { owner: `key ${jkt}`, jti: String(claims.jti), endMs } };
 }
 
 function headOf(proof: string): { readonly jwk: PublicJwk; readonly alg: string } {

@@ -2,8 +2,9 @@
 import type { ApplicationDefinition } from "../core/definitions.ts";
 import { type AccessTokens, TOKEN_LIFETIME_S, type TokenType } from "./access-token.ts";
 import type { AuthenticateClient, ClientCall } from "./authenticate-client.ts";
-import { checkDpopProof, DpopRefused, type ProvenRequest } from "./dpop-proof.ts";
+import { checkDpopProof, DpopRefused, nonceNeeded, type ProvenRequest } from "./dpop-proof.ts";
 import { OAuthError } from "./oauth-error.ts";
+import type { ProofMemory } from "./proof-memory.ts";
 import type { UseProof } from "./used-proofs.ts";
 
 /** A request for a token. */
@@ -23,6 +24,8 @@ export interface IssuedToken {
   readonly expires_in: number;
   /** What the token allows, joined by spaces. */
   readonly scope: string;
+  /** For the header DPoP-Nonce, when the token is bound to a key: what its next proof holds. */
+  readonly nonce?: string;
 }
 
 /** What the token issuer works with. */
@@ -30,6 +33,7 @@ export interface TokenIssuerOptions {
   readonly authenticateClient: AuthenticateClient;
   readonly tokens: AccessTokens;
   readonly useProof: UseProof;
+  readonly proofs: Pick<ProofMemory, "offer" | "isGood">;
   readonly now: () => number;
   /** Told of each issued token, to note when an application was last used; must not wait. */
   readonly onIssued?: (application: ApplicationDefinition) => void;
@@ -74,32 +78,38 @@ export function createTokenIssuer(options: TokenIssuerOptions): IssueToken {
     const jkt = await keyToBind(options, application, input.proven);
     const token = await tokens.sign(application, scope, jkt);
     onIssued?.(application);
-    const type = jkt === undefined ? "Bearer" : "DPoP";
-    return { access_token: token, token_type: type, expires_in: TOKEN_LIFETIME_S, scope };
+    const answer = { access_token: token, expires_in: TOKEN_LIFETIME_S, scope };
+    if (jkt === undefined) return { ...answer, token_type: "Bearer" };
+    return { ...answer, token_type: "DPoP", nonce: options.proofs.offer() };
   };
 }
 
 /** The key that the client proved to hold; undefined when it sent no proof and needs none. */
 async function keyToBind(
-  { useProof, now }: TokenIssuerOptions,
+  { useProof, proofs, now }: TokenIssuerOptions,
   application: ApplicationDefinition,
   proven: ProvenRequest | undefined,
 ): Promise<string | undefined> {
   if (!proven || proven.proofs.length === 0) {
     if (!application.isDpopRequired) return undefined;
-    throw proofRefused("tokens of this application are bound to a key: send a DPoP header");
+    throw proofRefused(
+      new DpopRefused("tokens of this application are bound to a key: send a DPoP header"),
+      proofs,
+    );
   }
   try {
-    const { jkt, use } = await checkDpopProof(proven, now());
+    const { jkt, nonce, use } = await checkDpopProof(proven, now());
+    if (!proofs.isGood(nonce)) throw nonceNeeded();
     if (await useProof(use)) return jkt;
     throw new DpopRefused("the proof was used before: sign a new one for each request");
   } catch (error) {
-    throw error instanceof DpopRefused ? proofRefused(error.message, error) : error;
+    throw error instanceof DpopRefused ? proofRefused(error, proofs) : error;
   }
 }
 
-function proofRefused(description: string, cause?: Error): OAuthError {
-  return new OAuthError("invalid_dpop_proof", description, { parameter: "DPoP", cause });
+function proofRefused(cause: DpopRefused, proofs: Pick<ProofMemory, "offer">): OAuthError {
+  const headers = { "DPoP-Nonce": proofs.offer() };
+  return new OAuthError(cause.code, cause.message, { parameter: "DPoP", headers, cause });
 }
 
 /** What was asked for must be among the application's operations; nothing asked means all of them. */

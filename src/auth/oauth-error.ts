@@ -8,8 +8,9 @@ export type OAuthErrorCode =
   | "unauthorized_client"
   | "unsupported_grant_type"
   | "invalid_scope"
-  /** RFC 9449 section 5. */
-  | "invalid_dpop_proof";
+  /** RFC 9449 sections 5 and 8. */
+  | "invalid_dpop_proof"
+  | "use_dpop_nonce";
 
 /** What may go with a refusal. */
 export interface OAuthErrorOptions extends ErrorOptions {
@@ -17,6 +18,8 @@ export interface OAuthErrorOptions extends ErrorOptions {
   readonly retryAfterMs?: number;
   /** The parameter at fault, where it is one. */
   readonly parameter?: string;
+  /** Headers of the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A refusal of the token, introspection or revocation endpoint. */
@@ -24,6 +27,7 @@ export class OAuthError extends Error {
   readonly code: OAuthErrorCode;
   readonly retryAfterMs: number | undefined;
   readonly parameter: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
 
   /** `description` is for the client's developer: printable ASCII, no quotes, no secrets. */
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
@@ -32,5 +36,6 @@ export class OAuthError extends Error {
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.parameter = options.parameter;
+    this.headers = options.headers ?? {};
   }
 }

@@ -39,6 +39,7 @@ export function createOAuth2Service(
           ...{ grantType, scope, proven: provenOf(context, issuer()) },
         }),
       );
+      if (issued.nonce) context.responseHeader.set("DPoP-Nonce", issued.nonce);
       return {
         accessToken: issued.access_token,
         tokenType: issued.token_type,
@@ -110,7 +111,7 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
 
 /** Connect's form of an OAuth2 refusal; its code of RFC 6749 is in the metadata as `error`. */
 function connectErrorOf(error: OAuthError) {
-  const { code, message, retryAfterMs } = error;
+  const { code, message, retryAfterMs, headers } = error;
   const metadata = { error: code };
   if (retryAfterMs !== undefined) {
     return fail("TOO_MANY_ATTEMPTS", message, { metadata, retryAfterMs, cause: error });
@@ -128,6 +129,7 @@ function connectErrorOf(error: OAuthError) {
       return fail("INVALID_FIELDS", `${code}: ${message}`, {
         metadata,
         violations: [{ field: error.parameter ?? "client_secret", description: message }],
+        headers,
         cause: error,
       });
   }

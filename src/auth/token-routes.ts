@@ -61,9 +61,8 @@ export function createOAuth2Routes(options: OAuth2RoutesOptions): readonly OAuth
   const metadata = (path: string) =>
     getRoute(path, () => ({ status: 200, body: serverMetadata(issuer()), headers: CACHEABLE }));
   return [
-    formRoute("/oauth2/token", async (form, client, request) => ({
-      status: 200,
-      body: await issueToken({
+    formRoute("/oauth2/token", async (form, client, request) => {
+      const { nonce, ...body } = await issueToken({
         ...client,
         grantType: form.get("grant_type"),
         scope: form.get("scope"),
@@ -72,8 +71,9 @@ export function createOAuth2Routes(options: OAuth2RoutesOptions): readonly OAuth
           method: "POST",
           url: `${issuer().replace(/\/$/, "")}/oauth2/token`,
         },
-      }),
-    })),
+      });
+      return { status: 200, body, ...(nonce && { headers: { "dpop-nonce": nonce } }) };
+    }),
     formRoute("/oauth2/introspect", async (form, client) => ({
       status: 200,
       body: await desk.introspect({ ...client, token: form.get("token") }),
@@ -144,7 +144,7 @@ function refusal(error: unknown): Answer {
     if (retryAfterMs !== undefined) return retryLater(429, body, retryAfterMs);
     const headers = { ...NO_STORE, "www-authenticate": BASIC_CHALLENGE };
     if (code === "invalid_client") return { status: 401, body, headers };
-    return { status: 400, body, headers: NO_STORE };
+    return { status: 400, body, headers: { ...NO_STORE, ...error.headers } };
   }
   if (error instanceof FormRefused) {
     const body = oauthBody("invalid_request", error.message);

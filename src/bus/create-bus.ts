@@ -12,6 +12,7 @@ import { sealGeneration } from "./generation-seal.ts";
 import { type KeyedStore, type KeyedStoreOptions, openKeyedStore } from "./keyed-store.ts";
 import { createLogReader } from "./log-reader.ts";
 import { createLogWriter } from "./log-writer.ts";
+import { createNodeQuestions, type NodeQuestions } from "./node-questions.ts";
 import { createPublisher } from "./publisher.ts";
 import { type Retention, type RetentionOptions, startRetention } from "./retention.ts";
 import { watchRoom } from "./room.ts";
@@ -75,6 +76,8 @@ export interface Bus {
   openKeyedStore(name: string, options?: KeyedStoreOptions): Promise<KeyedStore>;
   /** See `retention.ts`; run it where the shard is owned. */
   startRetention(options: RetentionOptions): Retention;
+  /** See `node-questions.ts`. */
+  readonly nodes: NodeQuestions;
   /** Bytes of the calls that wait for their answer. */
   bytesInFlight(): number;
   /** Ends calls without an answer and closes the connection. Idempotent. */
@@ -148,6 +151,7 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
       openKeyedStore(name, { ...store, replicas, connection, publisher, jsm, names }),
     startRetention: (retention) =>
       accounts.add(startRetention({ ...retention, nc, jsm, names, logger })),
+    nodes: createNodeQuestions(nc, names),
     bytesInFlight: writer.bytesInFlight,
     close() {
       closing ??= (async () => {

@@ -25,6 +25,8 @@ export interface SubjectNames {
   claim(shard: number): string;
   /** Core subject on which the owner of a shard says which logs are full. */
   fullLogs(shard: number): string;
+  /** Core subject of what is asked of one node. */
+  questions(node: string): string;
   /** Stream of a keyed store: `TRIBUTARY_<NAME>`. */
   storeStream(name: string): string;
   /** Prefix, with its dot, of the subjects of a keyed store. */
@@ -48,6 +50,7 @@ export function createSubjectNames(namespace = "tributary"): SubjectNames {
     sealsOfLog: (shard, logUid) => `${namespace}.seals.${shard}.${logUid}.>`,
     claim: (shard) => `${namespace}.claims.${shard}`,
     fullLogs: (shard) => `${namespace}.full-logs.${shard}`,
+    questions: (node) => `${namespace}.questions.${node}`,
     storeStream: (name) => `${streams}_${name.toUpperCase()}`,
     storePrefix: (name) => `${namespace}.${name}.`,
   };

@@ -155,7 +155,11 @@ public class Client {
     System.out.println(wrong.toErrorResponse().getErrorObject().getCode());
     var bound = new TokenRequest(token, new ClientSecretBasic(id, secret),
         new ClientCredentialsGrant(), null).toHTTPRequest();
-    bound.setDPoP(new DefaultDPoPProofFactory(key, JWSAlgorithm.ES256).createDPoPJWT("POST", token));
+    var proofs = new DefaultDPoPProofFactory(key, JWSAlgorithm.ES256);
+    bound.setDPoP(proofs.createDPoPJWT("POST", token));
+    var refused = bound.send();
+    System.out.println(TokenErrorResponse.parse(refused).getErrorObject().getCode());
+    bound.setDPoP(proofs.createDPoPJWT("POST", token, refused.getDPoPNonce()));
     var tokens = TokenResponse.parse(bound.send()).toSuccessResponse().getTokens();
     System.out.println(tokens.getAccessToken().getType() + " " + (tokens.getDPoPAccessToken() != null));
   }
@@ -192,6 +196,7 @@ test("check 17, check 21 to 23: Nimbus reads the metadata, gets tokens every way
   expect(stdout.trim().split("\n")).toEqual([
     ...ways.map((way) => `${way} Bearer 900 api:use-streams-read true`),
     "invalid_client",
+    "use_dpop_nonce",
     "DPoP true",
   ]);
 });

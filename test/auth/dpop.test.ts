@@ -1,14 +1,17 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { calculateJwkThumbprint, decodeJwt } from "jose";
 import * as oauth from "oauth4webapi";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createDpopNonces } from "../../src/auth/dpop-nonce.ts";
 import { createSeenProofs } from "../../src/auth/seen-proofs.ts";
 import { reasonOf } from "../../src/core/errors.ts";
 import { PROOF_ALGORITHMS } from "../../src/core/public-jwk.ts";
-import { type AuthServer, basic, startAuthServer } from "./support/auth-server.ts";
-import { makeClientKey, type SignedParts, signProof } from "./support/keys.ts";
+import { type AuthNode, type AuthServer, basic, startAuthServer } from "./support/auth-server.ts";
+import { makeClientKey, type ProofParts, type SignedParts, signProof } from "./support/keys.ts";
 
 let server: AuthServer;
+/** As the server offers it. */
+let nonce: string;
 const key = makeClientKey();
 const other = makeClientKey();
 
@@ -16,20 +19,31 @@ beforeAll(async () => {
   server = await startAuthServer();
 });
 afterAll(() => server.close());
-beforeEach(() => {
+beforeEach(async () => {
   server.definitions.putApplication({ clientId: "app", project: "demo" });
+  nonce = await askNonce();
 });
 
-async function ask(headers: Record<string, string>): Promise<Record<string, unknown>> {
+/** What a client without a nonce is told. */
+async function askNonce(): Promise<string> {
+  const dpop = await signProof(key, { url: tokenUrl() });
+  const answer = await post({ dpop });
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({ error: "use_dpop_nonce" });
+  return answer.headers.get("dpop-nonce") ?? "";
+}
+
+function post(headers: Record<string, string>): Promise<Response> {
   const form = { grant_type: "client_credentials" };
-  const answer = await server.post("/oauth2/token", form, {
-    authorization: basic("app"),
-    ...headers,
-  });
+  return server.post("/oauth2/token", form, { authorization: basic("app"), ...headers });
+}
+
+async function ask(headers: Record<string, string>): Promise<Record<string, unknown>> {
+  const answer = await post(headers);
   return { status: answer.status, ...((await answer.json()) as object) };
 }
 const tokenUrl = () => `${server.url}/oauth2/token`;
-const prove = (changes: SignedParts = {}) => signProof(key, { url: tokenUrl(), ...changes });
+const prove = (changes: ProofParts = {}) => signProof(key, { url: tokenUrl(), nonce, ...changes });
 
 async function boundToken(): Promise<string> {
   return String((await ask({ dpop: await prove() })).access_token);
@@ -51,7 +65,7 @@ describe("check 23: at the token endpoint", () => {
 
   test("a key of every algorithm offered is taken", async () => {
     for (const alg of PROOF_ALGORITHMS) {
-      const dpop = await signProof(makeClientKey(alg), { url: tokenUrl() });
+      const dpop = await signProof(makeClientKey(alg), { url: tokenUrl(), nonce });
       expect({ alg, ...(await ask({ dpop })) }).toMatchObject({ alg, status: 200 });
     }
   });
@@ -93,6 +107,26 @@ describe("check 23: at the token endpoint", () => {
     }
   });
 
+  test("a proof without a nonce, with one made up, of another server or older than a minute is answered with one to use", async () => {
+    const [node = "", window = "", mark = ""] = nonce.split(".");
+    const foreign = createDpopNonces(randomBytes(32), Date.now).offer();
+    for (const wrong of [undefined, "", "x", foreign, `${node}.${window}0.${mark}`, 5]) {
+      const answer = await post({ dpop: await prove({ claims: { nonce: wrong } }) });
+      const { error } = (await answer.json()) as { error: string };
+      expect({ wrong, error }).toEqual({ wrong, error: "use_dpop_nonce" });
+      expect(answer.headers.get("dpop-nonce")).toMatch(/^[!#-[\]-~]{1,64}$/);
+    }
+    const good = await post({ dpop: await prove() });
+    expect([good.status, good.headers.get("dpop-nonce")]).toEqual([200, expect.any(String)]);
+    server.clockOffsetMs = 61_000;
+    const iat = Math.floor(Date.now() / 1000) + 61;
+    expect(await ask({ dpop: await prove({ claims: { iat } }) })).toMatchObject({
+      status: 400,
+      error: "use_dpop_nonce",
+    });
+    server.clockOffsetMs = 0;
+  });
+
   test("a used proof is refused, also by another node", async () => {
     const dpop = await prove();
     expect(await ask({ dpop })).toMatchObject({ status: 200 });
@@ -118,25 +152,37 @@ describe("check 23: at a call", () => {
   const url = "http://127.0.0.1/v1/projects/demo";
   const ath = (token: string) => createHash("sha256").update(token).digest("base64url");
 
+  interface Refusal {
+    readonly reason: string | undefined;
+    readonly challenge: string | null;
+    readonly nonce: string | null;
+  }
+
   async function refusalOf(
     authorization: string,
     proofs: readonly string[],
-  ): Promise<{ reason: string | undefined; challenge: string | null } | undefined> {
+    on: AuthNode = server,
+  ): Promise<Refusal | undefined> {
     try {
-      await server.auth.authenticator.authenticate({
+      await on.auth.authenticator.authenticate({
         authorization: [authorization],
         proven: { proofs, method: "GET", url },
       });
       return undefined;
     } catch (error) {
       const { metadata } = error as { metadata: Headers };
-      return { reason: reasonOf(error), challenge: metadata.get("www-authenticate") };
+      return {
+        reason: reasonOf(error),
+        challenge: metadata.get("www-authenticate"),
+        nonce: metadata.get("dpop-nonce"),
+      };
     }
   }
-  const proofFor = (token: string, changes: SignedParts = {}, by = key) =>
+  const proofFor = (token: string, changes: ProofParts = {}, by = key) =>
     signProof(by, {
       method: "GET",
       url,
+      nonce,
       ...changes,
       claims: { ath: ath(token), ...changes.claims },
     });
@@ -148,6 +194,26 @@ describe("check 23: at a call", () => {
     expect(await refusalOf(`DPoP ${token}`, [await proofFor(token)])).toBeUndefined();
     const again = await refusalOf(`DPoP ${token}`, [proof]);
     expect(again?.challenge).toMatch(/^DPoP .*error="invalid_dpop_proof".*algs="ES256 /);
+  });
+
+  test("a proof without a nonce is 401 use_dpop_nonce with the one to use, which is then taken", async () => {
+    const token = await boundToken();
+    const bare = await refusalOf(`DPoP ${token}`, [await proofFor(token, { nonce: undefined })]);
+    expect(bare?.challenge).toMatch(/^DPoP .*error="use_dpop_nonce"/);
+    const next = await proofFor(token, { nonce: bare?.nonce ?? "" });
+    expect(await refusalOf(`DPoP ${token}`, [next])).toBeUndefined();
+  });
+
+  test("a proof for one node is of no use at another that cannot ask it, used or not", async () => {
+    const token = await boundToken();
+    const node = await server.openNode();
+    const proof = await proofFor(token);
+    expect(await refusalOf(`DPoP ${token}`, [proof])).toBeUndefined();
+    for (const each of [proof, await proofFor(token)]) {
+      const refusal = await refusalOf(`DPoP ${token}`, [each], node);
+      expect(refusal?.challenge).toContain('error="use_dpop_nonce"');
+    }
+    await node.close();
   });
 
   test("a bound token sent as Bearer is refused with 401, also after it was taken as DPoP", async () => {
@@ -204,19 +270,23 @@ test("check 23: oauth4webapi gets a bound token and proves it to the calls that 
   ).json()) as oauth.AuthorizationServer;
   expect(found.dpop_signing_alg_values_supported).toContain("ES256");
   const client: oauth.Client = { client_id: "app" };
-  const pair = await oauth.generateKeyPair("ES256", { extractable: false });
-  const DPoP = oauth.DPoP(client, pair);
-  const answer = await oauth.processClientCredentialsResponse(
-    found,
-    client,
-    await oauth.clientCredentialsGrantRequest(
+  const ask = async () =>
+    oauth.processClientCredentialsResponse(
       found,
       client,
-      oauth.ClientSecretBasic("secret of app"),
-      {},
-      { DPoP, ...insecure },
-    ),
-  );
+      await oauth.clientCredentialsGrantRequest(
+        found,
+        client,
+        oauth.ClientSecretBasic("secret of app"),
+        {},
+        { DPoP, ...insecure },
+      ),
+    );
+  const pair = await oauth.generateKeyPair("ES256", { extractable: false });
+  const DPoP = oauth.DPoP(client, pair);
+  const refused = await ask().catch((error: unknown) => error);
+  expect(oauth.isDPoPNonceError(refused)).toBe(true);
+  const answer = await ask();
   expect(answer.token_type).toBe("dpop");
   const caller = await callerOfRequest(answer.access_token, DPoP);
   expect(caller).toMatchObject({ kind: "application", id: "app" });
@@ -224,7 +294,8 @@ test("check 23: oauth4webapi gets a bound token and proves it to the calls that 
 
 /** What the authenticator says of the headers that the library sends. */
 async function callerOfRequest(token: string, DPoP: oauth.DPoPHandle) {
-  const url = new URL(`http://127.0.0.1/v1/${randomUUID()}`);
+  // The library keeps nonces by origin.
+  const url = new URL(`${server.url}/v1/${randomUUID()}`);
   let sent: Headers | undefined;
   await oauth.protectedResourceRequest(token, "GET", url, undefined, undefined, {
     DPoP,

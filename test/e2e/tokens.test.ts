@@ -373,10 +373,14 @@ test("check 23: an application that demands DPoP pushes with bound tokens alone"
       },
       body: new URLSearchParams({ grant_type: "client_credentials" }),
     });
-    return (await answer.json()) as { access_token: string; error?: string };
+    const nonce = answer.headers.get("dpop-nonce") ?? "";
+    return { nonce, ...((await answer.json()) as { access_token: string; error?: string }) };
   };
-  expect((await ask({})).error).toBe("invalid_dpop_proof");
-  const { access_token: token } = await ask({ dpop: await signProof(key, { url: tokenUrl }) });
+  const { nonce, error } = await ask({});
+  expect(error).toBe("invalid_dpop_proof");
+  const { access_token: token } = await ask({
+    dpop: await signProof(key, { url: tokenUrl, nonce }),
+  });
 
   const ath = createHash("sha256").update(token).digest("base64url");
   const url = `${first.url}/v1/${stream}/records`;
@@ -386,7 +390,7 @@ test("check 23: an application that demands DPoP pushes with bound tokens alone"
       headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify([{ value: { n: 1 } }]),
     });
-  const proof = await signProof(key, { url, claims: { ath } });
+  const proof = await signProof(key, { url, nonce, claims: { ath } });
   expect((await send({ authorization: `DPoP ${token}`, dpop: proof })).status).toBe(200);
   expect((await send({ authorization: `DPoP ${token}`, dpop: proof })).status).toBe(401);
   expect((await send({ authorization: `DPoP ${token}` })).status).toBe(401);
@@ -397,7 +401,7 @@ test("check 23: an application that demands DPoP pushes with bound tokens alone"
   const read = await fetch(`${list}?pageSize=1`, {
     headers: {
       authorization: `DPoP ${token}`,
-      dpop: await signProof(key, { url: list, method: "GET", claims: { ath } }),
+      dpop: await signProof(key, { url: list, method: "GET", nonce, claims: { ath } }),
     },
   });
   // Its grant is on one stream: what counts here is that the proof was taken.

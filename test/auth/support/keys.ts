@@ -50,16 +50,22 @@ export function signAssertion(
   return signWith(key, { claims, header: { kid: key.jwk.kid as string, ...changes.header } });
 }
 
+export interface ProofParts extends SignedParts {
+  readonly method?: string;
+  readonly nonce?: string | undefined;
+}
+
 /** A DPoP proof after RFC 9449 that would be good but for what is changed. */
 export function signProof(
   key: ClientKey,
-  { method = "POST", url, ...changes }: SignedParts & { method?: string; url: string },
+  { method = "POST", url, nonce, ...changes }: ProofParts & { url: string },
 ): Promise<string> {
   const claims = {
     jti: randomUUID(),
     htm: method,
     htu: url,
     iat: Math.floor(Date.now() / 1000),
+    nonce,
     ...changes.claims,
   };
   return signWith(key, { claims, header: { typ: "dpop+jwt", jwk: key.jwk, ...changes.header } });
