@@ -68,7 +68,7 @@ export async function openFoundations(
     time("bus", () => openBus(options, embedded, closers)),
   ]);
   const mailer = openMailer({ config, logger, ...definitions }, closers);
-  const templates = createTemplatePool({ threads: config.TRIBUTARY_TEMPLATE_THREADS, logger });
+  const templates = createTemplatePool({ threads: config.TRIBUTARY_TEMPLATE_THREADS });
   closers.add("templates", templates.close);
   return { config, logger, embedded, bus, mailer, templates, ...definitions };
 }

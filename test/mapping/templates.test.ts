@@ -6,9 +6,8 @@ import { MappingFault } from "../../src/mapping/mapping.ts";
 import type { MappedRecord } from "../../src/mapping/record-view.ts";
 import { compileTransform } from "../../src/mapping/row-transform.ts";
 import { createTemplatePool } from "../../src/mapping/templates/template-pool.ts";
-import { quietLogger } from "../support/quiet-logger.ts";
 
-const pool = createTemplatePool({ threads: 2, logger: quietLogger });
+const pool = createTemplatePool({ threads: 2 });
 afterAll(() => pool.close());
 
 const never = new AbortController().signal;

@@ -1,4 +1,4 @@
-/** Functions of mappings in Jsonnet templates: K07 to K12. */
+/** Functions of mappings in Jsonnet templates: K07 to K12. Threads of the pool load this module. */
 import { parseJsonPath, valueAt } from "../../core/json-path.ts";
 import type { HostFunctions } from "../../jsonnet/index.ts";
 import { headerObject, headerText, headerValue } from "../headers.ts";
@@ -37,13 +37,18 @@ export class TemplateContext {
   }
 }
 
+/** Makes the context of a record, once for all of its templates. */
+export function createContext(input: TemplateInput): TemplateContext {
+  return new TemplateContext(input);
+}
+
 const DEFAULT_TIME = (timeMs: number) => new Date(timeMs).toISOString();
 /** Time formats that templates made at run time. */
 const FORMATS_MAX = 100;
 const formats = new Map<string, TimeFormat>();
 
 /** The functions by name. `default~` is evaluated only when it is needed. */
-export const templateFunctions: HostFunctions<TemplateContext> = {
+export const functions: HostFunctions<TemplateContext> = {
   Ip: { params: [], run: ({ input }) => input.address },
   BodyStr: { params: [], run: ({ input }) => input.text },
   HeaderStr: { params: [], run: ({ input }) => headerText(input.headers) },

@@ -1,21 +1,27 @@
-/**
- * Evaluates templates in threads, so that the push path never waits for them. A template that takes a
- * thread down in spite of its budgets costs its own record, and no other.
- */
-import type { Logger } from "../../core/logger.ts";
-import { compileTemplate, JsonnetError } from "../../jsonnet/index.ts";
+/** Evaluates the templates of mappings in threads, so that the push path never waits for them. */
+import { extname } from "node:path";
+import {
+  compileTemplate,
+  createPool,
+  JsonnetError,
+  type Outcome,
+  type Pool,
+} from "../../jsonnet/index.ts";
 import { ColumnFault } from "../columns/column.ts";
 import type { TemplateResult } from "../mapping.ts";
 import type { TemplateCompiler } from "../row-transform.ts";
-import { type TemplateInput, templateFunctions } from "./template-functions.ts";
-import type { TemplateAnswer } from "./template-job.ts";
-import { TemplateThread, ThreadLost } from "./template-thread.ts";
+import { functions, type TemplateInput } from "./template-functions.ts";
 
-/** Records and characters of one job. */
-const JOB_RECORDS = 64;
-const JOB_CHARACTERS = 256 * 1024;
-/** Jobs of one call that are under way, for each thread (D5). */
-const JOBS_AHEAD = 2;
+/** Records and characters of one batch. */
+const BATCH_RECORDS = 64;
+const BATCH_CHARACTERS = 256 * 1024;
+/** Batches of one request that are under way, for each thread (D5). */
+const BATCHES_AHEAD = 2;
+/** Budgets let a record take milliseconds; a thread that needs this long for one batch is lost. */
+const BATCH_MS_MAX = 10_000;
+/** Batches of all requests that wait; their records are in memory already, and bounded there. */
+const WAITING_MAX = 10_000;
+const HEAP_MB = 256;
 
 /** A pool of threads. */
 export interface TemplatePool extends TemplateCompiler {
@@ -24,16 +30,16 @@ export interface TemplatePool extends TemplateCompiler {
 }
 
 /** Makes a pool; threads start when they are first needed. */
-export function createTemplatePool(options: {
-  readonly threads: number;
-  readonly logger: Logger;
-}): TemplatePool {
-  const threads = Array.from({ length: options.threads }, () => new TemplateThread(options.logger));
-  let nextId = 0;
-  const runJob = async (sources: readonly string[], inputs: readonly TemplateInput[]) => {
-    const thread = threads.reduce((a, b) => (b.load < a.load ? b : a));
-    return (await thread.run({ id: nextId++, sources, inputs })).rows;
-  };
+export function createTemplatePool({ threads }: { readonly threads: number }): TemplatePool {
+  const pool = createPool({
+    threads,
+    queue: WAITING_MAX,
+    batchMs: BATCH_MS_MAX,
+    memoryMb: HEAP_MB,
+    // Stripped types in src, plain JavaScript in dist.
+    functions: new URL(`./template-functions${extname(import.meta.filename)}`, import.meta.url)
+      .href,
+  });
   return {
     compile(sources) {
       const faults = sources.flatMap((source, index) => {
@@ -41,19 +47,16 @@ export function createTemplatePool(options: {
         return fault === undefined ? [] : [{ index, fault }];
       });
       if (faults.length > 0) return faults;
-      return {
-        run: (inputs, signal) =>
-          runAll(inputs, { signal, runJob, sources, width: options.threads }),
-      };
+      return { run: (inputs, signal) => runAll(inputs, { signal, sources, pool, width: threads }) };
     },
-    close: async () => void (await Promise.all(threads.map((thread) => thread.close()))),
+    close: pool.close,
   };
 }
 
 /** Why a source is no template, with line and column. */
 function faultOf(source: string): string | undefined {
   try {
-    compileTemplate(source, { functions: templateFunctions });
+    compileTemplate(source, { functions });
     return undefined;
   } catch (error) {
     if (!(error instanceof JsonnetError)) throw error;
@@ -64,59 +67,42 @@ function faultOf(source: string): string | undefined {
 interface Work {
   readonly signal: AbortSignal;
   readonly sources: readonly string[];
+  readonly pool: Pool;
   readonly width: number;
-  readonly runJob: (
-    sources: readonly string[],
-    inputs: readonly TemplateInput[],
-  ) => Promise<readonly (readonly TemplateAnswer[])[]>;
 }
 
 async function runAll(inputs: readonly TemplateInput[], work: Work): Promise<TemplateResult[][]> {
-  const jobs = split(inputs);
-  const results: TemplateResult[][][] = new Array(jobs.length);
+  const batches = split(inputs);
+  const results: TemplateResult[][][] = new Array(batches.length);
   let next = 0;
   const lane = async () => {
-    for (let at = next++; at < jobs.length; at = next++) {
+    for (let at = next++; at < batches.length; at = next++) {
       work.signal.throwIfAborted();
-      results[at] = await runOne(jobs[at]!, work);
+      const rows = await work.pool.evaluate(work.sources, batches[at]!);
+      results[at] = rows.map((row) => row.map(resultOf));
     }
   };
-  await Promise.all(Array.from({ length: work.width * JOBS_AHEAD }, lane));
+  await Promise.all(Array.from({ length: work.width * BATCHES_AHEAD }, lane));
   return results.flat();
 }
 
 function split(inputs: readonly TemplateInput[]): TemplateInput[][] {
-  const jobs: TemplateInput[][] = [];
+  const batches: TemplateInput[][] = [];
   let size = Number.POSITIVE_INFINITY;
   for (const input of inputs) {
     size += input.text.length;
-    if (size > JOB_CHARACTERS || jobs.at(-1)!.length >= JOB_RECORDS) {
-      jobs.push([]);
+    if (size > BATCH_CHARACTERS || batches.at(-1)!.length >= BATCH_RECORDS) {
+      batches.push([]);
       size = input.text.length;
     }
-    jobs.at(-1)!.push(input);
+    batches.at(-1)!.push(input);
   }
-  return jobs;
+  return batches;
 }
 
-/** One job; when its thread is lost each record is tried alone, to find the one that did it. */
-async function runOne(inputs: readonly TemplateInput[], work: Work): Promise<TemplateResult[][]> {
-  try {
-    const rows = await work.runJob(work.sources, inputs);
-    return rows.map((row) => row.map(resultOf));
-  } catch (error) {
-    if (!(error instanceof ThreadLost)) throw error;
-    work.signal.throwIfAborted();
-    if (inputs.length === 1) {
-      const fault = new ColumnFault("the template took more time or memory than there is");
-      return [work.sources.map(() => fault)];
-    }
-    const rows: TemplateResult[][] = [];
-    for (const input of inputs) rows.push(...(await runOne([input], work)));
-    return rows;
-  }
-}
-
-function resultOf(answer: TemplateAnswer): TemplateResult {
-  return typeof answer === "string" ? answer : new ColumnFault(answer.fault);
+/** What a function of the mapping threw says more than where it was called. */
+function resultOf(outcome: Outcome): TemplateResult {
+  if ("value" in outcome) return JSON.stringify(outcome.value);
+  const { cause, message } = outcome.failure;
+  return new ColumnFault(typeof cause === "string" ? cause : message);
 }
