@@ -16,6 +16,7 @@ const [variables, curl, psql] = shellBlocks(readme, "Push a first record") as [
   string,
 ];
 const [manage] = shellBlocks(readme, "Manage") as [string];
+const [preview] = shellBlocks(readme, "Mapping and filters") as [string];
 const [source] = shellBlocks(readme, "Sources") as [string];
 const [signUp, invite] = shellBlocks(readme, "People") as [string, string];
 const [makeToken = ""] = shellBlocks(readme, "Tokens");
@@ -98,6 +99,16 @@ test("the commands of Manage make a stream and a sink that delivers", async () =
   ]);
 });
 
+test("the preview of a mapping gives the row that the README's columns make", async () => {
+  const [previewed] = await runBlocks([variables, curl, preview], folder);
+  const { records } = JSON.parse(previewed ?? "") as { records: { row: { json: string } }[] };
+  expect(JSON.parse(records[0]?.row.json ?? "")).toMatchObject({
+    order_id: "o-1",
+    first_sku: "a",
+    pieces: 2,
+  });
+});
+
 test("S18: the commands of Sources make a source that takes a record, with the answer that is shown", async () => {
   const [, answer = ""] = await runBlocks([variables, curl, source], folder);
   const shown = /^```json\n(\{"accepted".*\})\n```$/m.exec(readme)?.[1] ?? "";
@@ -129,7 +140,7 @@ test("the command of Tokens makes a token that pushes", async () => {
 
 test("every shell block of the README is run by a test, or starts something that runs for ever", () => {
   const all = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((block) => block[1] ?? "");
-  const shown = [variables, curl, psql, manage, source, signUp, invite, makeToken];
+  const shown = [variables, curl, psql, manage, preview, source, signUp, invite, makeToken];
   const others = all.filter((block) => !shown.includes(block));
   for (const block of others) expect(block).toMatch(/npm (start|test)/);
 });
