@@ -35,6 +35,7 @@ import type { People } from "../people/people.ts";
 import { createRecordService } from "../records/record-service.ts";
 import { createAddressRates } from "../server/address-rates.ts";
 import { sendError } from "../server/answer.ts";
+import { openConsole } from "../server/console.ts";
 import { sendGrpcError } from "../server/grpc-answer.ts";
 import { createPort, type Port } from "../server/listen.ts";
 import type { ReadinessCheck } from "../server/probes.ts";
@@ -80,6 +81,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     checks: readinessChecks(parts.foundations),
     version: packageVersion(),
     publicUrl: config.PUBLIC_URL,
+    console: config.TRIBUTARY_ROLES.includes("api") ? openConsole() : undefined,
   });
   const tls =
     config.TRIBUTARY_TLS_CERT && config.TRIBUTARY_TLS_KEY

@@ -2,6 +2,7 @@
 import { Health } from "#gen/grpc/health/v1/health_pb.js";
 import { fail } from "../core/errors.ts";
 import { methodNotAllowed, routeNotFound, setSecurityHeaders } from "./answer.ts";
+import type { Console } from "./console.ts";
 import { createHealthService } from "./health.ts";
 import { type HttpHandler, pathOf } from "./http-message.ts";
 import { RPC_LIMITS } from "./limits.ts";
@@ -23,6 +24,8 @@ export interface ServerHandlerOptions extends Omit<RpcOptions, "drainSignal"> {
   /** Version and address that `/openapi.json` names. */
   readonly version?: string;
   readonly publicUrl?: string | undefined;
+  /** Answers browsers on paths that nothing else serves, and at `/`. */
+  readonly console?: Console | undefined;
 }
 
 /** The handler of the port. */
@@ -69,11 +72,14 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
       if (done) return done;
     }
     setSecurityHeaders(response);
+    const page = options.console?.find(request);
+    if (page && pathOf(request) === "/") return page(request, response, call);
     const route = findRoute(routes, request);
     if (route.match) return route.match.handle(request, response, call);
     const binding = transcoder.find(request);
     if (binding.match) return transcoder.serve(binding.match, request, response, call);
     if (rpc.handlers.has(pathOf(request))) return rpc.serve(request, response, call);
+    if (page) return page(request, response, call);
     const allowed = [...route.allowed, ...binding.allowed];
     throw allowed.length > 0 ? methodNotAllowed(allowed) : routeNotFound(request);
   };

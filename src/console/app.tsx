@@ -1,0 +1,81 @@
+/** Frame and routes of the console. */
+import { lazy, Suspense } from "react";
+import { Redirect, Route, Switch } from "wouter";
+import { useReach } from "./api/reach.ts";
+import { useSession } from "./api/session.tsx";
+import { Invitation } from "./pages/people/invitation.tsx";
+import { invitationToken } from "./pages/people/invitation-token.ts";
+import { SignIn } from "./pages/people/sign-in.tsx";
+import { Projects } from "./pages/projects.tsx";
+import { Loading, Note } from "./parts/note.tsx";
+import { Page } from "./parts/page.tsx";
+import { TopBar } from "./parts/top-bar.tsx";
+
+const Project = lazy(() => import("./pages/project/project.tsx"));
+const NewStream = lazy(() => import("./pages/stream/new-stream.tsx"));
+const Stream = lazy(() => import("./pages/stream/stream.tsx"));
+const Account = lazy(() => import("./pages/people/account.tsx"));
+const Operator = lazy(() => import("./pages/operator.tsx"));
+
+/** The whole console. */
+export function App() {
+  const { me } = useSession();
+  const isNarrow = !me;
+  return (
+    <>
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <ReachBanner />
+      <TopBar />
+      <main id="main" className={isNarrow ? "narrow" : undefined}>
+        <Suspense fallback={<Loading />}>
+          {me === undefined ? (
+            <Loading what="Asking who you are" />
+          ) : me ? (
+            <Pages />
+          ) : (
+            <SignedOut />
+          )}
+        </Suspense>
+      </main>
+    </>
+  );
+}
+
+function SignedOut() {
+  return invitationToken() ? <Invitation /> : <SignIn />;
+}
+
+function Pages() {
+  if (invitationToken()) return <Invitation />;
+  return (
+    <Switch>
+      <Route path="/" component={Projects} />
+      <Route path="/account" component={Account} />
+      <Route path="/operator/:part?" component={Operator} />
+      <Route path="/projects/:p/new-stream" component={NewStream} />
+      <Route path="/projects/:p/streams/:s/:part?/:id?/:more?" component={Stream} />
+      <Route path="/projects/:p/:part?" component={Project} />
+      <Route path="/projects">
+        <Redirect to="/" />
+      </Route>
+      <Route>
+        <Page title="Nothing here">
+          <Note>This address shows nothing. Use the links above.</Note>
+        </Page>
+      </Route>
+    </Switch>
+  );
+}
+
+function ReachBanner() {
+  const isReached = useReach();
+  return (
+    <div className="banner" role="status">
+      {isReached
+        ? ""
+        : "The server does not answer. The console keeps trying; what you typed stays."}
+    </div>
+  );
+}

@@ -1,0 +1,4 @@
+/** Stub. */
+export default function Applications(_props: { readonly project: string }) {
+  return null;
+}

@@ -1,0 +1,4 @@
+/** Stub. */
+export default function Members(_props: { readonly project: string }) {
+  return null;
+}

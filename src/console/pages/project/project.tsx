@@ -1,0 +1,61 @@
+/** A project with its parts. */
+import { useQuery } from "@connectrpc/connect-query";
+import { lazy, Suspense } from "react";
+import { Link } from "wouter";
+import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
+import { Loaded, Loading } from "../../parts/note.tsx";
+import { Page, PartLinks } from "../../parts/page.tsx";
+import { Streams } from "./streams.tsx";
+
+const PARTS = {
+  applications: lazy(() => import("./applications.tsx")),
+  tokens: lazy(() => import("./tokens.tsx")),
+  members: lazy(() => import("./members.tsx")),
+  audit: lazy(() => import("./audit.tsx")),
+  usage: lazy(() => import("./usage.tsx")),
+  settings: lazy(() => import("./settings.tsx")),
+} as const;
+
+/** The page of a project. */
+export default function Project({
+  params,
+}: {
+  readonly params: { readonly p: string; readonly part?: string };
+}) {
+  const name = `projects/${params.p}`;
+  const query = useQuery(ProjectService.method.getProject, { name });
+  const Part = PARTS[params.part as keyof typeof PARTS];
+  return (
+    <Loaded query={query}>
+      {({ project }) => (
+        <Page
+          title={project?.displayName || name}
+          crumbs={[["Projects", "/"]]}
+          actions={
+            <Link href={`/${name}/new-stream`} className="button primary">
+              New stream
+            </Link>
+          }
+        >
+          {project?.description && <p>{project.description}</p>}
+          <PartLinks
+            label="Parts of the project"
+            current={params.part ? `/${name}/${params.part}` : `/${name}`}
+            parts={[
+              ["Streams", `/${name}`],
+              ["Applications", `/${name}/applications`],
+              ["Tokens", `/${name}/tokens`],
+              ["Members", `/${name}/members`],
+              ["Audit log", `/${name}/audit`],
+              ["Usage", `/${name}/usage`],
+              ["Settings", `/${name}/settings`],
+            ]}
+          />
+          <Suspense fallback={<Loading />}>
+            {Part ? <Part project={name} /> : <Streams project={name} />}
+          </Suspense>
+        </Page>
+      )}
+    </Loaded>
+  );
+}

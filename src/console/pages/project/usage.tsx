@@ -1,0 +1,4 @@
+/** Stub. */
+export default function Usage(_props: { readonly project: string }) {
+  return null;
+}

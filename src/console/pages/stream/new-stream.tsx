@@ -1,0 +1,182 @@
+/** Makes a stream. */
+
+import { create } from "@bufbuild/protobuf";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link, useLocation } from "wouter";
+import {
+  Stream_SchemaMode as Mode,
+  type Schema,
+  SchemaSchema,
+  type Stream,
+  Stream_Throughput as Throughput,
+} from "#gen/tributary/management/v1/stream_pb.js";
+import { type FieldFault, faultAt } from "../../api/fault.ts";
+import { SelectField, TextArea, TextField } from "../../parts/field.tsx";
+import { Form, useSubmit } from "../../parts/form.tsx";
+import { Note } from "../../parts/note.tsx";
+import { Page } from "../../parts/page.tsx";
+import { FieldRows } from "./field-rows.tsx";
+import { SampleDialog } from "./sample-dialog.tsx";
+import { streams, useStreamCheck, useStreamDraft } from "./stream-draft.ts";
+
+const THROUGHPUTS = [
+  [Throughput.NORMAL, "Normal: 1 partition"],
+  [Throughput.HIGH, "High: 4 partitions"],
+  [Throughput.MAX, "Max: 16 partitions"],
+] as const;
+
+const MODES = [
+  [Mode.STRICT, "Strict: records that do not fit are refused"],
+  [Mode.EVOLVE, "Evolve: they are taken, and a change of the schema is proposed"],
+  [Mode.OPEN, "Open: they are taken; only the key is checked"],
+] as const;
+
+/** The page of a new stream. */
+export default function NewStream({ params }: { readonly params: { readonly p: string } }) {
+  const project = `projects/${params.p}`;
+  const [, navigate] = useLocation();
+  const queries = useQueryClient();
+  const { draft, change, forget } = useStreamDraft(project);
+  const check = useStreamCheck(project, draft);
+  const submit = useSubmit(async () => {
+    const { stream } = await streams.createStream({ parent: project, stream: draft });
+    forget();
+    await queries.invalidateQueries();
+    navigate(`/${stream?.name}/connect`);
+  });
+  const faults = check?.fields ?? [];
+  return (
+    <Page
+      title="New stream"
+      crumbs={[
+        ["Projects", "/"],
+        [project, `/${project}`],
+      ]}
+    >
+      <SourceSigns />
+      <Form
+        submit={submit}
+        label="Create stream"
+        disabled={check !== null}
+        beside={<WhatIsWrong fault={check} />}
+      >
+        <TextField
+          label="Name"
+          value={draft.displayName}
+          onChange={(displayName) => change({ displayName })}
+          fault={faultAt(faults, "stream_id") ?? faultAt(faults, "stream.display_name")}
+        />
+        <TextArea
+          label="Description"
+          optional
+          rows={2}
+          value={draft.description}
+          onChange={(description) => change({ description })}
+          fault={faultAt(faults, "stream.description")}
+        />
+        <SchemaPart project={project} draft={draft} change={change} faults={faults} />
+        <SelectField
+          label="Throughput"
+          value={draft.throughput}
+          choices={THROUGHPUTS}
+          onChange={(throughput) => change({ throughput })}
+          hint="Records of one key always stay in one partition, in the order of their push."
+          fault={faultAt(faults, "stream.throughput")}
+        />
+        <SelectField
+          label="Records that do not fit the schema"
+          value={draft.schemaMode}
+          choices={MODES}
+          onChange={(schemaMode) => change({ schemaMode })}
+          fault={faultAt(faults, "stream.schema_mode")}
+        />
+      </Form>
+    </Page>
+  );
+}
+
+function SchemaPart(props: {
+  readonly project: string;
+  readonly draft: Stream;
+  readonly change: (part: Partial<Stream>) => void;
+  readonly faults: readonly FieldFault[];
+}) {
+  const { draft, change, faults } = props;
+  const [isOpen, setOpen] = useState(false);
+  const [notes, setNotes] = useState<readonly string[]>([]);
+  const setSchema = (schema: Schema, found: readonly string[]) => {
+    change({ schema, keyFields: [] });
+    setNotes(found);
+  };
+  const keyFault = faults.find(({ field }) => field.startsWith("stream.keyFields"));
+  return (
+    <section className="card stack" aria-labelledby="schema-title">
+      <div className="title">
+        <h2 id="schema-title">Schema</h2>
+        <button type="button" onClick={() => setOpen(true)}>
+          Generate from JSON sample…
+        </button>
+      </div>
+      {notes.map((note) => (
+        <Note key={note} kind="warn">
+          {note}
+        </Note>
+      ))}
+      <FieldRows
+        fields={draft.schema?.fields ?? []}
+        path="stream.schema.fields"
+        faults={faults}
+        onChange={(fields) => change({ schema: create(SchemaSchema, { ...draft.schema, fields }) })}
+        keys={{ names: draft.keyFields, onChange: (keyFields) => change({ keyFields }) }}
+      />
+      <p>
+        Key: {draft.keyFields.length > 0 ? draft.keyFields.join(", ") : "none, so no order is kept"}
+      </p>
+      {keyFault && <p className="fault">{keyFault.description}</p>}
+      {isOpen && (
+        <SampleDialog project={props.project} onSchema={setSchema} onClose={() => setOpen(false)} />
+      )}
+    </section>
+  );
+}
+
+/** Everything that keeps the button from working, beside it. */
+function WhatIsWrong({ fault }: { readonly fault: ReturnType<typeof useStreamCheck> }) {
+  return (
+    <div role="status">
+      {fault === undefined && <span className="quiet">Checking…</span>}
+      {fault === null && <span className="quiet">Ready to be created.</span>}
+      {fault && (
+        <>
+          <strong>Before the stream can be created:</strong>
+          <ul>
+            {fault.fields.length === 0 && <li>{fault.message}</li>}
+            {fault.fields.map((each) => (
+              <li key={each.field + each.description}>
+                {labelOf(each.field)}: {each.description}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </div>
+  );
+}
+
+function labelOf(path: string): string {
+  if (path === "streamId") return "Name";
+  const field = /^stream\.schema\.fields\[(\d+)\](.*)$/.exec(path);
+  if (field) return `Field ${Number(field[1]) + 1}${field[2]?.replaceAll(".", ", ")}`;
+  return path.replace(/^stream\./, "");
+}
+
+function SourceSigns() {
+  return (
+    <Note>
+      A stream is fed by pushes, by webhooks and devices (its sources, for senders that speak no
+      API), and by Kafka Connect. Create the stream first, then <Link href="/">come back</Link> to
+      its page to connect them.
+    </Note>
+  );
+}

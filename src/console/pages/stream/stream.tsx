@@ -1,0 +1,77 @@
+/** A stream with its parts. */
+import { useQuery } from "@connectrpc/connect-query";
+import { type ComponentType, lazy, Suspense } from "react";
+import { Redirect } from "wouter";
+import type { Stream as StreamMessage } from "#gen/tributary/management/v1/stream_pb.js";
+import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { Loaded, Loading } from "../../parts/note.tsx";
+import { Page, PartLinks } from "../../parts/page.tsx";
+import { Live } from "./live.tsx";
+
+/** What each part of the page gets. */
+export interface StreamPart {
+  readonly stream: StreamMessage;
+  /** What follows the part in the address, such as the id of a sink. */
+  readonly id: string | undefined;
+  readonly more: string | undefined;
+}
+
+const PARTS: Readonly<Record<string, ComponentType<StreamPart>>> = {
+  live: Live,
+  connect: lazy(() => import("./connect.tsx")),
+  schema: lazy(() => import("./schema.tsx")),
+  share: lazy(() => import("./share.tsx")),
+  sources: lazy(() => import("./sources.tsx")),
+  sinks: lazy(() => import("../sinks/sinks.tsx")),
+};
+
+/** The page of a stream. */
+export default function Stream({
+  params,
+}: {
+  readonly params: {
+    readonly p: string;
+    readonly s: string;
+    readonly part?: string;
+    readonly id?: string;
+    readonly more?: string;
+  };
+}) {
+  const project = `projects/${params.p}`;
+  const name = `${project}/streams/${params.s}`;
+  const query = useQuery(StreamService.method.getStream, { name });
+  const Part = PARTS[params.part ?? ""];
+  if (!Part) return <Redirect to={`/${name}/live`} replace />;
+  return (
+    <Loaded query={query}>
+      {({ stream }) =>
+        stream && (
+          <Page
+            title={stream.displayName || name}
+            crumbs={[
+              ["Projects", "/"],
+              [project, `/${project}`],
+            ]}
+          >
+            {stream.description && <p>{stream.description}</p>}
+            <PartLinks
+              label="Parts of the stream"
+              current={`/${name}/${params.part}`}
+              parts={[
+                ["Live", `/${name}/live`],
+                ["Connect", `/${name}/connect`],
+                ["Schema", `/${name}/schema`],
+                ["Share", `/${name}/share`],
+                ["Sources", `/${name}/sources`],
+                ["Sinks", `/${name}/sinks`],
+              ]}
+            />
+            <Suspense fallback={<Loading />}>
+              <Part stream={stream} id={params.id} more={params.more} />
+            </Suspense>
+          </Page>
+        )
+      }
+    </Loaded>
+  );
+}

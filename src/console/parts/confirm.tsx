@@ -1,0 +1,53 @@
+/** A button whose action is asked about first. */
+import { useState } from "react";
+import { Dialog } from "./dialog.tsx";
+import { useSubmit } from "./form.tsx";
+import { FaultNote } from "./note.tsx";
+
+/** Opens a question; nothing happens unless it is confirmed. */
+export function ConfirmButton(props: {
+  readonly label: string;
+  /** Name for screen readers where the label alone does not tell rows apart. */
+  readonly name?: string;
+  readonly title: string;
+  readonly text: string;
+  readonly confirm: string;
+  readonly call: () => Promise<unknown>;
+}) {
+  const [isOpen, setOpen] = useState(false);
+  const submit = useSubmit(async () => {
+    await props.call();
+    setOpen(false);
+  });
+  return (
+    <>
+      <button
+        type="button"
+        className="danger"
+        aria-label={props.name}
+        onClick={() => setOpen(true)}
+      >
+        {props.label}
+      </button>
+      {isOpen && (
+        <Dialog title={props.title} onClose={() => setOpen(false)}>
+          <p>{props.text}</p>
+          <FaultNote error={submit.error} />
+          <div className="actions">
+            <button
+              type="button"
+              className="danger"
+              disabled={submit.isBusy}
+              onClick={() => void submit.run()}
+            >
+              {props.confirm}
+            </button>
+            <button type="button" onClick={() => setOpen(false)}>
+              Cancel
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}

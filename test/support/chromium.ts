@@ -1,0 +1,44 @@
+/** A real Chromium for tests of the console: Debian's, installed when the machine has none. */
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type Browser, chromium } from "playwright-core";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "../..");
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** Starts the browser. Fails, saying what to install, where none can be had. */
+export async function startChromium(): Promise<Browser> {
+  const executablePath = PLACES.find((path) => existsSync(path)) ?? (await installChromium());
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+}
+
+async function installChromium(): Promise<string> {
+  try {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["update"], { env });
+    await run("apt-get", ["install", "-y", "--no-install-recommends", "chromium"], { env });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `the console's tests need Chromium, and apt-get could not install it: ${why}. ` +
+        `Install the package "chromium", or put a browser at ${PLACES.join(" or ")}.`,
+    );
+  }
+  return PLACES[0] ?? "";
+}
+
+/** Builds the console where the built one is missing or older than its sources. */
+export function buildConsole(): void {
+  const built = join(root, "dist/console/index.html");
+  if (existsSync(built) && statSync(built).mtimeMs > newest(join(root, "src/console"))) return;
+  execFileSync(process.execPath, [join(root, "scripts/build-console.js")], { stdio: "inherit" });
+}
+
+function newest(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return Math.max(...files.map((file) => statSync(join(file.parentPath, file.name)).mtimeMs));
+}
