@@ -89,6 +89,7 @@ async function create(
     if (!isOperator) await checkGranter(queries, { caller, parent, role });
     const found = person ?? (await findClient(queries, resource.projectUid, clientId));
     if (!found) throw unknownPrincipal(clientId || email);
+    const before = await findRole(queries, parent, found.principalId);
     const stored = await putGrant(queries, {
       ...resource,
       uid: catalog.makeUid(),
@@ -98,7 +99,7 @@ async function create(
       version: 1,
       createTime: new Date(catalog.now()),
     });
-    await checkOwners(queries, resource.projectUid);
+    if (before === AccessRule_Role.OWNER) await checkOwners(queries, resource.projectUid);
     return grantFromRow(stored, found);
   });
   await catalog.refresh();
@@ -168,7 +169,7 @@ async function remove(catalog: Catalog, { name }: DeleteGrantRequest): Promise<v
     const row = await findGrant(queries, parent, uid);
     if (!row) throw notFound(name);
     await deleteGrant(queries, row.uid);
-    await checkOwners(queries, resource.projectUid);
+    if (row.role === AccessRule_Role.OWNER) await checkOwners(queries, resource.projectUid);
   });
   await catalog.refresh();
 }

@@ -20,6 +20,7 @@ import { applyFieldMask } from "../core/field-mask.ts";
 import { formatName, parseName } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Queries } from "../db/client.ts";
 import { checkApplication, checkNotWider } from "./application-check.ts";
 import {
   type ApplicationRow,
@@ -166,7 +167,11 @@ async function update(
   caller: Principal,
 ): Promise<Application> {
   const name = changed?.name ?? "";
-  const application = await catalog.database.inProject(name, async (queries) => {
+  const { database } = catalog;
+  const inScope: typeof database.acrossProjects = changed?.disabled
+    ? database.acrossProjects
+    : (work) => database.inProject(name, work);
+  const application = await inScope(async (queries) => {
     const row = await lockApplication(queries, name);
     if (!row || !changed) throw notFound(name);
     checkEtag(changed.etag, row);
@@ -186,7 +191,9 @@ async function update(
       version: row.version + 1,
       updateTime: timeOf(catalog),
     };
-    await updateApplication(queries, row.uid, values);
+    const change = () => updateApplication(queries, row.uid, values);
+    if (wanted.disabled && !row.isDisabled) await keepOwners(queries, row.clientId, change);
+    else await change();
     return applicationFromRow({ ...row, ...values }, secrets);
   });
   await catalog.refresh();
@@ -194,17 +201,28 @@ async function update(
 }
 
 async function remove(catalog: Catalog, { name, etag }: DeleteApplicationRequest): Promise<void> {
-  // An application may own other projects than its own, and they must keep an owner.
   await catalog.database.acrossProjects(async (queries) => {
     const row = await lockApplication(queries, name);
     if (!row) throw notFound(name);
     checkEtag(etag, row);
-    const owned = await ownedProjects(queries, row.clientId);
-    for (const projectUid of owned) await lockOwners(queries, projectUid);
-    await deleteApplication(queries, row.uid);
-    for (const projectUid of owned) await checkOwners(queries, projectUid);
+    await keepOwners(queries, row.clientId, () => deleteApplication(queries, row.uid));
   });
   await catalog.refresh();
+}
+
+/**
+ * Does what takes an application's roles from it. It may own other projects than its own, and they
+ * must keep an owner. Fails with LAST_OWNER.
+ */
+async function keepOwners(
+  queries: Queries,
+  clientId: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const owned = await ownedProjects(queries, clientId);
+  for (const projectUid of owned) await lockOwners(queries, projectUid);
+  await work();
+  for (const projectUid of owned) await checkOwners(queries, projectUid);
 }
 
 /**

@@ -1,13 +1,13 @@
 /** Roles of applications and people in the database. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull, notExists, sql } from "drizzle-orm";
 import { AccessRule_Role } from "#gen/tributary/access/v1/access_pb.js";
 import { type Grant, GrantSchema } from "#gen/tributary/management/v1/grant_pb.js";
 import { fail } from "../core/errors.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
-import { grants, projects } from "../db/schema.ts";
+import { applications, grants, persons, projects } from "../db/schema.ts";
 import { newestFirst } from "./newest-first.ts";
 import type { PrincipalFields } from "./principal-store.ts";
 
@@ -96,8 +96,8 @@ export async function lockOwners(queries: Queries, projectUid: string): Promise<
 }
 
 /**
- * Fails with LAST_OWNER when a project has no OWNER: called within the transaction that took a role
- * away, after `lockOwners`.
+ * Fails with LAST_OWNER when a project has no OWNER who may do anything, as disabled people and
+ * applications may not: called within the transaction that took that role away, after `lockOwners`.
  */
 export async function checkOwners(queries: Queries, projectUid: string): Promise<void> {
   const [owner] = await queries
@@ -108,6 +108,18 @@ export async function checkOwners(queries: Queries, projectUid: string): Promise
         eq(grants.projectUid, projectUid),
         isNull(grants.streamUid),
         eq(grants.role, AccessRule_Role.OWNER),
+        notExists(
+          queries
+            .select({ uid: persons.uid })
+            .from(persons)
+            .where(and(eq(persons.uid, grants.personUid), persons.isDisabled)),
+        ),
+        notExists(
+          queries
+            .select({ uid: applications.uid })
+            .from(applications)
+            .where(and(eq(applications.clientId, grants.clientId), applications.isDisabled)),
+        ),
       ),
     )
     .limit(1);

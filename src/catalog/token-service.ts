@@ -1,14 +1,12 @@
 /** TokenService. */
 import { create as createMessage } from "@bufbuild/protobuf";
-import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { AccessRule_Role } from "#gen/tributary/access/v1/access_pb.js";
-import { type Token, Token_Kind, TokenSchema } from "#gen/tributary/management/v1/token_pb.js";
+import { type Token, TokenSchema } from "#gen/tributary/management/v1/token_pb.js";
 import type {
   CreateTokenRequest,
   DeleteTokenRequest,
   ListTokensRequest,
-  RefreshTokenRequest,
   TokenService,
   UpdateTokenRequest,
 } from "#gen/tributary/management/v1/token_service_pb.js";
@@ -18,11 +16,10 @@ import { formatName, parseName, projectOf } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
 import type { Principal } from "../core/principal.ts";
 import { makeTokenText } from "../core/token-text.ts";
-import type { Queries } from "../db/client.ts";
-import { callerRole } from "./caller-role.ts";
 import { type Catalog, callerOf, checkEtag, checkName } from "./catalog.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
+import { refreshSinkTokens, refreshToken } from "./refresh-tokens.ts";
 import { checkToken, checkTokenNotWider, checkUser, identityOf, isUsed } from "./token-check.ts";
 import {
   countTokens,
@@ -36,6 +33,7 @@ import {
   tokenFromRow,
   updateTokenRow,
 } from "./token-store.ts";
+import { isTokenOwner, visibleToken } from "./visible-token.ts";
 
 /** Tokens of a project. */
 const TOKENS_MAX = 1_000;
@@ -46,7 +44,7 @@ export function createTokenService(catalog: Catalog): ServiceImpl<typeof TokenSe
     createToken: (request, context) => create(catalog, request, callerOf(context)),
     async getToken({ name }, context) {
       const row = await catalog.database.inProject(name, (queries) =>
-        visible(queries, callerOf(context), { name, find: findToken }),
+        visibleToken(queries, callerOf(context), { name, find: findToken }),
       );
       return { token: tokenFromRow(row, timeOf(catalog)) };
     },
@@ -58,7 +56,8 @@ export function createTokenService(catalog: Catalog): ServiceImpl<typeof TokenSe
       await remove(catalog, request, callerOf(context));
       return {};
     },
-    refreshToken: (request, context) => refresh(catalog, request, callerOf(context)),
+    refreshToken: (request, context) => refreshToken(catalog, request, callerOf(context)),
+    refreshSinkTokens: (request, context) => refreshSinkTokens(catalog, request, callerOf(context)),
   };
 }
 
@@ -125,28 +124,12 @@ function descriptionOf(usedBy: string): string {
   return source === undefined ? "" : `Source ${source} of stream ${fed}`;
 }
 
-/** Whether the caller may see and change the tokens of everybody in the project. */
-async function isOwner(queries: Queries, caller: Principal, name: string): Promise<boolean> {
-  return (await callerRole(queries, caller, projectOf(name) ?? name)) >= AccessRule_Role.OWNER;
-}
-
-/** A token of the caller, or any where it is OWNER. Fails with RESOURCE_NOT_FOUND. */
-async function visible(
-  queries: Queries,
-  caller: Principal,
-  { name, find }: { readonly name: string; readonly find: typeof findToken },
-): Promise<TokenRow> {
-  const row = await find(queries, name);
-  if (row && (row.makerId === caller.id || (await isOwner(queries, caller, name)))) return row;
-  throw notFound(name);
-}
-
 async function list(catalog: Catalog, request: ListTokensRequest, caller: Principal) {
   const page = readPageRequest(`tokens of ${request.parent}`, request);
   const rows = await catalog.database.inProject(request.parent, async (queries) => {
     const project = await findProject(queries, request.parent);
     if (!project) throw notFound(request.parent);
-    const makerId = (await isOwner(queries, caller, request.parent)) ? undefined : caller.id;
+    const makerId = (await isTokenOwner(queries, caller, request.parent)) ? undefined : caller.id;
     return await listTokens(queries, { projectUid: project.uid, makerId }, page);
   });
   const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
@@ -162,7 +145,7 @@ async function update(
 ): Promise<Token> {
   const name = changed?.name ?? "";
   const row = await catalog.database.inProject(name, async (queries) => {
-    const found = await visible(queries, caller, { name, find: lockToken });
+    const found = await visibleToken(queries, caller, { name, find: lockToken });
     if (!changed) throw notFound(name);
     checkEtag(changed.etag, found);
     const current = tokenFromRow(found, timeOf(catalog));
@@ -188,7 +171,7 @@ async function update(
 async function remove(catalog: Catalog, request: DeleteTokenRequest, caller: Principal) {
   const { name, etag } = request;
   await catalog.database.inProject(name, async (queries) => {
-    const row = await visible(queries, caller, { name, find: lockToken });
+    const row = await visibleToken(queries, caller, { name, find: lockToken });
     checkEtag(etag, row);
     if (await isUsed(queries, row)) {
       const text = `${row.usedBy} uses this token: give it another, clear used_by, then delete`;
@@ -197,29 +180,4 @@ async function remove(catalog: Catalog, request: DeleteTokenRequest, caller: Pri
     await deleteTokenRow(queries, row.uid);
   });
   await catalog.refresh();
-}
-
-async function refresh(catalog: Catalog, request: RefreshTokenRequest, caller: Principal) {
-  const { name, overlap } = request;
-  const overlapMs = overlap ? durationMs(overlap) : 0;
-  const now = timeOf(catalog);
-  const { row, secret } = await catalog.database.inProject(name, async (queries) => {
-    const found = await visible(queries, caller, { name, find: lockToken });
-    if (found.kind === Token_Kind.PERSONAL && found.makerId !== caller.id) {
-      throw fail("ROLE_MISSING", "a personal token is refreshed by its own person alone");
-    }
-    await checkTokenNotWider(queries, caller, found);
-    const text = makeTokenText(kindOfToken(found), found.uid);
-    const values = {
-      sha256: text.sha256,
-      oldSha256: overlapMs > 0 ? found.sha256 : null,
-      oldEndTime: overlapMs > 0 ? new Date(now.getTime() + overlapMs) : null,
-      version: found.version + 1,
-      updateTime: now,
-    };
-    await updateTokenRow(queries, found.uid, values);
-    return { row: { ...found, ...values }, secret: text.text };
-  });
-  await catalog.refresh();
-  return { token: tokenFromRow(row, now), secret };
 }

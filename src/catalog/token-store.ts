@@ -1,7 +1,7 @@
 /** Personal and service tokens in the database: what is known of them, and hashes of their secrets. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { and, count, eq } from "drizzle-orm";
+import { and, asc, count, eq } from "drizzle-orm";
 import { type Token, Token_Kind, TokenSchema } from "#gen/tributary/management/v1/token_pb.js";
 import type { PageRequest } from "../core/page-token.ts";
 import { type TokenKind, tokenPrefix } from "../core/token-text.ts";
@@ -55,6 +55,16 @@ export async function findToken(queries: Queries, name: string): Promise<TokenRo
 /** The token, locked until the transaction ends. */
 export async function lockToken(queries: Queries, name: string): Promise<TokenRow | undefined> {
   return (await queries.select().from(tokens).where(eq(tokens.name, name)).for("update"))[0];
+}
+
+/** The service tokens that a sink or source uses, oldest first, locked until the transaction ends. */
+export async function lockServiceTokensOf(queries: Queries, usedBy: string): Promise<TokenRow[]> {
+  return await queries
+    .select()
+    .from(tokens)
+    .where(and(eq(tokens.usedBy, usedBy), eq(tokens.kind, Token_Kind.SERVICE)))
+    .orderBy(asc(tokens.createTime), asc(tokens.uid))
+    .for("update");
 }
 
 /** A page of the tokens of a project, or of those that one principal made; one row more than it holds. */

@@ -52,6 +52,8 @@ export const REASONS = {
   GRANT_TYPE_OFF: Code.PermissionDenied,
   PROJECT_SUSPENDED: Code.PermissionDenied,
   SIGN_UP_REFUSED: Code.PermissionDenied,
+  /** It is for another address than the caller's. */
+  INVITATION_OF_ANOTHER: Code.PermissionDenied,
   PASSWORD_WRONG: Code.PermissionDenied,
   /** The caller is an application or a token, where only a person in a session will do. */
   PERSON_REQUIRED: Code.PermissionDenied,

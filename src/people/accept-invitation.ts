@@ -107,6 +107,12 @@ async function join(
 ): Promise<string> {
   const { invitation, project } = await invitationOf(queries, token, catalog.now());
   if (!(await deleteInvitation(queries, project.uid, invitation.uid))) throw invitationEnded();
+  if (person.email !== invitation.email) {
+    throw fail(
+      "INVITATION_OF_ANOTHER",
+      `the invitation is for ${invitation.email}: sign in with that address, or sign out and sign up with it`,
+    );
+  }
   if (!(await mayStillInvite(queries, { invitation, project }))) throw invitationEnded();
   const principalId = principalIdOf(person);
   if ((await findRole(queries, project.name, principalId)) < invitation.role) {

@@ -10,7 +10,7 @@ import {
   listMySessions,
   updateMe,
 } from "./account.ts";
-import { listEverybody, setDisabled } from "./everybody.ts";
+import { listEverybody, setDisabled, setOperator } from "./everybody.ts";
 import { createInvitation, listProjectInvitations, removeInvitation } from "./invitations.ts";
 import type { People } from "./people.ts";
 import { signIn, signOut, signOutEverywhere } from "./sign-in.ts";
@@ -39,6 +39,8 @@ export function createAccountService(people: People): ServiceImpl<typeof Account
     listPeople: (request) => listEverybody(people, request),
     disablePerson: (request) => setDisabled(people, request.name, true),
     enablePerson: (request) => setDisabled(people, request.name, false),
+    makeOperator: (request) => setOperator(people, request.name, true),
+    removeOperator: (request) => setOperator(people, request.name, false),
     lookupInvitation: (request) => lookupInvitation(people, request),
     acceptInvitation: (request, context) => acceptInvitation(people, request, context),
   };

@@ -99,6 +99,19 @@ export async function deletePerson(queries: Queries, uid: string): Promise<void>
   await queries.delete(persons).where(eq(persons.uid, uid));
 }
 
+/** Takes the role on the installation; call `hasOtherOperator` before it. */
+export async function deleteOperator(queries: Queries, uid: string): Promise<void> {
+  await queries
+    .delete(grants)
+    .where(
+      and(
+        eq(grants.resource, ""),
+        eq(grants.role, AccessRule_Role.OPERATOR),
+        eq(grants.personUid, uid),
+      ),
+    );
+}
+
 /** Whether another person runs the installation as well. Locks them against leaving meanwhile. */
 export async function hasOtherOperator(queries: Queries, uid: string): Promise<boolean> {
   const rows = await queries

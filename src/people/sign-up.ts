@@ -155,7 +155,7 @@ async function insertAll(
   return await insertNew(row, () => insertNamed(named, insert));
 }
 
-/** Makes the first person the operator of the installation. */
+/** Makes a person an operator of the installation, as the first one is. */
 export async function makeOperator(
   catalog: People["catalog"],
   queries: Queries,
@@ -169,6 +169,6 @@ export async function makeOperator(
     principalId: principalIdOf(row),
     role: AccessRule_Role.OPERATOR,
     version: 1,
-    createTime: row.createTime,
+    createTime: new Date(catalog.now()),
   });
 }

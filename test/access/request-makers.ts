@@ -58,6 +58,8 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "AccountService/ListPeople": () => ({}),
   "AccountService/DisablePerson": () => ({ name: "persons/none" }),
   "AccountService/EnablePerson": () => ({ name: "persons/none" }),
+  "AccountService/MakeOperator": () => ({ name: "persons/none" }),
+  "AccountService/RemoveOperator": () => ({ name: "persons/none" }),
 
   "ApplicationService/CreateApplication": (w) => ({
     parent: w.project,
@@ -180,6 +182,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "TokenService/ListTokens": (w) => ({ parent: w.project }),
   "TokenService/UpdateToken": (w) => ({ token: { name: w.token, etag: stale } }),
   "TokenService/DeleteToken": async (w) => ({ name: await w.fresh("token") }),
+  "TokenService/RefreshSinkTokens": (w) => ({ parent: w.sink }),
   "TokenService/RefreshToken": async (w) => ({ name: await w.fresh("token") }),
 
   "UsageService/GetUsage": (w) => ({ name: w.project }),

@@ -95,6 +95,12 @@ test("the last OWNER of a project stays, however they would go", async () => {
   expect((await failureOf(lower)).reason).toBe("LAST_OWNER");
   const vanish = owner.applications.deleteApplication({ name: app.name });
   expect((await failureOf(vanish)).reason).toBe("LAST_OWNER");
+  const disable = () =>
+    owner.applications.updateApplication({
+      application: { name: app.name, disabled: true },
+      updateMask: { paths: ["disabled"] },
+    });
+  expect((await failureOf(disable())).reason).toBe("LAST_OWNER");
   expect(snapshot.applicationByClientId(app.clientId)).toBeDefined();
 });
 

@@ -352,6 +352,40 @@ describe("sessions end", () => {
     expect(await refusalOf(self)).toBe("LAST_OWNER");
   });
 
+  test("an operator makes another person one, on every node within 5 s, and takes it away; the last one stays", async () => {
+    const [otto, pia] = await Promise.all(
+      ["otto@example.com", "pia@example.com"].map((email) =>
+        invited(email, "projects/wind-farm", "VIEWER"),
+      ),
+    );
+    const nameOf = async (browser: Browser) => (await me(browser)).person.name;
+    const [ottos, pias, mine] = await Promise.all([otto!, pia!, ada].map(nameOf));
+    const set = (by: Browser, rpc: "MakeOperator" | "RemoveOperator", name = "") =>
+      by.call<{ person: { operator?: boolean } }>(`AccountService/${rpc}`, { name });
+    const becomesOnSecond = (browser: Browser, status: number) =>
+      waitFor(async () => (await browser.on(second.url).fetch("/v1/people")).status === status, {
+        timeoutMs: 5_000,
+      });
+    expect(await refusalOf(set(otto!, "MakeOperator", ottos))).toBe("ROLE_MISSING");
+    expect(await refusalOf(set(ada, "RemoveOperator", mine))).toBe("LAST_OWNER");
+    // Somebody who is shut out does not count as the other one, and is not made one.
+    await set(ada, "MakeOperator", pias);
+    await ada.call("AccountService/DisablePerson", { name: pias });
+    expect(await refusalOf(set(ada, "RemoveOperator", mine))).toBe("LAST_OWNER");
+    expect((await set(ada, "RemoveOperator", pias)).person.operator).toBeFalsy();
+    expect(await refusalOf(set(ada, "MakeOperator", pias))).toBe("WRONG_STATE");
+    for (let i = 0; i < 2; i++) {
+      expect((await set(ada, "MakeOperator", ottos)).person.operator).toBe(true);
+    }
+    await becomesOnSecond(otto!, 200);
+    await set(otto!, "RemoveOperator", mine);
+    await becomesOnSecond(ada, 403);
+    expect(await refusalOf(set(otto!, "RemoveOperator", ottos))).toBe("LAST_OWNER");
+    await set(otto!, "MakeOperator", mine);
+    await becomesOnSecond(ada, 200);
+    await set(ada, "RemoveOperator", ottos);
+  });
+
   test("a forged session is refused", async () => {
     const browser = createBrowser(first.url);
     for (const cookie of [
@@ -367,7 +401,7 @@ describe("sessions end", () => {
   });
 });
 
-test("a signed-in person joins with an invitation to any address, and a known address must sign in first", async () => {
+test("an invitation is taken up by the person with its address alone, who must sign in where they have signed up", async () => {
   const { link } = await ada.call<{ link: string }>("AccountService/CreateInvitation", {
     parent: "projects/solar",
     invitation: { email: "eve@example.com", role: "EDITOR" },
@@ -384,6 +418,9 @@ test("a signed-in person joins with an invitation to any address, and a known ad
   });
   const unsigned = stranger.call("AccountService/AcceptInvitation", { token, password: PASSWORD });
   expect(await refusalOf(unsigned)).toBe("ALREADY_EXISTS");
+  const zoe = await invited("zoe@example.com", "projects/wind-farm", "VIEWER");
+  const other = zoe.call("AccountService/AcceptInvitation", { token });
+  expect(await refusalOf(other)).toBe("INVITATION_OF_ANOTHER");
   const eve = await signIn({ email: "eve@example.com", password: PASSWORD });
   await eve.call("AccountService/AcceptInvitation", { token });
   expect((await me(eve)).memberships).toContainEqual({
@@ -537,6 +574,15 @@ describe("F17: sharing with people", () => {
       parent: project.name,
       grant: { email: "eve@example.com", role: "OWNER" },
     });
+    const { people } = await ada.call<{ people: { name: string; email: string }[] }>(
+      "AccountService/ListPeople",
+    );
+    const heir = { name: people.find(({ email }) => email === "eve@example.com")?.name };
+    // An OWNER who is shut out counts as none.
+    await ada.call("AccountService/DisablePerson", { name: heir.name });
+    expect(await refusalOf(solo.call("AccessService/DeleteGrant", { name }))).toBe("LAST_OWNER");
+    expect(await refusalOf(leave())).toBe("LAST_OWNER");
+    await ada.call("AccountService/EnablePerson", { name: heir.name });
     await leave();
     const eve = await signIn({ email: "eve@example.com", password: PASSWORD });
     expect((await eve.fetch(`/v1/${project.name}`)).status).toBe(200);

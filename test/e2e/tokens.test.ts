@@ -179,6 +179,61 @@ describe("K24: a token of a sink", () => {
     await remove();
   });
 
+  test("K25: one call refreshes all that a sink uses: new ones work on every node, old ones end, the sink goes on", async () => {
+    const sink = await createSink(first, stream, { id: "fresh", file: { directory: "fresh" } });
+    const operations = ["api:use-streams-read"];
+    const own = { resource: sink.name, usedBy: sink.name, operations };
+    const made = [await make(own), await make(own)];
+    const bystander = await make({ ...own, usedBy: "" });
+    const reads = async (secret: string, node: TestServer) => {
+      const read = call(as(secret, node), "management.v1.SinkService/GetSink", { name: sink.name });
+      return (await refusalOf(read)) === "";
+    };
+    const refresh = (request: object = {}, caller: Target = first) =>
+      call<{ tokens: { token: TokenView & { oldSecretEndTime?: string }; secret: string }[] }>(
+        caller,
+        `${SERVICE}/RefreshSinkTokens`,
+        { parent: sink.name, ...request },
+      );
+    const overlapped = (await refresh({ overlap: "3600s" })).tokens;
+    expect(overlapped.map(({ token }) => token.name)).toEqual(made.map(({ token }) => token.name));
+    expect(overlapped[0]?.token).toMatchObject({
+      description: "Sink fresh of stream fed",
+      oldSecretEndTime: expect.any(String),
+    });
+    for (const node of [first, second]) {
+      for (const { secret } of [...made, ...overlapped]) {
+        expect(await reads(secret, node)).toBe(true);
+      }
+    }
+    const counts = () =>
+      call<{ sink: { status?: { counts?: { delivered?: string } } } }>(
+        first,
+        "management.v1.SinkService/GetSink",
+        { name: sink.name },
+      );
+    const before = Number((await counts()).sink.status?.counts?.delivered ?? 0);
+    const { tokens } = await refresh();
+    for (const node of [first, second]) {
+      for (const { secret } of [...tokens, bystander]) expect(await reads(secret, node)).toBe(true);
+      for (const { secret } of [...made, ...overlapped]) {
+        await waitFor(async () => !(await reads(secret, node)), { timeoutMs: 5_000 });
+      }
+    }
+    expect((await push(first, stream, [{ n: 1 }])).status).toBe(200);
+    await waitFor(
+      async () => Number((await counts()).sink.status?.counts?.delivered ?? 0) > before,
+      { timeoutMs: 15_000, what: "the sink to go on" },
+    );
+    expect(await refusalOf(refresh({}, as(tokens[0]?.secret ?? "")))).toBe("OPERATION_MISSING");
+    const missing = refresh({ parent: `${stream}/sinks/missing` });
+    expect(await refusalOf(missing)).toBe("RESOURCE_NOT_FOUND");
+    for (const { token } of tokens) {
+      const remove = call(first, `${SERVICE}/DeleteToken`, { name: token.name });
+      expect(await refusalOf(remove)).toBe("WRONG_STATE");
+    }
+  });
+
   test("a token of a source ends with the source", async () => {
     const source = await call<{ source: { name: string } }>(
       first,

@@ -899,6 +899,86 @@ export declare type DisablePersonResponse = Message<"tributary.management.v1.Dis
 export declare const DisablePersonResponseSchema: GenMessage<DisablePersonResponse>;
 
 /**
+ * Who shall run the installation.
+ *
+ * @generated from message tributary.management.v1.MakeOperatorRequest
+ */
+export declare type MakeOperatorRequest = Message<"tributary.management.v1.MakeOperatorRequest"> & {
+  /**
+   * Name, `people/{uid}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.MakeOperatorRequest.
+ * Use `create(MakeOperatorRequestSchema)` to create a new message.
+ */
+export declare const MakeOperatorRequestSchema: GenMessage<MakeOperatorRequest>;
+
+/**
+ * The person, an operator.
+ *
+ * @generated from message tributary.management.v1.MakeOperatorResponse
+ */
+export declare type MakeOperatorResponse = Message<"tributary.management.v1.MakeOperatorResponse"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: tributary.management.v1.Person person = 1;
+   */
+  person?: Person | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.MakeOperatorResponse.
+ * Use `create(MakeOperatorResponseSchema)` to create a new message.
+ */
+export declare const MakeOperatorResponseSchema: GenMessage<MakeOperatorResponse>;
+
+/**
+ * Who shall run it no longer.
+ *
+ * @generated from message tributary.management.v1.RemoveOperatorRequest
+ */
+export declare type RemoveOperatorRequest = Message<"tributary.management.v1.RemoveOperatorRequest"> & {
+  /**
+   * Name, `people/{uid}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.RemoveOperatorRequest.
+ * Use `create(RemoveOperatorRequestSchema)` to create a new message.
+ */
+export declare const RemoveOperatorRequestSchema: GenMessage<RemoveOperatorRequest>;
+
+/**
+ * The person, no operator.
+ *
+ * @generated from message tributary.management.v1.RemoveOperatorResponse
+ */
+export declare type RemoveOperatorResponse = Message<"tributary.management.v1.RemoveOperatorResponse"> & {
+  /**
+   * The person.
+   *
+   * @generated from field: tributary.management.v1.Person person = 1;
+   */
+  person?: Person | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.RemoveOperatorResponse.
+ * Use `create(RemoveOperatorResponseSchema)` to create a new message.
+ */
+export declare const RemoveOperatorResponseSchema: GenMessage<RemoveOperatorResponse>;
+
+/**
  * Whom to let in.
  *
  * @generated from message tributary.management.v1.EnablePersonRequest
@@ -1119,6 +1199,27 @@ export declare const AccountService: GenService<{
     output: typeof EnablePersonResponseSchema;
   },
   /**
+   * Lets a person run the installation as well: an operator manages every project and everybody. Known to every node
+   * within 5 s. FAILED_PRECONDITION for a person who is shut out.
+   *
+   * @generated from rpc tributary.management.v1.AccountService.MakeOperator
+   */
+  makeOperator: {
+    methodKind: "unary";
+    input: typeof MakeOperatorRequestSchema;
+    output: typeof MakeOperatorResponseSchema;
+  },
+  /**
+   * Takes that away again; the roles in projects stay. FAILED_PRECONDITION for the last operator who is not shut out.
+   *
+   * @generated from rpc tributary.management.v1.AccountService.RemoveOperator
+   */
+  removeOperator: {
+    methodKind: "unary";
+    input: typeof RemoveOperatorRequestSchema;
+    output: typeof RemoveOperatorResponseSchema;
+  },
+  /**
    * Says what an invitation is for, to whoever has its token. NOT_FOUND when it ended.
    *
    * @generated from rpc tributary.management.v1.AccountService.LookupInvitation
@@ -1130,7 +1231,7 @@ export declare const AccountService: GenService<{
   },
   /**
    * Takes up an invitation: joins the signed-in person, or signs up a new one and signs them in. ALREADY_EXISTS when
-   * nobody is signed in and somebody has the e-mail address.
+   * nobody is signed in and somebody has the e-mail address; PERMISSION_DENIED for a person with another address.
    *
    * @generated from rpc tributary.management.v1.AccountService.AcceptInvitation
    */

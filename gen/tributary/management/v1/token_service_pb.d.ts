@@ -313,6 +313,80 @@ export declare type RefreshTokenResponse = Message<"tributary.management.v1.Refr
 export declare const RefreshTokenResponseSchema: GenMessage<RefreshTokenResponse>;
 
 /**
+ * Which tokens to refresh.
+ *
+ * @generated from message tributary.management.v1.RefreshSinkTokensRequest
+ */
+export declare type RefreshSinkTokensRequest = Message<"tributary.management.v1.RefreshSinkTokensRequest"> & {
+  /**
+   * Sink that uses them, `projects/{p}/streams/{s}/sinks/{k}`.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * How long the old secrets work on, 0 to 7 days; they end at once when this is left out.
+   *
+   * @generated from field: google.protobuf.Duration overlap = 2;
+   */
+  overlap?: Duration | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.RefreshSinkTokensRequest.
+ * Use `create(RefreshSinkTokensRequestSchema)` to create a new message.
+ */
+export declare const RefreshSinkTokensRequestSchema: GenMessage<RefreshSinkTokensRequest>;
+
+/**
+ * The refreshed tokens.
+ *
+ * @generated from message tributary.management.v1.RefreshSinkTokensResponse
+ */
+export declare type RefreshSinkTokensResponse = Message<"tributary.management.v1.RefreshSinkTokensResponse"> & {
+  /**
+   * All of them, oldest first; none when the sink uses none.
+   *
+   * @generated from field: repeated tributary.management.v1.RefreshSinkTokensResponse.RefreshedToken tokens = 1;
+   */
+  tokens: RefreshSinkTokensResponse_RefreshedToken[];
+};
+
+/**
+ * Describes the message tributary.management.v1.RefreshSinkTokensResponse.
+ * Use `create(RefreshSinkTokensResponseSchema)` to create a new message.
+ */
+export declare const RefreshSinkTokensResponseSchema: GenMessage<RefreshSinkTokensResponse>;
+
+/**
+ * One of them.
+ *
+ * @generated from message tributary.management.v1.RefreshSinkTokensResponse.RefreshedToken
+ */
+export declare type RefreshSinkTokensResponse_RefreshedToken = Message<"tributary.management.v1.RefreshSinkTokensResponse.RefreshedToken"> & {
+  /**
+   * What is known of it.
+   *
+   * @generated from field: tributary.management.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * The token with its new secret, shown this once.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.RefreshSinkTokensResponse.RefreshedToken.
+ * Use `create(RefreshSinkTokensResponse_RefreshedTokenSchema)` to create a new message.
+ */
+export declare const RefreshSinkTokensResponse_RefreshedTokenSchema: GenMessage<RefreshSinkTokensResponse_RefreshedToken>;
+
+/**
  * Manages personal and service tokens. A caller sees and changes the tokens that it made; an OWNER of
  * the project those of all.
  *
@@ -383,6 +457,17 @@ export declare const TokenService: GenService<{
     methodKind: "unary";
     input: typeof RefreshTokenRequestSchema;
     output: typeof RefreshTokenResponseSchema;
+  },
+  /**
+   * Gives every service token that a sink uses (its `used_by` names it) a new secret, all of them or none, as
+   * RefreshToken does for one. The sink goes on meanwhile. PERMISSION_DENIED when the caller could not make one of them.
+   *
+   * @generated from rpc tributary.management.v1.TokenService.RefreshSinkTokens
+   */
+  refreshSinkTokens: {
+    methodKind: "unary";
+    input: typeof RefreshSinkTokensRequestSchema;
+    output: typeof RefreshSinkTokensResponseSchema;
   },
 }>;
 
