@@ -1,4 +1,5 @@
 /** How variables are read that hold addresses; each throws an Error that says what is wanted. */
+import { Resolver } from "node:dns";
 import { parseAddressRange } from "./core/address-range.ts";
 import { isMailAddress } from "./mail/smtp-url.ts";
 
@@ -29,6 +30,17 @@ export function cidrs(value: string): readonly string[] {
   const bare = ranges.find((range) => !range.includes("/"));
   if (bare) throw new Error(`must list CIDRs: write ${bare}/${bare.includes(":") ? 128 : 32}`);
   return ranges;
+}
+
+/** Addresses of DNS servers between commas, each with a port or without. */
+export function dnsServers(value: string): readonly string[] {
+  const servers = list(value);
+  try {
+    new Resolver().setServers(servers);
+  } catch {
+    throw new Error("must list addresses such as 192.0.2.53 or 192.0.2.53:5353");
+  }
+  return servers;
 }
 
 /** An http or https address, without the slash at its end. */

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import {
   addressRanges,
   cidrs,
+  dnsServers,
   issuerAddress,
   list,
   mailAddress,
@@ -291,6 +292,12 @@ export const VARIABLES = {
     fallback: noFlag,
     shown: "1 on loopback with embedded servers",
     doc: "Whether sinks may reach loopback addresses.",
+  },
+  TRIBUTARY_DNS_SERVERS: {
+    parse: dnsServers,
+    fallback: empty,
+    shown: "the system's",
+    doc: "DNS servers for the hosts of sinks and the proof that a host is its owner's: addresses, with a port or without, joined by commas.",
   },
   TRIBUTARY_FILE_SINK_DIR: {
     parse: path,

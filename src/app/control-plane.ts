@@ -66,6 +66,7 @@ export function environmentOf({ config, embedded, logger }: Foundations) {
     embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,
     isLoopbackAllowed: config.isLoopbackEgressAllowed,
     egressAllowList: config.TRIBUTARY_EGRESS_ALLOW,
+    dnsServers: config.TRIBUTARY_DNS_SERVERS,
     fileSinkDir: config.fileSinkDir,
   };
 }

@@ -11,6 +11,7 @@ import { sinkFromRow } from "./definition-store.ts";
 import { type BranchRow, findBranch } from "./log-store.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink, makeSigningSecret, tryDestination } from "./sink-check.ts";
+import { requireOwnership } from "./sink-ownership.ts";
 import { resolveStart } from "./sink-start.ts";
 import {
   countSinks,
@@ -34,7 +35,7 @@ export type NewSink = Pick<CreateSinkRequest, "parent" | "sinkId"> & {
 };
 
 /**
- * Checks a sink, tries its destination and saves it. Fails with INVALID_FIELDS, DESTINATION_REFUSED,
+ * Checks a sink, tries its destination and saves it. Fails with INVALID_FIELDS, OWNERSHIP_UNPROVEN, DESTINATION_REFUSED,
  * ALREADY_EXISTS, QUOTA_EXCEEDED, RESOURCE_NOT_FOUND or LOG_UNAVAILABLE, and then nothing is made.
  */
 export async function createSink(
@@ -49,15 +50,11 @@ export async function createSink(
   const { schema, config } = checkSink(catalog, sink, fromBinary(SchemaSchema, stream.schema));
   const uid = catalog.makeUid();
   // Trying a destination for good makes what is missing there; `TestSink` tries without.
-  if (!request.skipTest && !request.validateOnly) {
-    const identity = {
-      sinkUid: uid,
-      sinkName: name,
-      logName: branch.name,
-      logUid: branch.uid,
-      schema,
-    };
-    await tryDestination(catalog, config, { identity, signal });
+  if (!request.validateOnly) {
+    const { name: logName, uid: logUid } = branch;
+    const identity = { sinkUid: uid, sinkName: name, logName, logUid, schema };
+    await requireOwnership(catalog, config, { identity, signal });
+    if (!request.skipTest) await tryDestination(catalog, config, { identity, signal });
   }
   const start = await resolveStart(catalog.logs, branch, sink.start);
   const time = new Date(catalog.now());

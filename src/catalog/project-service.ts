@@ -19,6 +19,7 @@ import { findRole } from "./grant-store.ts";
 import { logsOfProject } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { insertOwnedProject } from "./owned-project.ts";
+import { createOwnershipMethods } from "./ownership-methods.ts";
 import {
   deleteProject,
   findProject,
@@ -46,6 +47,7 @@ export function createProjectService(catalog: Catalog): ServiceImpl<typeof Proje
       await remove(catalog, request);
       return {};
     },
+    ...createOwnershipMethods(catalog),
   };
 }
 

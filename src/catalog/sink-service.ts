@@ -21,6 +21,7 @@ import { rotateSigningSecret } from "./rotate-signing-secret.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink } from "./sink-check.ts";
 import { driverOf, keepSecrets, testConfig } from "./sink-kind.ts";
+import { testOwnership } from "./sink-ownership.ts";
 import {
   deleteSink,
   listSinkRows,
@@ -129,16 +130,18 @@ async function test(
     sink.mapping ??= current.mapping;
   }
   const { schema, config } = checkSink(catalog, sink, fromBinary(SchemaSchema, stream.schema));
-  const environment = catalog.environmentOf({
+  const identity = {
     sinkUid: saved?.row.uid ?? catalog.makeUid(),
     sinkName: saved?.row.name ?? `${parent}/sinks/test`,
     logName: `${parent}/branches/${branch.branchId}`,
     logUid: branch.uid,
     schema,
-  });
+  };
   const driver = driverOf(catalog.drivers, config)!;
+  const environment = catalog.environmentOf(identity);
+  const ownership = await testOwnership(catalog, config, { identity, signal });
   const results = await testConfig(driver, config, { environment, prepare: false, signal });
-  const stages = results.map((stage) => ({
+  const stages = [...ownership, ...results].map((stage) => ({
     name: stage.name,
     ok: stage.isOk,
     message: stage.message,

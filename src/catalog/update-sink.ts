@@ -9,6 +9,7 @@ import { checkEtag, etagOf } from "./catalog.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink, tryDestination } from "./sink-check.ts";
 import { keepSecrets, maskConfig } from "./sink-kind.ts";
+import { requireOwnership } from "./sink-ownership.ts";
 import {
   insertSinkVersion,
   loadSink,
@@ -34,8 +35,8 @@ const writable = [
 ];
 
 /**
- * Saves a new version. A changed destination is tried first. Fails with INVALID_FIELDS,
- * DESTINATION_REFUSED, ETAG_STALE (also when another change overtook this one), RESOURCE_NOT_FOUND.
+ * Saves a new version. A changed destination is tried first, and a changed URL is to be proven the
+ * caller's own. Fails with INVALID_FIELDS, OWNERSHIP_UNPROVEN, DESTINATION_REFUSED, ETAG_STALE (also when another change overtook this one), RESOURCE_NOT_FOUND.
  */
 export async function updateSink(
   catalog: SinkCatalog,
@@ -63,6 +64,9 @@ export async function updateSink(
     const { log } = saved.definition;
     const logName = `${stream.name}/branches/${log.branch}`;
     const identity = { sinkUid: saved.row.uid, sinkName: name, logName, logUid: log.uid, schema };
+    if (urlOf(wanted) !== urlOf(current)) {
+      await requireOwnership(catalog, config, { identity, signal });
+    }
     await tryDestination(catalog, config, { identity, signal });
   }
   return await saveVersion(catalog, saved, wanted);
@@ -97,6 +101,10 @@ function checkFixed(changed: Sink, { row, definition }: SavedSink): void {
 /** What decides whether a destination takes the rows. */
 function destinationOf({ config, mapping }: Sink): Sink {
   return create(SinkSchema, { config, ...(mapping && { mapping }) });
+}
+
+function urlOf({ config }: Sink): string {
+  return config.case === "webhook" ? config.value.url : "";
 }
 
 /** Saves a definition as the next version, from the next record on. Fails with ETAG_STALE when another change overtook it. */

@@ -32,6 +32,8 @@ export const REASONS = {
   GENERATION_SEALED: Code.Aborted,
   WRONG_STATE: Code.FailedPrecondition,
   DESTINATION_REFUSED: Code.FailedPrecondition,
+  /** Neither DNS nor a GET shows that the host of a webhook is the caller's. */
+  OWNERSHIP_UNPROVEN: Code.FailedPrecondition,
   MAIL_NOT_CONFIGURED: Code.FailedPrecondition,
   LAST_OWNER: Code.FailedPrecondition,
   /** A refund that would take records which came without authentication. */

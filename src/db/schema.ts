@@ -20,6 +20,7 @@ import { bytea, number, time, tributary } from "./columns.ts";
 
 export * from "./external-identity-table.ts";
 export * from "./mail-table.ts";
+export * from "./ownership-table.ts";
 
 /** Projects. */
 export const projects = tributary.table("projects", {

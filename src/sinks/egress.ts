@@ -3,9 +3,9 @@
  * the connection goes to exactly those addresses, so a name that changes its answer between the check
  * and the connection (DNS rebinding) gains nothing.
  */
-import { lookup as resolveName } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
+import { createNameServers } from "./name-server.ts";
 import { SinkFault } from "./sink-fault.ts";
 
 /** What the operator allows beside global unicast addresses. */
@@ -14,6 +14,8 @@ export interface EgressPolicy {
   readonly isLoopbackAllowed: boolean;
   /** CIDRs, such as `10.0.0.0/8`, that may be reached although they are private. */
   readonly egressAllowList: readonly string[];
+  /** DNS servers to ask (`address` or `address:port`); the system's when there are none. */
+  readonly dnsServers?: readonly string[] | undefined;
 }
 
 /** All addresses of a name, as text. */
@@ -40,7 +42,7 @@ const GLOBAL_V6 = ipaddr.IPv6.parseCIDR("2000::/3");
 /** Makes the check; `resolve` is what asks DNS. */
 export function createEgressGuard(
   policy: EgressPolicy,
-  resolve: ResolveName = resolveAll,
+  resolve: ResolveName = createNameServers(policy.dnsServers).addresses,
 ): EgressGuard {
   const allowed = policy.egressAllowList.map((cidr) => ipaddr.parseCIDR(cidr));
   const check = (address: string): AllowedAddress | undefined =>
@@ -77,14 +79,6 @@ export function createEgressGuard(
   return guard;
 }
 
-async function resolveAll(hostname: string): Promise<readonly string[]> {
-  try {
-    return (await resolveName(hostname, { all: true })).map((answer) => answer.address);
-  } catch (cause) {
-    throw new SinkFault("NAME_UNKNOWN", `${hostname} cannot be resolved`, { cause });
-  }
-}
-
 function isAllowed(
   text: string,
   isLoopbackAllowed: boolean,
@@ -100,4 +94,11 @@ function isAllowed(
   }
   if (range !== "unicast") return false;
   return address instanceof ipaddr.IPv4 || address.match(GLOBAL_V6);
+}
+
+/** Whether an address is one of the public internet, as opposed to loopback, private and the like. */
+export function isPublicAddress(text: string): boolean {
+  if (!ipaddr.isValid(text)) return true;
+  const address = ipaddr.parse(text);
+  return address.range() === "unicast";
 }

@@ -147,6 +147,8 @@ export interface SinkEnvironment {
   readonly isLoopbackAllowed: boolean;
   /** CIDRs that the operator allows although they are private. */
   readonly egressAllowList: readonly string[];
+  /** DNS servers to ask; the system's when there are none. */
+  readonly dnsServers?: readonly string[] | undefined;
   /** Root folder of file sinks. */
   readonly fileSinkDir: string;
 }

@@ -101,6 +101,11 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "ProjectService/ListProjects": () => ({}),
   "ProjectService/UpdateProject": (w) => ({ project: { name: w.project, etag: stale } }),
   "ProjectService/DeleteProject": (w) => ({ name: w.project, etag: stale }),
+  "ProjectService/GetOwnershipSettings": (w) => ({ name: `${w.project}/ownershipSettings` }),
+  "ProjectService/UpdateOwnershipSettings": (w) => ({
+    settings: { name: `${w.project}/ownershipSettings`, etag: stale },
+  }),
+  "ProjectService/RotateVerificationKey": (w) => ({ name: `${w.project}/ownershipSettings` }),
 
   "PushService/Push": (w) => ({ stream: w.stream, records: [{ value: { n: 1 } }] }),
   "PushService/PushStream": (w) => ({

@@ -37,6 +37,7 @@ export function destinationOf(config: PostgresSink, env: SinkEnvironment): Desti
   const policy = {
     isLoopbackAllowed: isEmbedded || env.isLoopbackAllowed,
     egressAllowList: env.egressAllowList,
+    dnsServers: env.dnsServers,
   };
   const authority = config.certificateAuthority;
   return {

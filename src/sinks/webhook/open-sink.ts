@@ -78,7 +78,8 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
         ...(isTest && { "tributary-test": "1" }),
         ...signatureHeader(signersAt(nowMs()), { id, timestamp, body }),
       };
-      const answer = await post({ url: endpoint.url, headers, body, agent, guard }, signal);
+      const request = { url: endpoint.url, headers, body, agent, guard };
+      const answer = await post({ ...request, isTextNeeded: isTest === true }, signal);
       return { ...answer, text: redact(answer.text, endpoint.secrets) };
     },
     close: () => agent.destroy(),

@@ -15,7 +15,7 @@ export function outcomeOf(
     return { kind: "rows", outcomes: new Array(rows).fill({ kind: "delivered" }) };
   }
   const reason = `HTTP_${status}`;
-  const why = describe(answer);
+  const why = describeAnswer(answer);
   if (status === 410) return { kind: "pause", reason, why };
   if (status >= 300 && status < 400) {
     return retrySink(reason, `${why}; redirects are not followed: set the address they lead to`);
@@ -45,7 +45,8 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX);
 }
 
-function describe({ status, text }: Answer): string {
+/** The answer in words: its status and the beginning of its body. */
+export function describeAnswer({ status, text }: Answer): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters have no place in a cause.
   const excerpt = text.replace(/[\u0000-\u001f\u007f\s]+/g, " ").trim();
   const cut = excerpt.length > EXCERPT_CHARS ? `${excerpt.slice(0, EXCERPT_CHARS)}…` : excerpt;

@@ -11,13 +11,16 @@ export interface Post {
   readonly body: Buffer;
   readonly agent: HttpAgent;
   readonly guard: EgressGuard;
+  readonly method?: string;
+  /** Whether the beginning of the answer's body is wanted whatever the status. */
+  readonly isTextNeeded?: boolean;
 }
 
 /** What came back: no redirect is followed, and at most 64 KiB of the body are read. */
 export interface Answer {
   readonly status: number;
   readonly retryAfter: string | undefined;
-  /** Beginning of the body as text; empty for a 2xx answer. */
+  /** Beginning of the body as text; empty for a 2xx answer unless it was wanted. */
   readonly text: string;
 }
 
@@ -25,7 +28,7 @@ const BODY_BYTES_MAX = 64 * 1024;
 /** How long the body of an answer may take once its status is known. */
 const BODY_TIME_MS = 1000;
 
-/** Sends one POST request; throws SinkFault when no answer came. */
+/** Sends one request, POST when nothing else is said; throws SinkFault when no answer came. */
 export async function post(input: Post, signal: AbortSignal): Promise<Answer> {
   if (signal.aborted) throw timeoutFault("the request");
   // Node asks no resolver for IP literals, so they are checked here; WHATWG URL has made 0x7f.1 and
@@ -34,7 +37,10 @@ export async function post(input: Post, signal: AbortSignal): Promise<Answer> {
   if (isIP(literal)) await input.guard.resolve(literal);
   const response = await send(input, signal);
   const status = response.statusCode ?? 0;
-  const text = await readBody(response, { isNeeded: status >= 300, signal });
+  const text = await readBody(response, {
+    isNeeded: input.isTextNeeded === true || status >= 300,
+    signal,
+  });
   return { status, retryAfter: response.headers["retry-after"], text };
 }
 
@@ -42,7 +48,7 @@ function send(input: Post, signal: AbortSignal): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = input.url.protocol === "https:" ? requestHttps : requestHttp;
   const sent = request(input.url, {
-    method: "POST",
+    method: input.method ?? "POST",
     agent: input.agent,
     headers: { ...input.headers, "content-length": String(input.body.length) },
     signal,

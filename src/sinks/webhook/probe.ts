@@ -6,6 +6,7 @@ import { SinkFault, timeoutFault } from "../sink-fault.ts";
 import { runStages } from "../stages.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { createWebhookClient } from "./open-sink.ts";
+import { describeAnswer } from "./outcome.ts";
 
 /** Tries an endpoint: address, connection, and a signed request with an empty array. */
 export async function testWebhook(
@@ -37,9 +38,9 @@ export async function testWebhook(
       const client = createWebhookClient(config, { guard, nowMs: Date.now });
       try {
         const answer = await client.send({ id: "test", rows: [], isTest: true }, signal);
-        if (answer.status >= 200 && answer.status < 300) return `answered ${answer.status}`;
-        // The body is not shown: a test must not read what stands behind an address.
-        throw new SinkFault(`HTTP_${answer.status}`, `the endpoint answered ${answer.status}`);
+        const said = describeAnswer(answer);
+        if (answer.status >= 200 && answer.status < 300) return said;
+        throw new SinkFault(`HTTP_${answer.status}`, said);
       } finally {
         client.close();
       }

@@ -8,6 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Project } from "./project_pb.js";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import type { OwnershipSettings } from "./ownership_pb.js";
 
 /**
  * Describes the file tributary/management/v1/project_service.proto.
@@ -244,6 +245,133 @@ export declare type DeleteProjectResponse = Message<"tributary.management.v1.Del
 export declare const DeleteProjectResponseSchema: GenMessage<DeleteProjectResponse>;
 
 /**
+ * Whose settings to get.
+ *
+ * @generated from message tributary.management.v1.GetOwnershipSettingsRequest
+ */
+export declare type GetOwnershipSettingsRequest = Message<"tributary.management.v1.GetOwnershipSettingsRequest"> & {
+  /**
+   * Name, `projects/{p}/ownershipSettings`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.GetOwnershipSettingsRequest.
+ * Use `create(GetOwnershipSettingsRequestSchema)` to create a new message.
+ */
+export declare const GetOwnershipSettingsRequestSchema: GenMessage<GetOwnershipSettingsRequest>;
+
+/**
+ * The settings.
+ *
+ * @generated from message tributary.management.v1.GetOwnershipSettingsResponse
+ */
+export declare type GetOwnershipSettingsResponse = Message<"tributary.management.v1.GetOwnershipSettingsResponse"> & {
+  /**
+   * The settings.
+   *
+   * @generated from field: tributary.management.v1.OwnershipSettings settings = 1;
+   */
+  settings?: OwnershipSettings | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.GetOwnershipSettingsResponse.
+ * Use `create(GetOwnershipSettingsResponseSchema)` to create a new message.
+ */
+export declare const GetOwnershipSettingsResponseSchema: GenMessage<GetOwnershipSettingsResponse>;
+
+/**
+ * A change of the settings.
+ *
+ * @generated from message tributary.management.v1.UpdateOwnershipSettingsRequest
+ */
+export declare type UpdateOwnershipSettingsRequest = Message<"tributary.management.v1.UpdateOwnershipSettingsRequest"> & {
+  /**
+   * The settings, with their name and the new values. An empty prefix is set back to its first value.
+   *
+   * @generated from field: tributary.management.v1.OwnershipSettings settings = 1;
+   */
+  settings?: OwnershipSettings | undefined;
+
+  /**
+   * Fields to change; empty means every field that is set. Output-only fields are refused.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.UpdateOwnershipSettingsRequest.
+ * Use `create(UpdateOwnershipSettingsRequestSchema)` to create a new message.
+ */
+export declare const UpdateOwnershipSettingsRequestSchema: GenMessage<UpdateOwnershipSettingsRequest>;
+
+/**
+ * The changed settings.
+ *
+ * @generated from message tributary.management.v1.UpdateOwnershipSettingsResponse
+ */
+export declare type UpdateOwnershipSettingsResponse = Message<"tributary.management.v1.UpdateOwnershipSettingsResponse"> & {
+  /**
+   * The settings.
+   *
+   * @generated from field: tributary.management.v1.OwnershipSettings settings = 1;
+   */
+  settings?: OwnershipSettings | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.UpdateOwnershipSettingsResponse.
+ * Use `create(UpdateOwnershipSettingsResponseSchema)` to create a new message.
+ */
+export declare const UpdateOwnershipSettingsResponseSchema: GenMessage<UpdateOwnershipSettingsResponse>;
+
+/**
+ * Whose key to change.
+ *
+ * @generated from message tributary.management.v1.RotateVerificationKeyRequest
+ */
+export declare type RotateVerificationKeyRequest = Message<"tributary.management.v1.RotateVerificationKeyRequest"> & {
+  /**
+   * Name, `projects/{p}/ownershipSettings`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.RotateVerificationKeyRequest.
+ * Use `create(RotateVerificationKeyRequestSchema)` to create a new message.
+ */
+export declare const RotateVerificationKeyRequestSchema: GenMessage<RotateVerificationKeyRequest>;
+
+/**
+ * The settings with the new key.
+ *
+ * @generated from message tributary.management.v1.RotateVerificationKeyResponse
+ */
+export declare type RotateVerificationKeyResponse = Message<"tributary.management.v1.RotateVerificationKeyResponse"> & {
+  /**
+   * The settings.
+   *
+   * @generated from field: tributary.management.v1.OwnershipSettings settings = 1;
+   */
+  settings?: OwnershipSettings | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.RotateVerificationKeyResponse.
+ * Use `create(RotateVerificationKeyResponseSchema)` to create a new message.
+ */
+export declare const RotateVerificationKeyResponseSchema: GenMessage<RotateVerificationKeyResponse>;
+
+/**
  * Manages projects.
  *
  * @generated from service tributary.management.v1.ProjectService
@@ -299,6 +427,37 @@ export declare const ProjectService: GenService<{
     methodKind: "unary";
     input: typeof DeleteProjectRequestSchema;
     output: typeof DeleteProjectResponseSchema;
+  },
+  /**
+   * Says how the project proves that the hosts of its webhooks are its own, with the verification key.
+   *
+   * @generated from rpc tributary.management.v1.ProjectService.GetOwnershipSettings
+   */
+  getOwnershipSettings: {
+    methodKind: "unary";
+    input: typeof GetOwnershipSettingsRequestSchema;
+    output: typeof GetOwnershipSettingsResponseSchema;
+  },
+  /**
+   * Changes which hosts need a proof, and the prefixes of the TXT record. ABORTED when the etag is stale.
+   *
+   * @generated from rpc tributary.management.v1.ProjectService.UpdateOwnershipSettings
+   */
+  updateOwnershipSettings: {
+    methodKind: "unary";
+    input: typeof UpdateOwnershipSettingsRequestSchema;
+    output: typeof UpdateOwnershipSettingsResponseSchema;
+  },
+  /**
+   * Makes another verification key. The older ones prove nothing from then on; sinks that are saved
+   * already go on.
+   *
+   * @generated from rpc tributary.management.v1.ProjectService.RotateVerificationKey
+   */
+  rotateVerificationKey: {
+    methodKind: "unary";
+    input: typeof RotateVerificationKeyRequestSchema;
+    output: typeof RotateVerificationKeyResponseSchema;
   },
 }>;
 
