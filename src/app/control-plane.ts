@@ -1,13 +1,16 @@
 /** Services that manage: their stores are Postgres, their effects reach delivery and the log. */
 
+import { Task_Kind } from "#gen/tributary/management/v1/task_pb.js";
 import { type AuditLog, createAuditLog } from "../audit/audit-log.ts";
 import { accessRules } from "../auth/access-rules.ts";
 import { type Auth, openAuth } from "../auth/auth.ts";
 import { createOpaqueTokens } from "../auth/opaque-tokens.ts";
 import { createUseNotes } from "../auth/use-notes.ts";
 import { noteApplicationUse } from "../catalog/application-store.ts";
+import { createBranchCopier } from "../catalog/copy-branch.ts";
 import { createLogPurger, type LogPlace } from "../catalog/log-purger.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
+import { startTaskRunner, type TaskRunner } from "../catalog/task-runner.ts";
 import { noteTokenUse } from "../catalog/token-store.ts";
 import { startUpkeep } from "../catalog/upkeep.ts";
 import { makeUid } from "../core/uid.ts";
@@ -36,7 +39,9 @@ export function openCatalog(
   const purger = createLogPurger({ database, logger, purgeLog });
   closers.add("log purger", purger.close);
   const environment = environmentOf(foundations);
+  let tasks: TaskRunner | undefined;
   const catalog: SinkCatalog = {
+    wakeTasks: () => tasks?.wake(),
     database,
     masterKey,
     logger,
@@ -56,7 +61,22 @@ export function openCatalog(
     held: createHeldView(delivery.held),
   };
   closers.add("upkeep", startUpkeep(catalog).close);
+  tasks = openTasks(foundations);
+  if (tasks) closers.add("tasks", tasks.close);
   return catalog;
+}
+
+/** The workers, on nodes that serve the API. */
+function openTasks(foundations: Foundations): TaskRunner | undefined {
+  const { config, database, bus, snapshot, logger } = foundations;
+  if (!config.TRIBUTARY_ROLES.includes("api")) return undefined;
+  const logs = { definitions: snapshot, reader: bus.reader, writer: bus.writer };
+  return startTaskRunner({
+    database,
+    logger,
+    handlers: { [Task_Kind.COPY_BRANCH]: createBranchCopier(logs) },
+    onEnded: snapshot.refresh,
+  });
 }
 
 /** What every sink's driver is given, for tests of destinations as for delivery. */

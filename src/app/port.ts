@@ -10,6 +10,7 @@ import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { TaskService } from "#gen/tributary/management/v1/task_service_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
@@ -26,6 +27,7 @@ import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { createSinkService } from "../catalog/sink-service.ts";
 import { createSourceService } from "../catalog/source-service.ts";
 import { createStreamService } from "../catalog/stream-service.ts";
+import { createTaskService } from "../catalog/task-service.ts";
 import { createTokenService } from "../catalog/token-service.ts";
 import type { Principal } from "../core/principal.ts";
 import { createPushLane } from "../ingest/push-lane.ts";
@@ -122,6 +124,7 @@ function managementServices(
     (router) => router.service(AccessService, createAccessService(catalog)),
     (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),
+    (router) => router.service(TaskService, createTaskService(catalog)),
     (router) => router.service(TokenService, createTokenService(catalog)),
     (router) => router.service(AuditService, createAuditService(foundations)),
     (router) => router.service(AccountService, createAccountService(people)),

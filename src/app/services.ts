@@ -8,6 +8,7 @@ import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { TaskService } from "#gen/tributary/management/v1/task_service_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
@@ -28,6 +29,7 @@ export const OWN_SERVICES = [
   SinkService,
   SourceService,
   StreamService,
+  TaskService,
   UsageService,
   TokenService,
 ];

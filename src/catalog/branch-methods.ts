@@ -1,30 +1,27 @@
 /** The rpcs of StreamService that manage branches. */
 import { create as createMessage } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type Branch, BranchSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import { type Branch, Branch_State, BranchSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type {
-  CreateBranchRequest,
   DeleteBranchRequest,
   ListBranchesRequest,
   StreamService,
 } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { fail, notFound } from "../core/errors.ts";
-import { formatName, parseName } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
-import { type Catalog, checkEtag, checkName, chooseId, insertNamed } from "./catalog.ts";
+import { type Catalog, checkEtag } from "./catalog.ts";
+import { branchFields, createBranch } from "./create-branch.ts";
 import {
   type BranchRow,
-  chooseShard,
   deleteBranch,
   findBranch,
   hasSinks,
-  insertBranch,
   listBranches,
   lockBranch,
 } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
-import { findStream, lockStream } from "./stream-store.ts";
+import { findStream } from "./stream-store.ts";
+import { wantCancel } from "./task-store.ts";
 
 type BranchMethods = Pick<
   ServiceImpl<typeof StreamService>,
@@ -34,7 +31,7 @@ type BranchMethods = Pick<
 /** The methods, to be spread into the service. */
 export function createBranchMethods(catalog: Catalog): BranchMethods {
   return {
-    createBranch: async (request) => ({ branch: await create(catalog, request) }),
+    createBranch: async (request) => ({ branch: await createBranch(catalog, request) }),
     async getBranch({ name }) {
       const row = await catalog.database.inProject(name, (queries) => findBranch(queries, name));
       if (!row) throw notFound(name);
@@ -52,45 +49,10 @@ export function createBranchMethods(catalog: Catalog): BranchMethods {
 async function describe({ logs }: Catalog, row: BranchRow): Promise<Branch> {
   const info = await logs.info({ uid: row.uid, shard: row.shard });
   return createMessage(BranchSchema, {
-    name: row.name,
-    uid: row.uid,
-    createTime: timestampFromDate(row.createTime),
+    ...branchFields(row),
     firstSequence: BigInt(info.messages > 0 ? info.firstSequence : 0),
     lastSequence: BigInt(info.lastSequence),
     storedBytes: BigInt(info.bytes),
-  });
-}
-
-async function create(catalog: Catalog, request: CreateBranchRequest): Promise<Branch> {
-  const { parent, branchId } = request;
-  const [project = "", stream = ""] = parseName(checkName(parent, "stream"), "stream") ?? [];
-  const id = chooseId("branch_id", branchId, "");
-  const name = formatName("branch", project, stream, id);
-  const { database, shards } = catalog;
-  const shard = await database.acrossProjects((queries) => chooseShard(queries, shards));
-  const row = await insertNamed({ name, field: "branch_id" }, () =>
-    database.inProject(name, async (queries) => {
-      // Locked, so that a change of generation seals this log or comes after it.
-      const parentRow = await lockStream(queries, parent);
-      if (!parentRow) throw notFound(parent);
-      const made = {
-        uid: catalog.makeUid(),
-        projectUid: parentRow.projectUid,
-        streamUid: parentRow.uid,
-        name,
-        branchId: id,
-        shard,
-        createTime: new Date(catalog.now()),
-      };
-      await insertBranch(queries, made);
-      return made;
-    }),
-  );
-  await catalog.refresh();
-  return createMessage(BranchSchema, {
-    name: row.name,
-    uid: row.uid,
-    createTime: timestampFromDate(row.createTime),
   });
 }
 
@@ -118,6 +80,7 @@ async function remove(catalog: Catalog, { name, etag }: DeleteBranchRequest): Pr
       throw fail("WRONG_STATE", `a sink delivers ${name}; delete that sink first`);
     }
     await catalog.purger.note(queries, [row]);
+    if (row.state === Branch_State.COPYING) await wantCancel(queries, row.taskName);
     await deleteBranch(queries, row.uid);
     return row;
   });

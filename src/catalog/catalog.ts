@@ -27,6 +27,8 @@ export interface Catalog {
   readonly sealGeneration: (log: LogPlace, generation: number) => Promise<void>;
   /** Deletes the records of logs that are gone. */
   readonly purger: Pick<LogPurger, "note" | "purge">;
+  /** Lets the workers look for new tasks at once. */
+  readonly wakeTasks: () => void;
   /** Number of shards of the installation. */
   readonly shards: number;
   readonly now: () => number;

@@ -8,7 +8,7 @@ import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
 import { sinkFromRow } from "./definition-store.ts";
-import { type BranchRow, findBranch } from "./log-store.ts";
+import { type BranchRow, findReadyBranch } from "./log-store.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink, makeSigningSecret, tryDestination } from "./sink-check.ts";
 import { requireOwnership } from "./sink-ownership.ts";
@@ -103,7 +103,9 @@ async function findPlace(
     if (!stream) throw notFound(parent);
     if (await findSink(queries, name)) throw alreadyExists(name, "sink_id");
     const branchName = `${parent}/branches/${branchId}`;
-    const branch = ID_PATTERN.test(branchId) ? await findBranch(queries, branchName) : undefined;
+    const branch = ID_PATTERN.test(branchId)
+      ? await findReadyBranch(queries, branchName)
+      : undefined;
     if (branch) return { stream, branch };
     throw failFields([{ field: "sink.branch", description: `${branchName} does not exist` }]);
   });

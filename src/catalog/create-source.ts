@@ -7,7 +7,7 @@ import { fail, failFields, notFound } from "../core/errors.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import { uniqueViolationOf } from "../db/database-errors.ts";
 import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
-import { findBranch } from "./log-store.ts";
+import { findReadyBranch } from "./log-store.ts";
 import type { SourceCatalog } from "./source-catalog.ts";
 import { checkSource } from "./source-check.ts";
 import { makePublicId, makeSourceSecret, type SourceSecret, storeSecret } from "./source-secret.ts";
@@ -54,7 +54,7 @@ export async function createSource(
       if (!stream) throw notFound(request.parent);
       checkSource(given, fromBinary(SchemaSchema, stream.schema));
       await checkBranch(given.branch, (branch) =>
-        findBranch(queries, `${request.parent}/branches/${branch}`),
+        findReadyBranch(queries, `${request.parent}/branches/${branch}`),
       );
       const row = rowOf(catalog, { stream, name, publicId, source: savedSource(given, id), time });
       const keys = made ? [keyOf(catalog, row, { source: given, secret: made })] : [];

@@ -3,7 +3,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { and, asc, desc, eq, gt, inArray, isNull, or, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { SchemaSchema, Stream_SchemaMode } from "#gen/tributary/management/v1/stream_pb.js";
+import {
+  Branch_State,
+  SchemaSchema,
+  Stream_SchemaMode,
+} from "#gen/tributary/management/v1/stream_pb.js";
 import type {
   ApplicationDefinition,
   GrantDefinition,
@@ -68,7 +72,12 @@ export async function readProjects(queries: Queries, uids: Uids): Promise<Projec
 /** Streams with their logs and earlier versions. */
 export async function readStreams(queries: Queries, uids: Uids): Promise<StreamDefinition[]> {
   const rows = await queries.select().from(streams).where(among(streams.uid, uids));
-  const branchRows = await queries.select().from(branches).where(among(branches.streamUid, uids));
+  // A branch that is being copied is not there yet: nobody may push to it or read it.
+  const isReady = eq(branches.state, Branch_State.READY);
+  const branchRows = await queries
+    .select()
+    .from(branches)
+    .where(and(among(branches.streamUid, uids), isReady));
   const versionRows = await queries
     .select()
     .from(streamVersions)

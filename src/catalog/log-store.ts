@@ -1,5 +1,7 @@
 /** Branches in the database: each is a log. */
 import { count, eq } from "drizzle-orm";
+import { Branch_State } from "#gen/tributary/management/v1/stream_pb.js";
+import { fail } from "../core/errors.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
 import { branches, sinks, streams } from "../db/schema.ts";
@@ -10,13 +12,28 @@ import { newestFirst } from "./newest-first.ts";
 export type BranchRow = typeof branches.$inferSelect;
 
 /** Inserts; a taken name is a unique violation. */
-export async function insertBranch(queries: Queries, row: BranchRow): Promise<void> {
+export async function insertBranch(
+  queries: Queries,
+  row: typeof branches.$inferInsert,
+): Promise<void> {
   await queries.insert(branches).values(row);
 }
 
 /** The branch of this name. */
 export async function findBranch(queries: Queries, name: string): Promise<BranchRow | undefined> {
   return (await queries.select().from(branches).where(eq(branches.name, name)))[0];
+}
+
+/** The same, for what is to use it. Fails with WRONG_STATE while records are copied into it. */
+export async function findReadyBranch(
+  queries: Queries,
+  name: string,
+): Promise<BranchRow | undefined> {
+  const row = await findBranch(queries, name);
+  if (!row || row.state === Branch_State.READY) return row;
+  throw fail("WRONG_STATE", `${name} cannot be used before ${row.taskName} has succeeded`, {
+    metadata: { name, task: row.taskName },
+  });
 }
 
 /** The branch, locked until the transaction ends. */

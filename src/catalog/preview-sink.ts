@@ -14,7 +14,7 @@ import { recordScan } from "../core/schema-scan.ts";
 import { MappingFault } from "../mapping/mapping.ts";
 import type { MappedRecord } from "../mapping/record-view.ts";
 import { compileTransform, type RowTransform } from "../mapping/row-transform.ts";
-import { findBranch } from "./log-store.ts";
+import { findReadyBranch } from "./log-store.ts";
 import { type NewestRecord, readNewest } from "./newest-records.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { loadSink } from "./sink-store.ts";
@@ -63,7 +63,7 @@ async function load({ database, masterKey }: SinkCatalog, request: PreviewSinkRe
     if (name !== "" && !name.startsWith(`${parent}/sinks/`)) throw notFound(name);
     const saved = name === "" ? undefined : await loadSink(queries, masterKey, name);
     const id = request.branch || saved?.definition.log.branch || "main";
-    const branch = await findBranch(queries, `${parent}/branches/${id}`);
+    const branch = await findReadyBranch(queries, `${parent}/branches/${id}`);
     if (!branch) throw notFound(`${parent}/branches/${id}`);
     return {
       schema: fromBinary(SchemaSchema, stream.schema),

@@ -14,7 +14,7 @@ import { makePage, readPageRequest } from "../core/page-token.ts";
 import { checkEtag } from "./catalog.ts";
 import { createSink } from "./create-sink.ts";
 import { createHeldMethods } from "./held-methods.ts";
-import { findBranch } from "./log-store.ts";
+import { findReadyBranch } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { previewSink } from "./preview-sink.ts";
 import { rotateSigningSecret } from "./rotate-signing-secret.ts";
@@ -154,7 +154,7 @@ async function test(
 async function findTested({ database, masterKey }: SinkCatalog, parent: string, sink: Sink) {
   return await database.inProject(parent, async (queries) => {
     const stream = await findStream(queries, parent);
-    const branch = await findBranch(queries, `${parent}/branches/${sink.branch || "main"}`);
+    const branch = await findReadyBranch(queries, `${parent}/branches/${sink.branch || "main"}`);
     if (!stream) throw notFound(parent);
     if (!branch) throw notFound(`${parent}/branches/${sink.branch}`);
     if (sink.name === "") return { stream, branch, saved: undefined };

@@ -11,6 +11,7 @@ const SHAPES = {
   source: ["projects", "streams", "sources"],
   application: ["projects", "applications"],
   token: ["projects", "tokens"],
+  task: ["projects", "tasks"],
   projectGrant: ["projects", "grants"],
   projectInvitation: ["projects", "invitations"],
   streamGrant: ["projects", "streams", "grants"],

@@ -97,6 +97,12 @@ export const branches = tributary.table(
     branchId: text().notNull(),
     shard: integer().notNull(),
     createTime: time().notNull(),
+    /** Branch.State. */
+    state: smallint().notNull().default(1),
+    /** Id of the branch whose records it began with; empty for none. */
+    copyOf: text().notNull().default(""),
+    /** Name of the task that copies them; empty for none. */
+    taskName: text().notNull().default(""),
   },
   (t) => [index().on(t.streamUid, t.createTime, t.uid), index().on(t.shard)],
 );
@@ -450,6 +456,42 @@ export const settings = tributary.table("settings", {
   name: text().primaryKey(),
   value: jsonb().notNull(),
 });
+
+/** Long changes that are made behind the calls that asked for them. */
+export const tasks = tributary.table(
+  "tasks",
+  {
+    uid: text().primaryKey(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    name: text().notNull().unique(),
+    /** Task.Kind. */
+    kind: smallint().notNull(),
+    resource: text().notNull(),
+    /** What it works on, by kind. */
+    input: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** Where it goes on, by kind; null before the first step. */
+    position: jsonb().$type<Record<string, unknown>>(),
+    /** Task.State. */
+    state: smallint().notNull(),
+    done: number().notNull(),
+    total: number().notNull(),
+    error: text().notNull(),
+    /** Since it last came forward. */
+    attempts: integer().notNull(),
+    isCancelWanted: boolean().notNull(),
+    /** Which worker has it, until `leaseEndTime`. */
+    leaseHolder: text(),
+    leaseEndTime: time(),
+    /** When it is to be tried next. */
+    dueTime: time().notNull(),
+    createTime: time().notNull(),
+    startTime: time(),
+    endTime: time(),
+  },
+  (t) => [index().on(t.projectUid, t.createTime, t.uid)],
+);
 
 /** Logs whose stream or branch is gone, until their records are gone as well. */
 export const purges = tributary.table("purges", {

@@ -10,7 +10,9 @@ export interface Walked {
   readonly clientId: string;
   readonly token: string;
   /** A new thing for a call that takes it away. */
-  readonly fresh: (kind: "grant" | "branch" | "token" | "invitation" | "source") => Promise<string>;
+  readonly fresh: (
+    kind: "task" | "grant" | "branch" | "token" | "invitation" | "source",
+  ) => Promise<string>;
   /** An id that nothing has yet. */
   readonly id: () => string;
 }
@@ -168,6 +170,10 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "StreamService/ListSchemaProposals": (w) => ({ parent: w.stream }),
   "StreamService/AcceptSchemaProposal": (w) => ({ name: `${w.stream}/schemaProposals/none` }),
   "StreamService/DismissSchemaProposal": (w) => ({ name: `${w.stream}/schemaProposals/none` }),
+  "TaskService/GetTask": async (w) => ({ name: await w.fresh("task") }),
+  "TaskService/ListTasks": (w) => ({ parent: w.project }),
+  "TaskService/CancelTask": async (w) => ({ name: await w.fresh("task") }),
+
   "StreamService/CreateBranch": (w) => ({ parent: w.stream, branchId: w.id() }),
   "StreamService/GetBranch": (w) => ({ name: `${w.stream}/branches/main` }),
   "StreamService/ListBranches": (w) => ({ parent: w.stream }),

@@ -111,6 +111,15 @@ async function makeWalked(project: string): Promise<Walked> {
     if (kind === "branch") {
       return await name("StreamService/CreateBranch", { parent: stream, branchId: id() });
     }
+    if (kind === "task") {
+      const copied = { parent: stream, branchId: id(), copyOf: "main" };
+      const { branch } = await call<{ branch: { task: string } }>(
+        server,
+        "management.v1.StreamService/CreateBranch",
+        copied,
+      );
+      return branch.task;
+    }
     if (kind === "source") {
       return await name("SourceService/CreateSource", {
         parent: stream,

@@ -100,6 +100,7 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
       sealGeneration: async (log, generation) =>
         void logCalls.push(`seal ${log.uid} ${generation}`),
       purger,
+      wakeTasks: () => undefined,
       shards: 4,
       now: options.now ?? Date.now,
       makeUid,

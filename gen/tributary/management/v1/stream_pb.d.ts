@@ -719,6 +719,27 @@ export declare type Branch = Message<"tributary.management.v1.Branch"> & {
    * @generated from field: int64 stored_bytes = 6;
    */
   storedBytes: bigint;
+
+  /**
+   * Whether it can be used. Output only.
+   *
+   * @generated from field: tributary.management.v1.Branch.State state = 7;
+   */
+  state: Branch_State;
+
+  /**
+   * Id of the branch whose records it began with; empty for none. Output only.
+   *
+   * @generated from field: string copy_of = 8;
+   */
+  copyOf: string;
+
+  /**
+   * Task that copied them, `projects/{p}/tasks/{t}`; empty for none. Output only.
+   *
+   * @generated from field: string task = 9;
+   */
+  task: string;
 };
 
 /**
@@ -726,4 +747,44 @@ export declare type Branch = Message<"tributary.management.v1.Branch"> & {
  * Use `create(BranchSchema)` to create a new message.
  */
 export declare const BranchSchema: GenMessage<Branch>;
+
+/**
+ * Where a branch is.
+ *
+ * @generated from enum tributary.management.v1.Branch.State
+ */
+export enum Branch_State {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * It takes records, sinks and sources.
+   *
+   * @generated from enum value: READY = 1;
+   */
+  READY = 1,
+
+  /**
+   * Records of another branch are being copied into it; it cannot be used yet.
+   *
+   * @generated from enum value: COPYING = 2;
+   */
+  COPYING = 2,
+
+  /**
+   * The copy failed or was cancelled; it can only be deleted.
+   *
+   * @generated from enum value: FAILED = 3;
+   */
+  FAILED = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.Branch.State.
+ */
+export declare const Branch_StateSchema: GenEnum<Branch_State>;
 

@@ -290,6 +290,17 @@ export declare type CreateBranchRequest = Message<"tributary.management.v1.Creat
    * @generated from field: tributary.management.v1.Branch branch = 3;
    */
   branch?: Branch | undefined;
+
+  /**
+   * Id of a branch of the same stream whose retained records the new one begins with; empty for none.
+   * Those stored before this call are copied, in their order, by a task that `branch.task` of the answer
+   * names; the branch can be used when the task has succeeded. Copies keep what came with their records
+   * (producer's id, arrival time, address, headers), have ids of their own, and are retained and counted
+   * as stored anew.
+   *
+   * @generated from field: string copy_of = 4;
+   */
+  copyOf: string;
 };
 
 /**
