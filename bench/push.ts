@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { call, createStream } from "../test/support/api.ts";
+import { call, createStream, push } from "../test/support/api.ts";
 import { startTestNats } from "../test/support/nats.ts";
 import { measureDiskSync } from "./limits/disk-sync.ts";
 import type { LoadPlan } from "./load/load.ts";
@@ -20,7 +20,7 @@ const PUSH = "/tributary.push.v1.PushService/Push";
 interface Work {
   readonly name: string;
   readonly count: number;
-  readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies"> & {
+  readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies" | "status"> & {
     readonly port?: number;
     /** In place of the access token. */
     readonly headers?: Readonly<Record<string, string>>;
@@ -39,9 +39,12 @@ export async function benchPush(options: BenchOptions): Promise<Report> {
       Array.from({ length: SPREAD_STREAMS }, (_, i) => openStream(rig, `spread-${i}`, "HIGH")),
     );
     const source = await openSource(rig, stream);
-    const works = [...listWorks(stream, spread, source), ...bareWorks(bare)].filter(({ name }) =>
-      new RegExp(options.only).test(name),
-    );
+    const all = [
+      ...listWorks(stream, spread, source),
+      ...refusedWorks(await openFull(rig)),
+      ...bareWorks(bare),
+    ];
+    const works = all.filter(({ name }) => new RegExp(options.only).test(name));
     const measurements: Measurement[] = [];
     // Code that has not run yet is several times slower, which the first of the list would show.
     for (const first of works.slice(0, 1)) await measure(rig, first, { ...options, seconds: 2 });
@@ -58,6 +61,35 @@ export async function benchPush(options: BenchOptions): Promise<Report> {
 
 function openStream(rig: Rig, id: string, throughput: "NORMAL" | "HIGH"): Promise<string> {
   return createStream(rig.server, id, { fields: FIELDS, keyFields: ["sensor_id"], throughput });
+}
+
+/** A stream of a project that may push one record a second, and has pushed more. */
+async function openFull({ server }: Rig): Promise<string> {
+  const name = "projects/full";
+  await call(server, "management.v1.ProjectService/CreateProject", {
+    projectId: "full",
+    project: {},
+  });
+  const stream = await createStream(server, "s", { fields: FIELDS, project: name });
+  await call(server, "management.v1.InstallationService/UpdateProjectQuotas", {
+    name,
+    quotas: { recordsPerSecond: "1" },
+  });
+  await push(server, stream, JSON.parse(restBody(10_000)).map(recordIn));
+  return stream;
+}
+
+const recordIn = ({ value }: { value: unknown }) => value;
+
+function refusedWorks(stream: string): Work[] {
+  return [1, 1_000].map((count) =>
+    work("refused: its project is over its quota", count, {
+      protocol: "http1",
+      path: restPath(stream),
+      status: 429,
+      bodies: [{ body: encode(restBody(count)) }],
+    }),
+  );
 }
 
 interface BenchSource {

@@ -10,6 +10,7 @@ import { createMeter, type LoadPlan } from "./load.ts";
 const plan = JSON.parse(readFileSync(0, "utf8")) as LoadPlan;
 const meter = createMeter(plan);
 const requests = plan.bodies.map(({ path = plan.path, body }) => encodeRequest(path, body));
+const expected = `HTTP/1.1 ${plan.status ?? 200}`;
 let turn = 0;
 
 function encodeRequest(path: string, base64: string): Buffer {
@@ -40,7 +41,7 @@ function open(): void {
     received = received === "" ? chunk : received + chunk;
     const end = endOfAnswer(received);
     if (end < 0 || received.length < end) return;
-    meter.note(sentAt, received.startsWith("HTTP/1.1 200") ? undefined : received);
+    meter.note(sentAt, received.startsWith(expected) ? undefined : received);
     const isLast = /\r\nconnection: close/i.test(received);
     received = "";
     if (isLast) reopen(socket);

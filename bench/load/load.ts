@@ -9,6 +9,8 @@ export interface LoadPlan {
   readonly headers: Readonly<Record<string, string>>;
   /** Bodies in base64, taken in turn: one for each stream. */
   readonly bodies: readonly { readonly path?: string; readonly body: string }[];
+  /** What an answer must have; 200 when left out. HTTP/1.1 only. */
+  readonly status?: number;
   /** Calls under way at once. */
   readonly callers: number;
   readonly warmUpMs: number;

@@ -39,7 +39,7 @@ export function openOidcRoutes({ foundations, people, audit }: OidcParts): reado
   return createOidcRoutes({
     provider,
     flows: createOidcFlowCookie({ masterKey, isSecure: isHttps(config), now }),
-    useProof: createUsedProofs(database),
+    spendProof: createUsedProofs(database),
     signIn: (identity, origin) => signInExternally(people, identity, origin),
     publicUrl,
     audit,

@@ -118,8 +118,8 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   });
   const tokens = createAccessTokens({ keys, issuer, now });
   const attempts = createAttemptLimit({ now });
-  const useProof = createUsedProofs(database);
-  const checkAssertion = createAssertionCheck({ useProof, issuer, now });
+  const spendProof = createUsedProofs(database);
+  const checkAssertion = createAssertionCheck({ spendProof, issuer, now });
   const authenticateClient = createClientAuthenticator({
     ...{ definitions, attempts, checkAssertion, now },
   });
@@ -130,7 +130,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   });
   const { onIssued, issuerPath, rules, verifiers } = options;
   const issueToken = createTokenIssuer({
-    ...{ authenticateClient, tokens, useProof, proofs, now },
+    ...{ authenticateClient, tokens, spendProof, proofs, now },
     ...(onIssued && { onIssued }),
     ...(options.tokenWaitOf && { waitOf: options.tokenWaitOf }),
   });

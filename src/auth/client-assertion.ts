@@ -4,7 +4,7 @@ import type { ApplicationDefinition } from "../core/definitions.ts";
 import { type PublicJwk, suits } from "../core/public-jwk.ts";
 import { OAuthError } from "./oauth-error.ts";
 import { keyOf } from "./proof-key.ts";
-import type { UseProof } from "./used-proofs.ts";
+import type { SpendProof } from "./used-proofs.ts";
 
 /** The one `client_assertion_type` (RFC 7523 section 2.2). */
 export const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -18,7 +18,7 @@ const JTI_MAX = 256;
 
 /** What assertions are checked with. */
 export interface AssertionCheckOptions {
-  readonly useProof: UseProof;
+  readonly spendProof: SpendProof;
   /** Public URL of the server. */
   readonly issuer: () => string;
   readonly now: () => number;
@@ -36,7 +36,7 @@ export type CheckAssertion = (
 
 /** Makes the check. */
 export function createAssertionCheck(options: AssertionCheckOptions): CheckAssertion {
-  const { useProof, issuer, now } = options;
+  const { spendProof, issuer, now } = options;
   return async (application, assertion) => {
     const nowS = now() / 1000;
     const claims = claimsOf(assertion);
@@ -45,7 +45,7 @@ export function createAssertionCheck(options: AssertionCheckOptions): CheckAsser
     const keys = application?.publicKeys ?? [];
     if (!(await isSignedByOneOf(keys, assertion))) return false;
     const { sub = "", jti = "", exp = 0 } = claims;
-    const isNew = await useProof({
+    const isNew = await spendProof({
       owner: `client ${sub}`,
       jti,
       endMs: (exp + CLOCK_SKEW_S) * 1000,

@@ -5,7 +5,7 @@ import type { AuthenticateClient, ClientCall } from "./authenticate-client.ts";
 import { checkDpopProof, DpopRefused, nonceNeeded, type ProvenRequest } from "./dpop-proof.ts";
 import { OAuthError } from "./oauth-error.ts";
 import type { ProofMemory } from "./proof-memory.ts";
-import type { UseProof } from "./used-proofs.ts";
+import type { SpendProof } from "./used-proofs.ts";
 
 /** A request for a token. */
 export interface IssueTokenInput extends ClientCall {
@@ -32,7 +32,7 @@ export interface IssuedToken {
 export interface TokenIssuerOptions {
   readonly authenticateClient: AuthenticateClient;
   readonly tokens: AccessTokens;
-  readonly useProof: UseProof;
+  readonly spendProof: SpendProof;
   readonly proofs: Pick<ProofMemory, "offer" | "isGood">;
   readonly now: () => number;
   /** Told of each issued token, to note when an application was last used; must not wait. */
@@ -86,7 +86,7 @@ export function createTokenIssuer(options: TokenIssuerOptions): IssueToken {
 
 /** The key that the client proved to hold; undefined when it sent no proof and needs none. */
 async function keyToBind(
-  { useProof, proofs, now }: TokenIssuerOptions,
+  { spendProof, proofs, now }: TokenIssuerOptions,
   application: ApplicationDefinition,
   proven: ProvenRequest | undefined,
 ): Promise<string | undefined> {
@@ -100,7 +100,7 @@ async function keyToBind(
   try {
     const { jkt, nonce, use } = await checkDpopProof(proven, now());
     if (!proofs.isGood(nonce)) throw nonceNeeded();
-    if (await useProof(use)) return jkt;
+    if (await spendProof(use)) return jkt;
     throw new DpopRefused("the proof was used before: sign a new one for each request");
   } catch (error) {
     throw error instanceof DpopRefused ? proofRefused(error, proofs) : error;

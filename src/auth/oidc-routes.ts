@@ -13,7 +13,7 @@ import type { Logger } from "../core/logger.ts";
 import { FLOW_SECONDS, type OidcFlow, type OidcFlowCookie, safeReturnTo } from "./oidc-flow.ts";
 import type { ExternalIdentity, OidcProvider } from "./oidc-provider.ts";
 import type { OAuth2Route } from "./token-routes.ts";
-import type { UseProof } from "./used-proofs.ts";
+import type { SpendProof } from "./used-proofs.ts";
 
 type Request = Parameters<OAuth2Route["handle"]>[0];
 type Response = Parameters<OAuth2Route["handle"]>[1];
@@ -48,7 +48,7 @@ export interface OidcRoutesOptions {
   readonly provider: OidcProvider;
   readonly flows: OidcFlowCookie;
   /** What comes back counts once, on every node. */
-  readonly useProof: UseProof;
+  readonly spendProof: SpendProof;
   /** Signs the person in. Fails with SIGN_IN_REFUSED and SIGN_UP_REFUSED. */
   readonly signIn: (identity: ExternalIdentity, origin: SignInOrigin) => Promise<SignedIn>;
   readonly audit: {
@@ -92,7 +92,7 @@ export function createOidcRoutes(options: OidcRoutesOptions): readonly OAuth2Rou
 }
 
 async function redeem(
-  { flows, provider, useProof, publicUrl }: OidcRoutesOptions,
+  { flows, provider, spendProof, publicUrl }: OidcRoutesOptions,
   request: Request,
 ) {
   const flow = flows.read(request.headers.cookie);
@@ -100,7 +100,7 @@ async function redeem(
   if (!flow || callback.searchParams.get("state") !== flow.state) {
     throw fail("SIGN_IN_REFUSED", "this sign-in was not begun in this browser, or is too old");
   }
-  const isNew = await useProof({ owner: "oidc state", jti: flow.state, endMs: flow.endMs });
+  const isNew = await spendProof({ owner: "oidc state", jti: flow.state, endMs: flow.endMs });
   if (!isNew) throw fail("SIGN_IN_REFUSED", "this answer of the provider was used already");
   return { identity: await provider.redeem(callback, flow), returnTo: flow.returnTo };
 }

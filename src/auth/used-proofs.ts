@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { lt, sql } from "drizzle-orm";
+import { fail } from "../core/errors.ts";
 import type { Database } from "../db/client.ts";
 import { usedProofs } from "../db/schema.ts";
 
@@ -17,28 +18,73 @@ export interface Proof {
 }
 
 /** Notes the use of a proof: false when it was used before. Fails with DATABASE_UNAVAILABLE. */
-export type UseProof = (proof: Proof) => Promise<boolean>;
+export type SpendProof = (proof: Proof) => Promise<boolean>;
 
 /** Rows stay a while after their proof's end, as clocks of nodes may differ. */
 const KEPT_AFTER_END_MS = 120_000;
-/** Ended rows are deleted once in so many uses: about as many as were added meanwhile. */
-const DELETE_EVERY = 256;
+/** Ended rows are deleted once in so many statements, each of which added a few hundred at most. */
+const DELETE_EVERY = 64;
+/** Proofs of one statement. */
+const BATCH_MAX = 256;
+/** Proofs that wait for their turn. */
+const WAITING_MAX = 10_000;
 
-/** Proofs in the table `used_proofs`. */
-export function createUsedProofs(database: Database): UseProof {
-  let uses = 0;
-  return (proof) =>
+interface Waiting {
+  readonly digest: string;
+  readonly endTime: Date;
+  readonly resolve: (isNew: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Proofs in the table `used_proofs`. While one statement is under way those that come gather for the
+ * next, so that they share its commit, which takes longer than all else; nobody waits for a timer.
+ */
+export function createUsedProofs(database: Database): SpendProof {
+  let waiting: Waiting[] = [];
+  let isRunning = false;
+  let statements = 0;
+
+  const insert = (batch: readonly Waiting[]) =>
     database.acrossProjects(async (queries) => {
+      // In one order on every node: two statements never wait for each other.
+      const rows = [...new Map(batch.map((each) => [each.digest, each])).values()]
+        .map(({ digest, endTime }) => ({ digest, endTime }))
+        .sort((a, b) => (a.digest < b.digest ? -1 : 1));
       const added = await queries
         .insert(usedProofs)
-        .values({ digest: digestOf(proof), endTime: new Date(proof.endMs + KEPT_AFTER_END_MS) })
+        .values(rows)
         .onConflictDoNothing()
         .returning({ digest: usedProofs.digest });
-      uses++;
-      if (uses % DELETE_EVERY === 1) {
+      if (statements++ % DELETE_EVERY === 0) {
         await queries.delete(usedProofs).where(lt(usedProofs.endTime, sql`now()`));
       }
-      return added.length > 0;
+      return new Set(added.map(({ digest }) => digest));
+    });
+  const run = async () => {
+    isRunning = true;
+    for (let batch = waiting; batch.length > 0; batch = waiting) {
+      waiting = batch.splice(BATCH_MAX);
+      try {
+        const added = await insert(batch);
+        // Of the same proof twice in one statement, the first use counts.
+        for (const { digest, resolve } of batch) resolve(added.delete(digest));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    isRunning = false;
+  };
+  return (proof) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length >= WAITING_MAX) {
+        const text = "the database notes too few proofs a second";
+        reject(fail("DATABASE_UNAVAILABLE", text, { retryAfterMs: 1_000 }));
+        return;
+      }
+      const endTime = new Date(proof.endMs + KEPT_AFTER_END_MS);
+      waiting.push({ digest: digestOf(proof), endTime, resolve, reject });
+      if (!isRunning) void run();
     });
 }
 
