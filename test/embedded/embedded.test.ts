@@ -68,8 +68,8 @@ async function storeMessage({ nats }: Pick<Embedded, "nats">): Promise<number> {
   const connection = await connect({ servers: nats!.url, user: nats!.user, pass: nats!.password });
   try {
     const manager = await jetstreamManager(connection);
-    await manager.streams.add({ name: "kept", subjects: ["kept"] });
-    return (await jetstream(connection).publish("kept", "hello")).seq;
+    await manager.streams.add({ name: "kept", subjects: ["tributary.kept"] });
+    return (await jetstream(connection).publish("tributary.kept", "hello")).seq;
   } finally {
     await connection.close();
   }
