@@ -305,4 +305,17 @@ export const VARIABLES = {
     shown: "<data dir>/files",
     doc: "Root folder of file sinks.",
   },
+  TRIBUTARY_AWS_ACCESS_KEY_ID: {
+    parse: optionalText,
+    fallback: none,
+    shown: "none",
+    doc: "Access key id of the server's own AWS identity, which assumes the roles of sinks.",
+  },
+  TRIBUTARY_AWS_SECRET_ACCESS_KEY: {
+    parse: optionalText,
+    fallback: none,
+    shown: "none",
+    doc: "Secret access key that belongs to it.",
+    isSecret: true,
+  },
 } satisfies Record<string, Variable<unknown>>;

@@ -26,6 +26,10 @@ export interface Config extends Variables {
   readonly isLoopback: boolean;
   readonly hasDemo: boolean;
   readonly isLoopbackEgressAllowed: boolean;
+  /** The server's own access key at AWS. */
+  readonly awsIdentity:
+    | { readonly accessKeyId: string; readonly secretAccessKey: string }
+    | undefined;
 }
 
 /** All faults of an environment, one line each. */
@@ -93,6 +97,8 @@ function derive(values: Variables): Config {
   const dataDir = values.TRIBUTARY_DATA_DIR ?? resolve(".tributary");
   const isLoopback = /^(127\.\d+\.\d+\.\d+|localhost|::1)$/.test(values.HOST);
   const isEmbedded = values.DATABASE_URL === undefined && values.NATS_URL === undefined;
+  const accessKeyId = values.TRIBUTARY_AWS_ACCESS_KEY_ID;
+  const secretAccessKey = values.TRIBUTARY_AWS_SECRET_ACCESS_KEY;
   return {
     ...values,
     dataDir,
@@ -101,11 +107,18 @@ function derive(values: Variables): Config {
     isLoopback,
     hasDemo: values.TRIBUTARY_DEMO ?? (isLoopback && values.DATABASE_URL === undefined),
     isLoopbackEgressAllowed: values.TRIBUTARY_EGRESS_LOOPBACK ?? (isLoopback && isEmbedded),
+    awsIdentity: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
   };
 }
 
 function contradictions(config: Config): string[] {
   const faults: string[] = [];
+  const { TRIBUTARY_AWS_ACCESS_KEY_ID: awsId, TRIBUTARY_AWS_SECRET_ACCESS_KEY: awsSecret } = config;
+  if ((awsId === undefined) !== (awsSecret === undefined)) {
+    faults.push(
+      "TRIBUTARY_AWS_ACCESS_KEY_ID and TRIBUTARY_AWS_SECRET_ACCESS_KEY go together: set both",
+    );
+  }
   const hasTls = config.TRIBUTARY_TLS_CERT !== undefined && config.TRIBUTARY_TLS_KEY !== undefined;
   if ((config.TRIBUTARY_TLS_CERT === undefined) !== (config.TRIBUTARY_TLS_KEY === undefined)) {
     faults.push("TRIBUTARY_TLS_CERT and TRIBUTARY_TLS_KEY go together: set both");

@@ -88,6 +88,7 @@ export function environmentOf({ config, embedded, logger }: Foundations) {
     egressAllowList: config.TRIBUTARY_EGRESS_ALLOW,
     dnsServers: config.TRIBUTARY_DNS_SERVERS,
     fileSinkDir: config.fileSinkDir,
+    awsIdentity: config.awsIdentity,
   };
 }
 

@@ -146,6 +146,7 @@ async function test(
     ok: stage.isOk,
     message: stage.message,
     durationUs: BigInt(Math.max(0, Math.round(stage.durationMs * 1_000))),
+    remedy: stage.remedy ?? "",
   }));
   return { ok: stages.every((stage) => stage.ok), stages };
 }

@@ -26,6 +26,7 @@ const writable = [
   "postgres",
   "webhook",
   "file",
+  "sqs",
   "batching",
   "retry",
   "mapping",

@@ -127,6 +127,6 @@ async function mapRows(
 }
 
 function mappedRow(row: LaneRow, json: Uint8Array): SinkRow {
-  const { place, recordId, arrivalTimeUs, producerId, schemaVersion } = row;
-  return { place, recordId, json, arrivalTimeUs, producerId, schemaVersion };
+  const { place, recordId, arrivalTimeUs, producerId, schemaVersion, keyHash } = row;
+  return { place, recordId, json, arrivalTimeUs, producerId, schemaVersion, keyHash };
 }

@@ -17,9 +17,11 @@ const CONNECTION_PROBE_MS = 30_000;
 
 /** Failures that the owner must mend: an ERROR at the first attempt. */
 const OWNER_REASONS: ReadonlySet<string> = new Set([
+  "ACCESS_DENIED",
   "ADDRESS_REFUSED",
   "AUTHENTICATION_FAILED",
   "DATABASE_MISSING",
+  "DESTINATION_MISSING",
   "DIRECTORY_REFUSED",
   "HTTP_401",
   "HTTP_403",

@@ -2,6 +2,7 @@
 import { fileDriver } from "./file/driver.ts";
 import { postgresDriver } from "./postgres/driver.ts";
 import type { SinkDriver, SinkKind } from "./sink.ts";
+import { sqsDriver } from "./sqs/driver.ts";
 import { webhookDriver } from "./webhook/driver.ts";
 
 export * from "./sink.ts";
@@ -12,4 +13,5 @@ export const sinkDrivers = {
   postgres: postgresDriver,
   webhook: webhookDriver,
   file: fileDriver,
+  sqs: sqsDriver,
 } satisfies { [K in SinkKind]: SinkDriver<K> };

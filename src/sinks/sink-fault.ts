@@ -5,6 +5,8 @@ export interface SinkFaultOptions {
   readonly cause?: unknown;
   /** For reason `FENCED`: the higher epoch that was found in the target. */
   readonly targetEpoch?: number;
+  /** Text to copy that mends it, such as a policy. */
+  readonly remedy?: string | undefined;
 }
 
 /**
@@ -14,12 +16,14 @@ export interface SinkFaultOptions {
 export class SinkFault extends Error {
   readonly reason: string;
   readonly targetEpoch: number | undefined;
+  readonly remedy: string | undefined;
 
   constructor(reason: string, message: string, options: SinkFaultOptions = {}) {
     super(message, { cause: options.cause });
     this.name = "SinkFault";
     this.reason = reason;
     this.targetEpoch = options.targetEpoch;
+    this.remedy = options.remedy;
   }
 }
 

@@ -32,6 +32,8 @@ export interface SinkRow {
   /** The producer's own id; empty for none. */
   readonly producerId: string;
   readonly schemaVersion: number;
+  /** Kafka's murmur2 of the key of the record; undefined on a stream without keys. */
+  readonly keyHash?: number | undefined;
 }
 
 /** One planned request: a repeat, also after a crash, has the same id and the same rows. */
@@ -151,6 +153,14 @@ export interface SinkEnvironment {
   readonly dnsServers?: readonly string[] | undefined;
   /** Root folder of file sinks. */
   readonly fileSinkDir: string;
+  /** The server's own identity at AWS, which assumes the roles of sinks without keys. */
+  readonly awsIdentity?: AwsKeys | undefined;
+}
+
+/** An access key of AWS. */
+export interface AwsKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
 }
 
 /** One stage of a test of a destination. */
@@ -159,6 +169,8 @@ export interface TestStageResult {
   readonly isOk: boolean;
   readonly message: string;
   readonly durationMs: number;
+  /** Text to copy that mends a failure. */
+  readonly remedy?: string;
 }
 
 /** A kind of sink. */

@@ -6,12 +6,15 @@ import postgres from "postgres";
 import {
   FileSinkSchema,
   PostgresSinkSchema,
+  SqsSinkSchema,
   WebhookSinkSchema,
 } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
 import { type SinkKind, sinkDrivers } from "../../src/sinks/index.ts";
 import { environment, schemaOf } from "../sinks/sample.ts";
 import { startReceiver } from "../sinks/webhook/receiver.ts";
+import { startAwsDouble } from "../support/aws/double.ts";
+import { createQueues } from "../support/aws/sqs.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
 import { describeSink, type SinkHarness } from "./sink-suite.ts";
 
@@ -128,13 +131,62 @@ async function startFile(): Promise<SinkHarness<"file">> {
   };
 }
 
+async function startSqs(): Promise<SinkHarness<"sqs">> {
+  const queues = createQueues(["contract"]);
+  const queue = queues.queue("contract");
+  const double = await startAwsDouble(queues.actions);
+  const idsOf = (body: string) =>
+    (JSON.parse(Buffer.from(body, "base64").toString()) as { id: number | string }[]).map(
+      (record) => record.id,
+    );
+  queue.refuse = ({ body }) =>
+    idsOf(body).some((id) => typeof id !== "number")
+      ? { code: "InvalidMessageContents", isSenderFault: true }
+      : undefined;
+  const access = {
+    region: "eu-central-1",
+    accessKeyId: "AKIATEST",
+    secretAccessKey: "s3cr3t-access-key",
+    endpoint: double.url,
+  };
+  const queueUrl = `${double.url}/123456789012/contract`;
+  const config = create(SqsSinkSchema, { queueUrl, access });
+  const faulty = (changes: object) =>
+    create(SqsSinkSchema, { queueUrl, access: { ...access, ...changes } });
+  return {
+    driver: sinkDrivers.sqs,
+    config,
+    env: environment({ schema }),
+    secret: { config, values: ["s3cr3t-access-key"] },
+    faulty: [
+      { config: create(SqsSinkSchema, { queueUrl: "ftp://h/", access }), field: "queue_url" },
+      { config: faulty({ region: "" }), field: "access.region" },
+      { config: faulty({ secretAccessKey: "" }), field: "access.secret_access_key" },
+      { config: faulty({ endpoint: "http://u:p@h/" }), field: "access.endpoint" },
+      { config: faulty({ roleArn: "role" }), field: "access.role_arn" },
+    ],
+    refused: '{"id":"not a number"}',
+    isExactlyOnce: false,
+    arrived: async () => queue.messages.flatMap(({ body }) => idsOf(body) as number[]),
+    async hang() {
+      double.isHanging = true;
+      return async () => {
+        double.isHanging = false;
+      };
+    },
+    close: () => double.close(),
+  };
+}
+
 /** A harness for each kind; the compiler checks that none is missing. */
 const harnesses = {
   postgres: startPostgres,
   webhook: startWebhook,
   file: startFile,
+  sqs: startSqs,
 } satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };
 
 describeSink("postgres", harnesses.postgres);
 describeSink("webhook", harnesses.webhook);
 describeSink("file", harnesses.file);
+describeSink("sqs", harnesses.sqs);

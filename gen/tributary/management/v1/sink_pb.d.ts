@@ -78,6 +78,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
      */
     value: FileSink;
     case: "file";
+  } | {
+    /**
+     * An Amazon SQS queue, standard or FIFO.
+     *
+     * @generated from field: tributary.management.v1.SqsSink sqs = 21;
+     */
+    value: SqsSink;
+    case: "sqs";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -688,6 +696,126 @@ export declare type FileSink = Message<"tributary.management.v1.FileSink"> & {
  * Use `create(FileSinkSchema)` to create a new message.
  */
 export declare const FileSinkSchema: GenMessage<FileSink>;
+
+/**
+ * With whose rights a service of AWS is used, and where it is.
+ *
+ * @generated from message tributary.management.v1.AwsAccess
+ */
+export declare type AwsAccess = Message<"tributary.management.v1.AwsAccess"> & {
+  /**
+   * Region, such as `eu-central-1`. May be empty for SQS, where the queue's address names it.
+   *
+   * @generated from field: string region = 1;
+   */
+  region: string;
+
+  /**
+   * Access key id; empty to use `role_arn` with the server's own identity.
+   *
+   * @generated from field: string access_key_id = 2;
+   */
+  accessKeyId: string;
+
+  /**
+   * Secret access key. Never returned; kept when empty and nothing of where it is sent changes.
+   *
+   * @generated from field: string secret_access_key = 3;
+   */
+  secretAccessKey: string;
+
+  /**
+   * Role that is assumed with an external id made by the server; a test of the sink says which, with
+   * the trust policy that the role needs. Empty: the keys are used as they are.
+   *
+   * @generated from field: string role_arn = 4;
+   */
+  roleArn: string;
+
+  /**
+   * Address of the service, for queues and storage that are not Amazon's; empty for Amazon's.
+   *
+   * @generated from field: string endpoint = 5;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.AwsAccess.
+ * Use `create(AwsAccessSchema)` to create a new message.
+ */
+export declare const AwsAccessSchema: GenMessage<AwsAccess>;
+
+/**
+ * An Amazon SQS queue, standard or FIFO (its address ends in `.fifo`). At least once. A message holds a
+ * JSON list of as many records as the queue allows; a record that fits into no message is held.
+ * Messages carry the attribute `tributary-message-id`, the same for each repeat. In a FIFO queue the
+ * message group is made from the key of the records, or of their partition on a stream without keys,
+ * and a repeat within 5 minutes is dropped by the queue.
+ *
+ * @generated from message tributary.management.v1.SqsSink
+ */
+export declare type SqsSink = Message<"tributary.management.v1.SqsSink"> & {
+  /**
+   * Address of the queue.
+   *
+   * @generated from field: string queue_url = 1;
+   */
+  queueUrl: string;
+
+  /**
+   * How it is used.
+   *
+   * @generated from field: tributary.management.v1.AwsAccess access = 2;
+   */
+  access?: AwsAccess | undefined;
+
+  /**
+   * How the list stands in the body.
+   *
+   * @generated from field: tributary.management.v1.SqsSink.Encoding encoding = 3;
+   */
+  encoding: SqsSink_Encoding;
+};
+
+/**
+ * Describes the message tributary.management.v1.SqsSink.
+ * Use `create(SqsSinkSchema)` to create a new message.
+ */
+export declare const SqsSinkSchema: GenMessage<SqsSink>;
+
+/**
+ * How the list stands in the body of a message.
+ *
+ * @generated from enum tributary.management.v1.SqsSink.Encoding
+ */
+export enum SqsSink_Encoding {
+  /**
+   * Not set: BASE64.
+   *
+   * @generated from enum value: ENCODING_UNSPECIFIED = 0;
+   */
+  ENCODING_UNSPECIFIED = 0,
+
+  /**
+   * Base64 of the JSON text.
+   *
+   * @generated from enum value: BASE64 = 1;
+   */
+  BASE64 = 1,
+
+  /**
+   * The JSON text.
+   *
+   * @generated from enum value: JSON = 2;
+   */
+  JSON = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.SqsSink.Encoding.
+ */
+export declare const SqsSink_EncodingSchema: GenEnum<SqsSink_Encoding>;
 
 /**
  * What a sink is doing and has done.

@@ -767,6 +767,13 @@ export declare type TestStage = Message<"tributary.management.v1.TestStage"> & {
    * @generated from field: int64 duration_us = 4;
    */
   durationUs: bigint;
+
+  /**
+   * Text to copy that mends a failure, such as a policy of AWS; empty for none.
+   *
+   * @generated from field: string remedy = 5;
+   */
+  remedy: string;
 };
 
 /**

@@ -1,0 +1,68 @@
+/** How clients of AWS reach the network: through the egress guard, with bounded answers. */
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { isIP } from "node:net";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { createEgressGuard } from "../egress.ts";
+import type { SinkEnvironment } from "../sink.ts";
+import { SinkFault } from "../sink-fault.ts";
+
+/** Connections that one sink keeps; more requests than these wait. */
+const CONNECTIONS_MAX = 16;
+/** No answer that we ask for comes near this. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+
+type Handle = NodeHttpHandler["handle"];
+
+/** What the clients of one sink send with; `destroy` closes its connections. */
+export type AwsRequestHandler = Pick<
+  NodeHttpHandler,
+  "handle" | "destroy" | "updateHttpClientConfig" | "httpHandlerConfigs" | "metadata"
+>;
+
+/** Makes the handler of a sink. Time is bounded by the signal of each call. */
+export function createRequestHandler(
+  env: Pick<SinkEnvironment, "isLoopbackAllowed" | "egressAllowList">,
+): AwsRequestHandler {
+  const guard = createEgressGuard(env);
+  const options = {
+    keepAlive: true,
+    maxSockets: CONNECTIONS_MAX,
+    maxFreeSockets: 4,
+    lookup: guard.lookup,
+    noDelay: true,
+  };
+  const inner = new NodeHttpHandler({
+    httpAgent: new HttpAgent(options),
+    httpsAgent: new HttpsAgent(options),
+    socketAcquisitionWarningTimeout: 24 * 3600 * 1000,
+  });
+  const handle: Handle = async (request, handlerOptions) => {
+    // Node asks no resolver for IP literals.
+    const literal = request.hostname.replace(/^\[|\]$/g, "");
+    if (isIP(literal)) await guard.resolve(literal);
+    const { response } = await inner.handle(request, handlerOptions);
+    if (response.body) response.body = await readBody(response.body);
+    return { response };
+  };
+  return {
+    metadata: inner.metadata,
+    handle,
+    destroy: () => inner.destroy(),
+    updateHttpClientConfig: (key, value) => inner.updateHttpClientConfig(key, value),
+    httpHandlerConfigs: () => inner.httpHandlerConfigs(),
+  };
+}
+
+async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > ANSWER_BYTES_MAX) {
+      throw new SinkFault("ANSWER_TOO_LARGE", "the service answered more than 4 MiB");
+    }
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
