@@ -3,7 +3,7 @@ import type { AwsAccess } from "#gen/tributary/management/v1/sink_pb.js";
 import type { AwsKeys, SinkEnvironment } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import { assumeRole } from "./assume-role.ts";
-import { type AwsRequestHandler, createRequestHandler } from "./request-handler.ts";
+import type { AwsRequestHandler } from "./request-handler.ts";
 
 /** Credentials as clients take them. */
 export interface AwsCredentials extends AwsKeys {
@@ -29,9 +29,14 @@ export interface AwsConnection {
   close(): void;
 }
 
-/** Opens it; nothing is connected yet. Throws SinkFault AUTHENTICATION_FAILED when there are no keys. */
-export function openConnection(access: AwsAccess, env: SinkEnvironment): AwsConnection {
+/** Opens it; nothing is connected yet. Rejects with SinkFault AUTHENTICATION_FAILED when there are no keys. */
+export async function openConnection(
+  access: AwsAccess,
+  env: SinkEnvironment,
+): Promise<AwsConnection> {
   const keys = keysOf(access, env);
+  // Nothing of AWS is loaded before a sink needs it.
+  const { createRequestHandler } = await import("./request-handler.ts");
   const requestHandler = createRequestHandler(env);
   const shared = {
     region: access.region,

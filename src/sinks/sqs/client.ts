@@ -43,7 +43,7 @@ export interface QueueClient {
 
 /** Opens the queue; nothing is sent yet. */
 export async function openQueue(config: SqsSink, env: SinkEnvironment): Promise<QueueClient> {
-  const { options, close } = openConnection(accessOf(config)!, env);
+  const { options, close } = await openConnection(accessOf(config)!, env);
   const { GetQueueAttributesCommand, SendMessageBatchCommand, SQSClient } = await import(
     "@aws-sdk/client-sqs"
   );
