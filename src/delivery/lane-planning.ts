@@ -1,6 +1,7 @@
 /** Planning the requests of all lanes of a sink. */
 import type { LaneSet } from "./lane-set.ts";
 import { PARKED_KEYS_MAX } from "./parked-keys.ts";
+import type { RunOwner } from "./run-owner.ts";
 import type { VersionTable } from "./version-table.ts";
 
 /** Requests planned for each that may be in flight, so that one cursor write carries several. */
@@ -43,4 +44,10 @@ export function planLanes(
     }
   }
   return { needsWrite, isParkingFull: isBlocked };
+}
+
+/** Says that so many keys wait for held records that nothing more may be parked. */
+export function noteParkingFull({ note }: RunOwner): void {
+  const why = `${PARKED_KEYS_MAX} keys wait for held records: replay or discard them`;
+  note.fail({ reason: "TOO_MANY_BLOCKED_KEYS", why, isError: true, nextAttemptMs: 0 });
 }

@@ -6,7 +6,7 @@ import type { Logger } from "../core/logger.ts";
 import { DestinationGate } from "./destination-gate.ts";
 import type { Feed } from "./feed.ts";
 import type { HeldQuota } from "./held-quota.ts";
-import { planLanes } from "./lane-planning.ts";
+import { noteParkingFull, planLanes } from "./lane-planning.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
 import { LaneSet } from "./lane-set.ts";
@@ -21,7 +21,7 @@ import { RunOpening } from "./run-opening.ts";
 import type { RunInput, RunOwner } from "./run-owner.ts";
 import { RunStandby } from "./run-standby.ts";
 import { RunTimer } from "./run-timer.ts";
-import { createVersionTable, driverOf, type VersionTable } from "./version-table.ts";
+import { driverOf, type VersionTable, versionsOf } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** The work of one sink, from its activation until it is stopped. */
@@ -64,7 +64,7 @@ export class SinkRun {
     this.held = input.held;
     this.now = options.now;
     this.random = options.random;
-    this.versions = this.#makeVersions();
+    this.versions = versionsOf(definition, this.options);
     const driver = driverOf(options.drivers, this.versions.at(state.position).kind);
     this.keepsCursor = driver.keepsCursor;
     this.concurrency = Math.max(1, driver.concurrency);
@@ -81,16 +81,6 @@ export class SinkRun {
     this.#share = new QueueShare(options.budget);
     this.#opening = new RunOpening(this);
     this.#timer = new RunTimer(() => this.schedule());
-  }
-
-  #makeVersions(): VersionTable {
-    const { drivers, definitions, templates } = this.options;
-    const { definition } = this.owner;
-    return createVersionTable(definition, {
-      drivers,
-      templates,
-      schema: () => definitions.streamByLog(definition.log.uid)?.schema,
-    });
   }
 
   get signal(): AbortSignal {
@@ -224,11 +214,7 @@ export class SinkRun {
       concurrency: this.concurrency,
       nowMs,
     });
-    if (isParkingFull) {
-      const why = `${PARKED_KEYS_MAX} keys wait for held records: replay or discard them`;
-      const reason = "TOO_MANY_BLOCKED_KEYS";
-      this.owner.note.fail({ reason, why, isError: true, nextAttemptMs: 0 });
-    }
+    if (isParkingFull) noteParkingFull(this.owner);
     if (needsWrite) this.owner.changed(true);
   }
 
@@ -262,7 +248,7 @@ export class SinkRun {
   /** The definition was replaced; `isRestarted` when its owner wants another try at once. */
   updated({ isRestarted }: { readonly isRestarted: boolean }): void {
     const { definition } = this.owner;
-    this.versions = this.#makeVersions();
+    this.versions = versionsOf(definition, this.options);
     this.lanes.judge();
     this.gate.updated();
     for (const run of this.lanes.all()) {

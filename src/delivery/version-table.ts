@@ -1,5 +1,5 @@
 /** Versions of a sink by sequence: each record is handled by the version fixed when it was saved. */
-import type { SinkDefinition, SinkVersion } from "../core/definitions.ts";
+import type { Definitions, SinkDefinition, SinkVersion } from "../core/definitions.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import type { SinkDriver, SinkKind } from "../sinks/sink.ts";
 import { createPlanTransform, type PlanTransform, type SchemaSource } from "./plan-transform.ts";
@@ -55,7 +55,7 @@ export function driverOf(drivers: DriverTable, kind: SinkKind): AnyDriver {
 }
 
 /** Makes the table of a sink's versions; every version has a destination. */
-export function createVersionTable(sink: SinkDefinition, parts: PlanParts): VersionTable {
+function createVersionTable(sink: SinkDefinition, parts: PlanParts): VersionTable {
   const plans = sink.versions.map((version) => planOf(version, parts));
   let last = 0;
   return {
@@ -74,6 +74,18 @@ export function createVersionTable(sink: SinkDefinition, parts: PlanParts): Vers
       return plans.find((plan) => plan.version.version === version) ?? plans.at(-1)!;
     },
   };
+}
+
+/** The table of a sink, with the newest schema of its stream. */
+export function versionsOf(
+  sink: SinkDefinition,
+  options: Pick<PlanParts, "drivers" | "templates"> & {
+    readonly definitions: Pick<Definitions, "streamByLog">;
+  },
+): VersionTable {
+  const { drivers, templates, definitions } = options;
+  const schema = () => definitions.streamByLog(sink.log.uid)?.schema;
+  return createVersionTable(sink, { drivers, templates, schema });
 }
 
 function planOf(version: SinkVersion, { drivers, templates, schema }: PlanParts): VersionPlan {

@@ -5,7 +5,6 @@ import { failFields, notFound, reasonOf } from "../core/errors.ts";
 import type { LogAppended, LogCall, LogReader, LogWriter } from "../core/log.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import { partitionOf } from "../core/partition.ts";
-import { decodeRecordBatch } from "../core/record-batch.ts";
 import {
   type BlockHeader,
   type CallFacts,
@@ -13,10 +12,10 @@ import {
   type EncodedBlock,
   encodeCallBlock,
 } from "../core/record-block.ts";
-import { recordId } from "../core/record-id.ts";
 import { contentHash } from "./content-hash.ts";
 import type { PushLimits } from "./push-limits.ts";
 import { checkRecords, countOf, type RecordSet, SLICE_BYTES, yieldTurn } from "./record-set.ts";
+import { arrivalOf, firstPlaceOf, idsOf } from "./stored-places.ts";
 
 /** One call. */
 export interface PushCall {
@@ -194,25 +193,6 @@ function checkIdempotencyKey(key: string): void {
   throw failFields([{ field: "idempotency_key", description }]);
 }
 
-/** When the stored call arrived; for a duplicate the original says, when it can still be read. */
-async function arrivalOf(
-  appended: LogAppended,
-  facts: CallFacts,
-  from: { readonly log: LogDefinition; readonly reader: LogReader | undefined },
-): Promise<number | undefined> {
-  if (!appended.isDuplicate) return facts.arrivalTimeUs;
-  const place = appended.places[0];
-  if (!place || !from.reader) return undefined;
-  const [message] = await from.reader.read(from.log, {
-    fromSequence: place.sequence,
-    maxMessages: 1,
-    maxBytes: 1,
-  });
-  if (message?.sequence !== place.sequence) return undefined;
-  const { calls } = decodeRecordBatch(message.data);
-  return calls.findLast((stored) => stored.firstIndex <= place.index)?.arrivalTimeUs;
-}
-
 function logOf(stream: StreamDefinition, branch: string): LogDefinition {
   const id = branch === "" ? "main" : branch;
   const log = ID_PATTERN.test(id) ? stream.logs.get(id) : undefined;
@@ -314,26 +294,4 @@ function logCall({ stream, log, parts, idempotency }: EncodedCall): LogCall {
     })),
     ...(idempotency && { idempotency }),
   };
-}
-
-function firstPlaceOf(blocks: readonly EncodedBlock[], appended: LogAppended): string {
-  const at = blocks.findIndex((block) => block.rows[0] === 0);
-  const place = appended.places[at];
-  return place ? `${place.sequence}-${place.index}` : "";
-}
-
-function idsOf(
-  blocks: readonly EncodedBlock[],
-  appended: LogAppended,
-  stored: { readonly log: LogDefinition; readonly arrivalUs: number },
-): string[] {
-  const ids: string[] = [];
-  const arrivalMs = Math.floor(stored.arrivalUs / 1000);
-  blocks.forEach(({ rows }, part) => {
-    const { sequence, index } = appended.places[part]!;
-    rows.forEach((row, i) => {
-      ids[row] = recordId(stored.log.uid, { sequence, index: index + i }, arrivalMs);
-    });
-  });
-  return ids;
 }
