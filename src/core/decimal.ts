@@ -17,3 +17,27 @@ export function canonicalDecimal(source: string): string {
   const zeros = all.length - digits.length;
   return `${sign}${digits}e${BigInt(exponent) - BigInt(fraction.length) + BigInt(zeros)}`;
 }
+
+/**
+ * Compares two numbers by what `canonicalDecimal` made of them, exactly and without writing them out:
+ * negative when `a` is smaller, 0 when they are equal.
+ */
+export function compareDecimals(a: string, b: string): number {
+  const [left, right] = [partsOf(a), partsOf(b)];
+  if (left.sign !== right.sign) return left.sign - right.sign;
+  if (left.sign === 0) return 0;
+  const bySize = compare(left.size, right.size) || compare(left.digits, right.digits);
+  return left.sign * bySize;
+}
+
+/** A number as sign and `0.digits` times ten to the power `size`. */
+function partsOf(canonical: string) {
+  if (canonical === "0") return { sign: 0, digits: "", size: 0n };
+  const isNegative = canonical.startsWith("-");
+  const [digits = "", exponent = "0"] = canonical.slice(isNegative ? 1 : 0).split("e");
+  return { sign: isNegative ? -1 : 1, digits, size: BigInt(exponent) + BigInt(digits.length) };
+}
+
+function compare<T extends string | bigint>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -11,18 +11,20 @@ import { fail } from "../core/errors.ts";
 export interface PageStart {
   readonly sequence: number;
   readonly index: number;
+  /** Newest sequence that a resolved view looks at; 0 for other lists. */
+  readonly until?: number;
 }
 
 /** Makes the token for the page that begins at a place. */
 export function sealPageToken(request: ListRecordsRequest, start: PageStart): string {
-  const text = `${fingerprint(request)}.${start.sequence}.${start.index}`;
+  const text = `${fingerprint(request)}.${start.sequence}.${start.index}.${start.until ?? 0}`;
   return Buffer.from(text).toString("base64url");
 }
 
 /** Reads the token of a request. PAGE_TOKEN_INVALID when it is garbled or from another request. */
 export function openPageToken(request: ListRecordsRequest): PageStart {
   const text = Buffer.from(request.pageToken, "base64url").toString();
-  const parts = /^([\w-]{22})\.(\d{1,15})\.(\d{1,9})$/.exec(text);
+  const parts = /^([\w-]{22})\.(\d{1,15})\.(\d{1,9})\.(\d{1,15})$/.exec(text);
   if (!parts) {
     throw fail(
       "PAGE_TOKEN_INVALID",
@@ -35,7 +37,7 @@ export function openPageToken(request: ListRecordsRequest): PageStart {
       "page_token: belongs to a request with other fields; repeat that request or leave it empty",
     );
   }
-  return { sequence: Number(parts[2]), index: Number(parts[3]) };
+  return { sequence: Number(parts[2]), index: Number(parts[3]), until: Number(parts[4]) };
 }
 
 /** Hash of what must stay the same from page to page: all but the page's size and token. */

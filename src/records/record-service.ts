@@ -11,6 +11,7 @@ import type {
   TailRecordsRequest,
 } from "#gen/tributary/records/v1/record_service_pb.js";
 import {
+  ListRecordsRequest_View,
   ListRecordsResponseSchema,
   TailRecordsResponseSchema,
 } from "#gen/tributary/records/v1/record_service_pb.js";
@@ -24,6 +25,7 @@ import { type PlacedRecord, readRecords } from "./placed-record.ts";
 import { createRecordMatcher } from "./record-matcher.ts";
 import { openPageToken, sealPageToken } from "./record-page.ts";
 import { createTail } from "./record-tail.ts";
+import { listResolved } from "./resolved-page.ts";
 
 /** What the service is made of. */
 export interface RecordServiceOptions {
@@ -62,6 +64,9 @@ async function listRecords(
 ) {
   const { stream, log } = findLog(definitions, request.stream, request.branch);
   const matcher = createRecordMatcher(stream, request);
+  if (request.view === ListRecordsRequest_View.RESOLVED) {
+    return await listResolved(reader, { stream, log, matcher, request, signal: context.signal });
+  }
   const wanted = request.pageSize || PAGE_SIZE_DEFAULT;
   let at = await firstPlace(reader, log, request);
   const records: PlacedRecord[] = [];

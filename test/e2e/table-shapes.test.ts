@@ -1,6 +1,14 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, createSink, createStream, getSink, push, schemaOf } from "../support/api.ts";
+import {
+  call,
+  createSink,
+  createStream,
+  getSink,
+  listAll,
+  push,
+  schemaOf,
+} from "../support/api.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 import { countRows } from "../support/table.ts";
 
@@ -57,6 +65,16 @@ test("F09: changes pushed in any order, twice and over partitions leave the newe
   expect(await rowsIn("changes")).toEqual(
     wanted.map((id) => ({ id: String(id), version: "3", note: `${id} at 3` })),
   );
+
+  for (const pageSize of [7, 1_000]) {
+    const resolved = await listAll(server, stream.name, { view: "RESOLVED", pageSize });
+    const rows = resolved.map(({ value }) => value).sort((x, y) => Number(x.id) - Number(y.id));
+    expect(rows).toEqual(wanted.map((id) => ({ id, version: 3, gone: false, note: `${id} at 3` })));
+  }
+  const one = { view: "RESOLVED", filter: "id = 7" };
+  expect((await listAll(server, stream.name, one)).map(({ value }) => value.version)).toEqual([3]);
+  const early = listAll(server, stream.name, { view: "RESOLVED", fromSequence: 3 });
+  await expect(early).rejects.toThrow("from_sequence");
 });
 
 test("a new field reaches the table of the sink that says so, and the other one waits and names the column", async () => {

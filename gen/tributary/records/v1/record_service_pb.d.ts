@@ -4,7 +4,7 @@
 
 // Stored records: what the log holds, and how to read it.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Record } from "./record_pb.js";
@@ -86,6 +86,13 @@ export declare type ListRecordsRequest = Message<"tributary.records.v1.ListRecor
    * @generated from field: string page_token = 8;
    */
   pageToken: string;
+
+  /**
+   * What is shown. RESOLVED takes no start, and streams with change data capture alone.
+   *
+   * @generated from field: tributary.records.v1.ListRecordsRequest.View view = 9;
+   */
+  view: ListRecordsRequest_View;
 };
 
 /**
@@ -93,6 +100,43 @@ export declare type ListRecordsRequest = Message<"tributary.records.v1.ListRecor
  * Use `create(ListRecordsRequestSchema)` to create a new message.
  */
 export declare const ListRecordsRequestSchema: GenMessage<ListRecordsRequest>;
+
+/**
+ * What a list shows.
+ *
+ * @generated from enum tributary.records.v1.ListRecordsRequest.View
+ */
+export enum ListRecordsRequest_View {
+  /**
+   * Not set: LOG.
+   *
+   * @generated from enum value: VIEW_UNSPECIFIED = 0;
+   */
+  VIEW_UNSPECIFIED = 0,
+
+  /**
+   * Every stored record, oldest first.
+   *
+   * @generated from enum value: LOG = 1;
+   */
+  LOG = 1,
+
+  /**
+   * The rows that the stored changes of a stream with change data capture add up to: of each primary
+   * key the record with the greatest order value (of equal ones the first), and none where that is a
+   * deletion. In the order of the log, as of the first page; `key` and `filter` choose among the rows.
+   * Each page reads the whole log: RESOURCE_EXHAUSTED beyond 256 MiB of log, 200,000 keys, deleted ones
+   * included, or 32 MiB of keys; deliver to a table then.
+   *
+   * @generated from enum value: RESOLVED = 2;
+   */
+  RESOLVED = 2,
+}
+
+/**
+ * Describes the enum tributary.records.v1.ListRecordsRequest.View.
+ */
+export declare const ListRecordsRequest_ViewSchema: GenEnum<ListRecordsRequest_View>;
 
 /**
  * A page of records.
