@@ -121,6 +121,7 @@ function savedSink(sink: Sink, id: string): Sink {
     ...(sink.retry && { retry: sink.retry }),
     ...(sink.mapping && { mapping: sink.mapping }),
     ...(sink.filter && { filter: sink.filter }),
+    ...(sink.pace && { pace: sink.pace }),
     onRecordFailure: sink.onRecordFailure,
     whenFull: sink.whenFull,
   });

@@ -32,9 +32,10 @@ export function checkSink(
     const description = "usage data is delivered whole: only other streams take filters";
     violations.push({ field: "sink.filter", description });
   }
-  const { countMax } = driverOf(drivers, sink.config) ?? {};
+  const driver = driverOf(drivers, sink.config);
+  const countMax = driver?.countMaxOf?.(sink.config.value!) ?? driver?.countMax;
   if (countMax !== undefined && (sink.batching?.count ?? 0) > countMax) {
-    const description = `a ${sink.config.case} sink takes at most ${countMax} records a batch`;
+    const description = `a ${sink.config.case} sink takes at most ${countMax} record${countMax === 1 ? "" : "s"} a batch`;
     violations.push({ field: "sink.batching.count", description });
   }
   for (const [index, wait] of (sink.retry?.schedule ?? []).entries()) {

@@ -33,6 +33,7 @@ const writable = [
   "filter",
   "on_record_failure",
   "when_full",
+  "pace",
 ];
 
 /**

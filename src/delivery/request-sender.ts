@@ -9,6 +9,7 @@ import type { LaneWaits, WaitFault } from "./lane-waits.ts";
 import { type RequestHost, runRequest } from "./request-runner.ts";
 import type { RunFlusher } from "./run-flusher.ts";
 import type { RunOwner } from "./run-owner.ts";
+import { SendPace } from "./send-pace.ts";
 import type { VersionPlan, VersionTable } from "./version-table.ts";
 
 /** Ownership older than this is confirmed before a request is sent; another takes over after 5 s. */
@@ -38,6 +39,7 @@ export class RequestSender implements RequestHost {
   readonly #run: SendingRun;
   /** When a request was last sent, in `now` terms. */
   lastSentMs = 0;
+  readonly #pace = new SendPace();
 
   constructor(run: SendingRun) {
     this.#run = run;
@@ -45,17 +47,23 @@ export class RequestSender implements RequestHost {
 
   /** Sends what may be sent now. */
   send(nowMs: number): void {
-    const { lanes, concurrency, schedule } = this.#run;
-    for (const run of lanes.all()) {
+    const { lanes, concurrency, schedule, versions } = this.#run;
+    const pace = this.#pace;
+    for (const run of pace.begin([...lanes.all()], versions.newest())) {
       if (run.waitUntilMs > nowMs || run.isReserved) continue;
       for (const request of run.lane.sendable(concurrency)) {
         if (request.count === 0) {
           const nothing = { delivered: [], held: [], filtered: [], isKeyBlocked: false };
           run.lane.resolve(request, nothing);
           schedule.call(this.#run);
-        } else this.#sendOne(run, request, nowMs);
+        } else if (pace.take(run, nowMs)) this.#sendOne(run, request, nowMs);
       }
     }
+  }
+
+  /** When the pace lets the next request go, in `now` terms; Infinity when none waits for it. */
+  get dueAtMs(): number {
+    return this.#pace.dueAtMs;
   }
 
   #sendOne(run: LaneRun, request: LaneRequest, nowMs: number): void {
@@ -66,7 +74,10 @@ export class RequestSender implements RequestHost {
         this.logger.error("delivery of a request failed", { sink: this.sinkUid, error });
         this.fenced();
       })
-      .finally(() => this.#run.schedule());
+      .finally(() => {
+        this.#pace.ended();
+        this.#run.schedule();
+      });
   }
 
   /** What the cursor write carries may be sent once it is stored. */

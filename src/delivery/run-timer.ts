@@ -1,4 +1,4 @@
-/** Wakes a run when a batch or a flush is due for time. */
+/** Wakes a run when a batch, a flush or a paced request is due for time. */
 import type { LaneSet } from "./lane-set.ts";
 import type { VersionTable } from "./version-table.ts";
 
@@ -17,9 +17,9 @@ export class RunTimer {
   /** Sets the timer to the first thing that is due; what is due already waits for an answer. */
   arm(
     nowMs: number,
-    { lanes, versions, flushMs }: { lanes: LaneSet; versions: VersionTable; flushMs: number },
+    { lanes, versions, dueMs: givenMs }: { lanes: LaneSet; versions: VersionTable; dueMs: number },
   ): void {
-    let dueMs = flushMs > nowMs ? flushMs : Number.POSITIVE_INFINITY;
+    let dueMs = givenMs > nowMs ? givenMs : Number.POSITIVE_INFINITY;
     for (const { lane } of lanes.all()) {
       const first = lane.pending.at(0);
       if (!first) continue;

@@ -196,7 +196,8 @@ export class SinkRun {
     if (this.#isAtRest) this.losses.checkLedger();
     this.#feed.pump();
     const { lanes, versions } = this;
-    this.#timer.arm(nowMs, { lanes, versions, flushMs: flusher.dueAtMs });
+    const dueMs = Math.min(flusher.dueAtMs, this.sender.dueAtMs);
+    this.#timer.arm(nowMs, { lanes, versions, dueMs });
   }
 
   /** Whether everything that is stored was read and settled. */

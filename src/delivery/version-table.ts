@@ -17,6 +17,10 @@ export interface VersionPlan {
   readonly attemptTimeoutMs: number;
   readonly scheduleMs: readonly number[];
   readonly isKeyBlocked: boolean;
+  /** Requests a second, all partitions together; Infinity for no limit. */
+  readonly ratePerSecond: number;
+  /** Requests in flight, all partitions together; Infinity for no limit beside the kind's own. */
+  readonly inFlightMax: number;
   /** What the version does to records before they are sent. */
   readonly transform: PlanTransform;
 }
@@ -36,6 +40,7 @@ export type DriverTable = { readonly [K in SinkKind]?: SinkDriver<K> };
 export interface VersionTable {
   at(sequence: number): VersionPlan;
   byNumber(version: number): VersionPlan;
+  newest(): VersionPlan;
 }
 
 /** The schedule of B01, in milliseconds; the last wait repeats. */
@@ -73,6 +78,7 @@ function createVersionTable(sink: SinkDefinition, parts: PlanParts): VersionTabl
     byNumber(version) {
       return plans.find((plan) => plan.version.version === version) ?? plans.at(-1)!;
     },
+    newest: () => plans.at(-1)!,
   };
 }
 
@@ -98,12 +104,18 @@ function planOf(version: SinkVersion, { drivers, templates, schema }: PlanParts)
   return {
     version,
     kind,
-    countMax: Math.min(sink.batching?.count || driver.defaults.count, driver.countMax),
+    countMax: Math.min(
+      sink.batching?.count || driver.defaults.count,
+      driver.countMax,
+      driver.countMaxOf?.(sink.config.value) ?? Number.POSITIVE_INFINITY,
+    ),
     bytesMax: Number(sink.batching?.bytes ?? 0n) || driver.defaults.bytes,
     timeMs: timeMs ?? 0,
     flushMs: timeMs ?? driver.defaults.timeMs,
     attemptTimeoutMs: durationMs(sink.retry?.timeout) || ATTEMPT_TIMEOUT_MS,
     scheduleMs: schedule.length > 0 ? schedule : RETRY_SCHEDULE_MS,
+    ratePerSecond: sink.pace?.requestsPerSecond || Number.POSITIVE_INFINITY,
+    inFlightMax: sink.pace?.concurrency || Number.POSITIVE_INFINITY,
     isKeyBlocked: sink.onRecordFailure === 2,
     transform: createPlanTransform(sink, schema, templates),
   };

@@ -179,6 +179,8 @@ export interface SinkDriver<K extends SinkKind> {
   readonly defaults: { readonly count: number; readonly bytes: number; readonly timeMs: number };
   /** Highest batch count of the kind. */
   readonly countMax: number;
+  /** A lower one that the configuration asks for. */
+  countMaxOf?(config: ConfigOf<K>): number;
   /** Whether the cursor lives in the target's own transaction (exactly once). */
   readonly keepsCursor: boolean;
   /** How many requests with disjoint keys may be in flight for one partition. */

@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
+import { checkCredentials } from "./credentials.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { signerOf } from "./signature.ts";
 
@@ -36,11 +37,12 @@ export function checkWebhook(config: WebhookSink): FieldViolation[] {
     else if (
       name.toLowerCase() === "authorization" &&
       typeof endpoint !== "string" &&
-      endpoint.authorization
+      (endpoint.authorization || config.clientCredentials)
     ) {
-      add(`headers[${JSON.stringify(name)}]`, "is given by user and password in url already");
+      add(`headers[${JSON.stringify(name)}]`, "is given by another way to authenticate already");
     }
   }
+  violations.push(...checkCredentials(config));
   if (config.signingSecret !== "" && !signerOf(config.signingSecret)) {
     add(
       "signing_secret",

@@ -6,10 +6,11 @@ import { maskUrl } from "./endpoint.ts";
 import { openWebhook } from "./open-sink.ts";
 import { testWebhook } from "./probe.ts";
 
-/** POST requests with a JSON array of records; at least once, with stable ids and signatures. */
+/** Requests with a JSON array of records, or one record; at least once, with stable ids and signatures. */
 export const webhookDriver: SinkDriver<"webhook"> = {
   defaults: { count: 100, bytes: 1024 * 1024, timeMs: 0 },
   countMax: 1000,
+  countMaxOf: (config) => (config.singleObject ? 1 : 1000),
   keepsCursor: false,
   concurrency: 4,
   check: checkWebhook,
@@ -20,6 +21,9 @@ export const webhookDriver: SinkDriver<"webhook"> = {
     copy.url = maskUrl(config.url);
     copy.signingSecret = "";
     copy.previousSigningSecret = "";
+    if (copy.bearer) copy.bearer.token = "";
+    if (copy.clientCredentials) copy.clientCredentials.clientSecret = "";
+    copy.clientKey = "";
     for (const name of Object.keys(copy.headers)) copy.headers[name] = "";
     return copy;
   },
@@ -46,5 +50,16 @@ function keepSecrets(config: WebhookSink, saved: WebhookSink): WebhookSink {
   for (const [name, value] of Object.entries(copy.headers)) {
     if (value === "") copy.headers[name] = saved.headers[name] ?? "";
   }
+  keepCredentials(copy, saved);
   return copy;
+}
+
+/** A client secret goes to the token endpoint too, and a key belongs to its certificate. */
+function keepCredentials(copy: WebhookSink, saved: WebhookSink): void {
+  if (copy.bearer && saved.bearer) copy.bearer.token ||= saved.bearer.token;
+  const [client, old] = [copy.clientCredentials, saved.clientCredentials];
+  if (client && old && client.tokenUrl === old.tokenUrl && client.clientId === old.clientId) {
+    client.clientSecret ||= old.clientSecret;
+  }
+  if (copy.clientCertificate === saved.clientCertificate) copy.clientKey ||= saved.clientKey;
 }

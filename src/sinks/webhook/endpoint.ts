@@ -34,11 +34,16 @@ export function parseEndpoint(config: WebhookSink): Endpoint | string {
   const hasUser = user !== "" || password !== "";
   const secrets = [password, ...(hasUser ? [basic] : []), config.signingSecret];
   secrets.push(config.signingSecret.replace("whsec_", ""), ...Object.values(config.headers));
+  secrets.push(config.bearer?.token ?? "", config.clientCredentials?.clientSecret ?? "");
   return {
     url,
-    authorization: hasUser ? `Basic ${basic}` : undefined,
+    authorization: hasUser ? `Basic ${basic}` : bearerOf(config),
     secrets: secrets.filter((secret) => secret.length > 3),
   };
+}
+
+function bearerOf({ bearer }: WebhookSink): string | undefined {
+  return bearer && `Bearer ${bearer.token}`;
 }
 
 /** `text` with every secret replaced. */

@@ -3,8 +3,10 @@ import { Agent as HttpsAgent } from "node:https";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { createEgressGuard, type EgressGuard } from "../egress.ts";
+import { createGuardedFetch } from "../guarded-fetch.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRow } from "../sink.ts";
 import { retrySink, SinkFault } from "../sink-fault.ts";
+import { createTokenSource } from "../token-source.ts";
 import { type Endpoint, parseEndpoint, redact } from "./endpoint.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Answer, post } from "./post.ts";
@@ -13,6 +15,7 @@ import { type SignedRequest, signerOf, signWebhook, type WebhookSigner } from ".
 /** Connections that one sink keeps; more requests than these wait. */
 export const CONNECTIONS_MAX = 16;
 const ID_HEADER_BYTES_MAX = 4096;
+const METHODS = ["POST", "POST", "PUT", "PATCH"] as const;
 
 /** Parts of a webhook that tests replace. */
 export interface WebhookParts {
@@ -59,18 +62,13 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
   if (typeof endpoint === "string") throw new SinkFault("URL_INVALID", `url ${endpoint}`);
   const { guard, nowMs } = parts;
   const signersAt = createSigners(config);
-  const options = {
-    keepAlive: true,
-    maxSockets: CONNECTIONS_MAX,
-    maxFreeSockets: 4,
-    lookup: guard.lookup,
-    noDelay: true,
-  };
-  const agent =
-    endpoint.url.protocol === "https:" ? new HttpsAgent(options) : new HttpAgent(options);
+  const agent = createAgent(config, { guard, url: endpoint.url });
+  const { clientCredentials } = config;
+  const tokens =
+    clientCredentials && createTokenSource(clientCredentials, createGuardedFetch(guard), nowMs);
   return {
     async send({ id, rows, isTest }, signal) {
-      const body = bodyOf(rows);
+      const body = config.singleObject && rows[0] ? Buffer.from(rows[0].json) : bodyOf(rows);
       const timestamp = Math.floor(nowMs() / 1000);
       const headers = {
         ...headersOf(config, endpoint, { id, timestamp }),
@@ -78,12 +76,42 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
         ...(isTest && { "tributary-test": "1" }),
         ...signatureHeader(signersAt(nowMs()), { id, timestamp, body }),
       };
-      const request = { url: endpoint.url, headers, body, agent, guard };
-      const answer = await post({ ...request, isTextNeeded: isTest === true }, signal);
-      return { ...answer, text: redact(answer.text, endpoint.secrets) };
+      const base = { url: endpoint.url, body, agent, guard, method: METHODS[config.method] };
+      const attempt = async (token?: string) => {
+        const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+        const request = { ...base, headers: { ...headers, ...authorization } };
+        const answer = await post({ ...request, isTextNeeded: isTest === true }, signal);
+        const secrets = token === undefined ? endpoint.secrets : [...endpoint.secrets, token];
+        return { ...answer, text: redact(answer.text, secrets) };
+      };
+      if (!tokens) return attempt();
+      const token = await tokens.get(signal);
+      const answer = await attempt(token);
+      if (answer.status !== 401) return answer;
+      tokens.refused(token);
+      return attempt(await tokens.get(signal));
     },
     close: () => agent.destroy(),
   };
+}
+
+function createAgent(
+  { clientCertificate, clientKey, certificateAuthority }: WebhookSink,
+  { guard, url }: { guard: EgressGuard; url: URL },
+): HttpAgent {
+  const options = {
+    keepAlive: true,
+    maxSockets: CONNECTIONS_MAX,
+    maxFreeSockets: 4,
+    lookup: guard.lookup,
+    noDelay: true,
+  };
+  if (url.protocol !== "https:") return new HttpAgent(options);
+  return new HttpsAgent({
+    ...options,
+    ...(clientCertificate && { cert: clientCertificate, key: clientKey }),
+    ...(certificateAuthority && { ca: certificateAuthority }),
+  });
 }
 
 /** The secret, and the one before it until its time ends. */

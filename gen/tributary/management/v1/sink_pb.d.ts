@@ -178,6 +178,13 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
    * @generated from field: tributary.management.v1.Filter filter = 20;
    */
   filter?: Filter | undefined;
+
+  /**
+   * How fast requests may come; a change holds at once, for what waits as well.
+   *
+   * @generated from field: tributary.management.v1.Pace pace = 21;
+   */
+  pace?: Pace | undefined;
 };
 
 /**
@@ -298,6 +305,33 @@ export enum Sink_WhenFull {
  * Describes the enum tributary.management.v1.Sink.WhenFull.
  */
 export declare const Sink_WhenFullSchema: GenEnum<Sink_WhenFull>;
+
+/**
+ * How fast a destination gets requests, all partitions together.
+ *
+ * @generated from message tributary.management.v1.Pace
+ */
+export declare type Pace = Message<"tributary.management.v1.Pace"> & {
+  /**
+   * Requests a second, evenly spread, to 10,000; no limit when 0.
+   *
+   * @generated from field: double requests_per_second = 1;
+   */
+  requestsPerSecond: number;
+
+  /**
+   * Requests in flight at once, to 256; no limit beside the kind's own when 0.
+   *
+   * @generated from field: int32 concurrency = 2;
+   */
+  concurrency: number;
+};
+
+/**
+ * Describes the message tributary.management.v1.Pace.
+ * Use `create(PaceSchema)` to create a new message.
+ */
+export declare const PaceSchema: GenMessage<Pace>;
 
 /**
  * Where delivery of a new sink begins.
@@ -626,7 +660,7 @@ export declare type MetadataColumns = Message<"tributary.management.v1.MetadataC
 export declare const MetadataColumnsSchema: GenMessage<MetadataColumns>;
 
 /**
- * An HTTP endpoint that takes POST requests with a JSON array of records. At least once, with stable ids.
+ * An HTTP endpoint that takes requests with a JSON array of records. At least once, with stable ids.
  *
  * @generated from message tributary.management.v1.WebhookSink
  */
@@ -668,6 +702,55 @@ export declare type WebhookSink = Message<"tributary.management.v1.WebhookSink">
    * @generated from field: google.protobuf.Timestamp previous_secret_end_time = 5;
    */
   previousSecretEndTime?: Timestamp | undefined;
+
+  /**
+   * Method of the requests.
+   *
+   * @generated from field: tributary.management.v1.WebhookSink.Method method = 6;
+   */
+  method: WebhookSink_Method;
+
+  /**
+   * Whether each request has one record as its body, and no list: batches have one record then.
+   *
+   * @generated from field: bool single_object = 7;
+   */
+  singleObject: boolean;
+
+  /**
+   * A fixed token for the header `Authorization: Bearer`; not set: none.
+   *
+   * @generated from field: tributary.management.v1.BearerToken bearer = 8;
+   */
+  bearer?: BearerToken | undefined;
+
+  /**
+   * Where access tokens for the requests come from; not set: nowhere.
+   *
+   * @generated from field: tributary.management.v1.ClientCredentials client_credentials = 9;
+   */
+  clientCredentials?: ClientCredentials | undefined;
+
+  /**
+   * Certificate chain in PEM that the client shows (mTLS); needs `client_key`.
+   *
+   * @generated from field: string client_certificate = 10;
+   */
+  clientCertificate: string;
+
+  /**
+   * Its private key in PEM. Never returned.
+   *
+   * @generated from field: string client_key = 11;
+   */
+  clientKey: string;
+
+  /**
+   * Certificates in PEM that the server's must lead to; empty means those that are generally trusted.
+   *
+   * @generated from field: string certificate_authority = 12;
+   */
+  certificateAuthority: string;
 };
 
 /**
@@ -675,6 +758,115 @@ export declare type WebhookSink = Message<"tributary.management.v1.WebhookSink">
  * Use `create(WebhookSinkSchema)` to create a new message.
  */
 export declare const WebhookSinkSchema: GenMessage<WebhookSink>;
+
+/**
+ * Method of the requests.
+ *
+ * @generated from enum tributary.management.v1.WebhookSink.Method
+ */
+export enum WebhookSink_Method {
+  /**
+   * Not set: POST.
+   *
+   * @generated from enum value: METHOD_UNSPECIFIED = 0;
+   */
+  METHOD_UNSPECIFIED = 0,
+
+  /**
+   * POST.
+   *
+   * @generated from enum value: POST = 1;
+   */
+  POST = 1,
+
+  /**
+   * PUT.
+   *
+   * @generated from enum value: PUT = 2;
+   */
+  PUT = 2,
+
+  /**
+   * PATCH.
+   *
+   * @generated from enum value: PATCH = 3;
+   */
+  PATCH = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.WebhookSink.Method.
+ */
+export declare const WebhookSink_MethodSchema: GenEnum<WebhookSink_Method>;
+
+/**
+ * A fixed token that shows who sends.
+ *
+ * @generated from message tributary.management.v1.BearerToken
+ */
+export declare type BearerToken = Message<"tributary.management.v1.BearerToken"> & {
+  /**
+   * The token. Never returned.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.BearerToken.
+ * Use `create(BearerTokenSchema)` to create a new message.
+ */
+export declare const BearerTokenSchema: GenMessage<BearerToken>;
+
+/**
+ * Access tokens by OAuth2 client credentials (RFC 6749, section 4.4). A token is kept until shortly
+ * before its end, and fetched again once when a request is answered with 401.
+ *
+ * @generated from message tributary.management.v1.ClientCredentials
+ */
+export declare type ClientCredentials = Message<"tributary.management.v1.ClientCredentials"> & {
+  /**
+   * The token endpoint; `https` should be used.
+   *
+   * @generated from field: string token_url = 1;
+   */
+  tokenUrl: string;
+
+  /**
+   * Id of the client.
+   *
+   * @generated from field: string client_id = 2;
+   */
+  clientId: string;
+
+  /**
+   * Its secret, sent as Basic authentication. Never returned.
+   *
+   * @generated from field: string client_secret = 3;
+   */
+  clientSecret: string;
+
+  /**
+   * Scopes to ask for, at most 50.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * Value of the parameter `audience`, which some servers want; left out when empty.
+   *
+   * @generated from field: string audience = 5;
+   */
+  audience: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ClientCredentials.
+ * Use `create(ClientCredentialsSchema)` to create a new message.
+ */
+export declare const ClientCredentialsSchema: GenMessage<ClientCredentials>;
 
 /**
  * NDJSON files in a directory of the server, for operators and tests: each file is complete and synced
