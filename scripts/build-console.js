@@ -26,7 +26,7 @@ if (vite) {
       ...{ outDir: `${outDir}.new`, emptyOutDir: true, reportCompressedSize: false },
       // Inlined files would be data: addresses, which the content security policy refuses.
       assetsInlineLimit: 0,
-      rolldownOptions: { onLog: dropDirectives },
+      rolldownOptions: { onLog: dropNoise },
     },
   });
   compressFiles(`${outDir}.new`);
@@ -36,9 +36,9 @@ if (vite) {
   renameSync(`${outDir}.new`, outDir);
 }
 
-/** "use client" in a library means nothing in a page that is rendered in the browser alone. */
-function dropDirectives(level, log, handle) {
-  if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log);
+/** "use client" in a library means nothing here; how long a build took depends on the machine. */
+function dropNoise(level, log, handle) {
+  if (log.code !== "MODULE_LEVEL_DIRECTIVE" && log.code !== "PLUGIN_TIMINGS") handle(level, log);
 }
 
 /** Leaves images as they are: they are compressed already. */

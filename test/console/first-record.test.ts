@@ -1,7 +1,8 @@
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { buildConsole, startChromium } from "../support/chromium.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { startServer, type TestServer, waitFor } from "../support/server.ts";
+import { connect, countRows } from "../support/table.ts";
 
 const PASSWORD = "correct horse battery";
 
@@ -16,7 +17,7 @@ beforeAll(async () => {
   buildConsole();
   [server, browser] = await Promise.all([startServer(), startChromium()]);
   page = await browser.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(10_000);
   page.on("request", (request) => {
     if (!request.url().startsWith(server.url)) foreign.push(request.url());
   });
@@ -27,6 +28,10 @@ beforeAll(async () => {
     }
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state !== "fail") return;
+  process.stderr.write(`the page showed: ${await page.locator("body").innerText()}\n`);
 });
 afterAll(async () => {
   await browser?.close();
@@ -97,6 +102,42 @@ test("F22, F23: a record that is pushed with Test with JSON appears without a re
   await page.getByText("Accepted: 1 record").waitFor();
   // The digits stand as they were pushed.
   await page.locator(".records").getByText('"value":4.50').first().waitFor();
+});
+
+test("E02, E06 to E09: without sinks there are tiles; a Postgres sink is tried and made, and the record is in its table", async () => {
+  await page.getByRole("link", { name: "Sinks" }).click();
+  for (const kind of ["Postgres", "Webhook", "File"]) {
+    await page.getByRole("link", { name: `Add ${kind}` }).waitFor();
+  }
+  await page.getByRole("link", { name: "Add Postgres" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Table");
+  await page.getByRole("button", { name: "Create sink" }).click();
+  await page.locator('[aria-invalid="true"]').first().waitFor();
+  await page.getByLabel("Table", { exact: true }).fill("readings");
+  await page.getByLabel("Begin").selectOption("EARLIEST");
+  await page.getByRole("button", { name: "Test the destination" }).click();
+  await page.getByText("authenticate", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Create sink" }).click();
+  await page.getByText("Running", { exact: true }).waitFor();
+  const sql = connect(server.env.SINK_DATABASE_URL ?? "");
+  try {
+    await waitFor(async () => (await countRows(sql, "readings").catch(() => 0)) === 1);
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+});
+
+test("E12, E20: a sink is paused, goes on, and is deleted once that is confirmed", async () => {
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByText("Paused", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByText("Running", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.keyboard.press("Escape");
+  await page.getByText("Running", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete the sink" }).click();
+  await page.getByRole("link", { name: "Add Postgres" }).waitFor();
 });
 
 test("the console asks nobody but its own server, and its policy stops nothing that it does", () => {

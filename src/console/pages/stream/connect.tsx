@@ -1,7 +1,108 @@
-/** Stub. */
+/** "Connect via API": the steps from an application to its first record. */
+import { useState } from "react";
+import { fittingRecord } from "../../api/field-types.ts";
+import { CodeBlock } from "../../parts/copy.tsx";
+import { SelectField } from "../../parts/field.tsx";
+import { Note } from "../../parts/note.tsx";
+import { ApplicationStep, type Credentials } from "./application-step.tsx";
+import { PersonalTokenStep } from "./personal-token-step.tsx";
+import { SAMPLES } from "./samples.ts";
+import { ShareStep } from "./share-step.tsx";
 import type { StreamPart } from "./stream.tsx";
+import { useTail } from "./tail.ts";
 
-/** The part. */
-export default function Connect(_props: StreamPart) {
-  return null;
+const NOBODY: Credentials = { clientId: "", secret: "" };
+
+/** The part "Connect". Secrets stay in this component: leaving the page forgets them. */
+export default function Connect({ stream }: StreamPart) {
+  const [way, setWay] = useState<"application" | "personal">("application");
+  const [credentials, setCredentials] = useState(NOBODY);
+  const [isShared, setShared] = useState(false);
+  const [language, setLanguage] = useState("curl");
+  const project = stream.name.slice(0, stream.name.indexOf("/streams/"));
+  const sample = SAMPLES.find(({ id }) => id === language);
+  const isReady = way === "personal" ? credentials.secret !== "" : isShared;
+  const choose = (next: "application" | "personal") => {
+    setWay(next);
+    setCredentials(NOBODY);
+    setShared(false);
+  };
+  return (
+    <>
+      <SelectField
+        label="Who pushes?"
+        value={way}
+        choices={[
+          ["application", "A third-party application (recommended)"],
+          ["personal", "You, with a personal token (for testing only; it expires)"],
+        ]}
+        onChange={choose}
+      />
+      {way === "application" ? (
+        <>
+          <ApplicationStep
+            project={project}
+            credentials={credentials}
+            onCredentials={(next) => {
+              setShared(false);
+              setCredentials(next);
+            }}
+          />
+          <ShareStep
+            stream={stream.name}
+            clientId={credentials.clientId}
+            isShared={isShared}
+            onShared={setShared}
+          />
+        </>
+      ) : (
+        <PersonalTokenStep
+          project={project}
+          stream={stream.name}
+          secret={credentials.secret}
+          onSecret={(secret) => setCredentials({ clientId: "", secret })}
+        />
+      )}
+      <section className="card stack" aria-labelledby="push-step">
+        <h2 id="push-step">{way === "application" ? "3. Push" : "2. Push"}</h2>
+        {isReady && sample ? (
+          <>
+            <SelectField
+              label="Language"
+              value={language}
+              choices={SAMPLES.map(({ id, title }) => [id, title] as const)}
+              onChange={setLanguage}
+            />
+            <CodeBlock
+              what="the sample"
+              text={sample.make({
+                url: location.origin,
+                stream: stream.name,
+                record: JSON.stringify(fittingRecord(stream.schema?.fields ?? [], new Date())),
+                credential: way,
+                ...credentials,
+              })}
+            />
+            <FirstRecord stream={stream.name} />
+          </>
+        ) : (
+          <p className="quiet">Opens when the steps above are done.</p>
+        )}
+      </section>
+    </>
+  );
+}
+
+/** Waits for a record and turns green by itself. */
+function FirstRecord({ stream }: { readonly stream: string }) {
+  const tail = useTail(stream, { filter: "", isPaused: false });
+  return (
+    <div role="status">
+      {tail.count > 0 ? (
+        <Note kind="good">The stream has records: {tail.count} seen. See them under Live.</Note>
+      ) : (
+        <Note>Waiting for the first record…</Note>
+      )}
+    </div>
+  );
 }

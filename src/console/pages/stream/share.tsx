@@ -1,7 +1,8 @@
-/** Stub. */
+/** The roles on a stream. */
+import { Grants } from "../../parts/grants.tsx";
 import type { StreamPart } from "./stream.tsx";
 
-/** The part. */
-export default function Share(_props: StreamPart) {
-  return null;
+/** The part "Share". */
+export default function Share({ stream }: StreamPart) {
+  return <Grants parent={stream.name} what="stream" />;
 }

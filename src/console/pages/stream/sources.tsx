@@ -1,7 +1,123 @@
-/** Stub. */
+/** The sources of a stream: addresses for senders that speak no API. */
+import { useInfiniteQuery } from "@connectrpc/connect-query";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link } from "wouter";
+import type { Source } from "#gen/tributary/management/v1/source_pb.js";
+import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
+import { ConfirmButton } from "../../parts/confirm.tsx";
+import { CopyLine, SecretBox } from "../../parts/copy.tsx";
+import { ActionButton } from "../../parts/form.tsx";
+import { MoreButton } from "../../parts/more.tsx";
+import { Empty, Loaded, Note } from "../../parts/note.tsx";
+import { Time } from "../../parts/time.tsx";
+import { authenticationTitle, sources } from "./authentications.ts";
+import { NewSource } from "./new-source.tsx";
+import { Quarantine } from "./quarantine.tsx";
 import type { StreamPart } from "./stream.tsx";
 
-/** The part. */
-export default function Sources(_props: StreamPart) {
-  return null;
+/** The part "Sources". */
+export default function Sources({ stream, id }: StreamPart) {
+  return id === "new" ? <NewSource stream={stream.name} /> : <SourceList stream={stream.name} />;
+}
+
+function SourceList({ stream }: { readonly stream: string }) {
+  const query = useInfiniteQuery(
+    SourceService.method.listSources,
+    { parent: stream, pageToken: "" },
+    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+  );
+  return (
+    <>
+      <div>
+        <Link href={`/${stream}/sources/new`} className="button primary">
+          Add source
+        </Link>
+      </div>
+      <Loaded query={query}>
+        {({ pages }) => {
+          const all = pages.flatMap((page) => page.sources);
+          if (all.length === 0) {
+            return (
+              <Empty title="No source yet">
+                <p>
+                  A source is an address that takes webhooks, device messages and plain POSTs from
+                  senders that know nothing of Tributary. Add one, and give its address to the
+                  sender.
+                </p>
+              </Empty>
+            );
+          }
+          return all.map((source) => <SourceCard key={source.name} source={source} />);
+        }}
+      </Loaded>
+      <MoreButton query={query} />
+    </>
+  );
+}
+
+function SourceCard({ source }: { readonly source: Source }) {
+  const { name, stats } = source;
+  const queries = useQueryClient();
+  const [made, setMade] = useState<{ secret: string; url: string }>();
+  const title = source.displayName || name;
+  return (
+    <article className="card stack">
+      <h2>{title}</h2>
+      {source.warning && <Note kind="warn">{source.warning}</Note>}
+      <CopyLine text={source.url} what={`the address of ${title}`} />
+      <dl>
+        <dt>Authentication</dt>
+        <dd>{authenticationTitle(source.authentication.case)}</dd>
+        <dt>Keys</dt>
+        <dd>
+          {source.keys.map((key) => (
+            <p key={key.keyId}>
+              {key.hint}… made <Time at={key.createTime} />, last used{" "}
+              <Time at={key.lastUsedTime} />
+            </p>
+          ))}
+          {source.keys.length === 0 && "none"}
+        </dd>
+        <dt>Senders</dt>
+        <dd>{source.allowedAddresses.join(", ") || "any address"}</dd>
+        <dt>Taken</dt>
+        <dd>
+          {String(stats?.records ?? 0)} records, {String(stats?.refused ?? 0)} requests refused,
+          last <Time at={stats?.lastTime} />
+        </dd>
+      </dl>
+      {made && (
+        <SecretBox
+          what={`New secret of ${title}`}
+          secret={made.secret}
+          onDone={() => setMade(undefined)}
+        />
+      )}
+      <div className="actions">
+        {source.keys.length > 0 && (
+          <ActionButton
+            label="Make a new key"
+            call={async () => {
+              const { secret, url } = await sources.rotateSourceKey({ name });
+              setMade({ secret, url });
+              await queries.invalidateQueries();
+            }}
+          />
+        )}
+        <ConfirmButton
+          label="Delete"
+          name={`Delete ${title}`}
+          title={`Delete ${title}?`}
+          text="Its address answers 404 from then on. The records that it took stay."
+          confirm="Delete the source"
+          call={async () => {
+            await sources.deleteSource({ name });
+            await queries.invalidateQueries();
+          }}
+        />
+      </div>
+      {source.quarantine && <Quarantine source={name} />}
+    </article>
+  );
 }

@@ -1,0 +1,49 @@
+/** What filter and mapping make of the newest records. */
+import {
+  PreviewedRow_Outcome as Outcome,
+  type PreviewedRow,
+  type PreviewSinkResponse,
+} from "#gen/tributary/management/v1/sink_service_pb.js";
+
+/** One line a record: what came, and what would be sent. */
+export function PreviewTable({ preview }: { readonly preview: PreviewSinkResponse }) {
+  return (
+    <div role="status">
+      <p>
+        {preview.records.length === 0
+          ? "The stream holds no record yet to preview."
+          : `${preview.changedCount} of ${preview.records.length} records would become another row than now.`}
+      </p>
+      {preview.records.length > 0 && (
+        <div className="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Record</th>
+                <th scope="col">Row</th>
+              </tr>
+            </thead>
+            <tbody>
+              {preview.records.map((record) => (
+                <tr key={record.place}>
+                  <td>
+                    <code>{record.json}</code>
+                  </td>
+                  <td>
+                    <Row row={record.row} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Row({ row }: { readonly row: PreviewedRow | undefined }) {
+  if (row?.outcome === Outcome.FILTERED) return <span className="quiet">filtered</span>;
+  if (row?.outcome === Outcome.HELD) return <span className="fault">held: {row.error}</span>;
+  return <code>{row?.json}</code>;
+}
