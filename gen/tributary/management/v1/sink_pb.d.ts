@@ -182,7 +182,7 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
   /**
    * How fast requests may come; a change holds at once, for what waits as well.
    *
-   * @generated from field: tributary.management.v1.Pace pace = 21;
+   * @generated from field: tributary.management.v1.Pace pace = 40;
    */
   pace?: Pace | undefined;
 };
