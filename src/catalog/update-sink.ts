@@ -27,6 +27,7 @@ const writable = [
   "webhook",
   "file",
   "sqs",
+  "kinesis",
   "batching",
   "retry",
   "mapping",

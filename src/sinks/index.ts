@@ -1,5 +1,6 @@
 /** All kinds of sinks. A kind is a case of the oneof in sink.proto, a folder here, and one line below. */
 import { fileDriver } from "./file/driver.ts";
+import { kinesisDriver } from "./kinesis/driver.ts";
 import { postgresDriver } from "./postgres/driver.ts";
 import type { SinkDriver, SinkKind } from "./sink.ts";
 import { sqsDriver } from "./sqs/driver.ts";
@@ -14,4 +15,5 @@ export const sinkDrivers = {
   webhook: webhookDriver,
   file: fileDriver,
   sqs: sqsDriver,
+  kinesis: kinesisDriver,
 } satisfies { [K in SinkKind]: SinkDriver<K> };

@@ -5,6 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import postgres from "postgres";
 import {
   FileSinkSchema,
+  KinesisSinkSchema,
   PostgresSinkSchema,
   SqsSinkSchema,
   WebhookSinkSchema,
@@ -14,6 +15,7 @@ import { type SinkKind, sinkDrivers } from "../../src/sinks/index.ts";
 import { environment, schemaOf } from "../sinks/sample.ts";
 import { startReceiver } from "../sinks/webhook/receiver.ts";
 import { startAwsDouble } from "../support/aws/double.ts";
+import { createDataStreams } from "../support/aws/kinesis.ts";
 import { createQueues } from "../support/aws/sqs.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
 import { describeSink, type SinkHarness } from "./sink-suite.ts";
@@ -193,15 +195,51 @@ async function startSqs(): Promise<SinkHarness<"sqs">> {
   };
 }
 
+async function startKinesis(): Promise<SinkHarness<"kinesis">> {
+  const streams = createDataStreams(["contract"]);
+  const stream = streams.stream("contract");
+  const double = await startAwsDouble(streams.actions);
+  const access = {
+    region: "eu-central-1",
+    accessKeyId: "AKIATEST",
+    secretAccessKey: "s3cr3t-access-key",
+    endpoint: double.url,
+  };
+  const configOf = (changes: object) =>
+    create(KinesisSinkSchema, { streamName: "contract", access, ...changes });
+  return {
+    driver: sinkDrivers.kinesis,
+    config: configOf({}),
+    env: environment({ schema }),
+    secret: { config: configOf({}), values: ["s3cr3t-access-key"] },
+    faulty: [
+      { config: configOf({ streamName: "a b" }), field: "stream_name" },
+      { config: configOf({ access: { ...access, region: "here" } }), field: "access.region" },
+    ],
+    refused: JSON.stringify({ id: 1, text: "x".repeat(1024 * 1024) }),
+    isExactlyOnce: false,
+    arrived: async () => stream.records.map(({ data }) => (JSON.parse(data) as { id: number }).id),
+    async hang() {
+      double.isHanging = true;
+      return async () => {
+        double.isHanging = false;
+      };
+    },
+    close: () => double.close(),
+  };
+}
+
 /** A harness for each kind; the compiler checks that none is missing. */
 const harnesses = {
   postgres: startPostgres,
   webhook: startWebhook,
   file: startFile,
   sqs: startSqs,
+  kinesis: startKinesis,
 } satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };
 
 describeSink("postgres", harnesses.postgres);
 describeSink("webhook", harnesses.webhook);
 describeSink("file", harnesses.file);
 describeSink("sqs", harnesses.sqs);
+describeSink("kinesis", harnesses.kinesis);

@@ -3,8 +3,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { isIP } from "node:net";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
-import { createEgressGuard } from "../egress.ts";
-import type { SinkEnvironment } from "../sink.ts";
+import { createEgressGuard, type EgressPolicy } from "../egress.ts";
 import { SinkFault } from "../sink-fault.ts";
 
 /** Connections that one sink keeps; more requests than these wait. */
@@ -21,10 +20,8 @@ export type AwsRequestHandler = Pick<
 >;
 
 /** Makes the handler of a sink. Time is bounded by the signal of each call. */
-export function createRequestHandler(
-  env: Pick<SinkEnvironment, "isLoopbackAllowed" | "egressAllowList">,
-): AwsRequestHandler {
-  const guard = createEgressGuard(env);
+export function createRequestHandler(policy: EgressPolicy): AwsRequestHandler {
+  const guard = createEgressGuard(policy);
   const options = {
     keepAlive: true,
     maxSockets: CONNECTIONS_MAX,

@@ -1,8 +1,9 @@
 import { type SqsSink, SqsSink_Encoding } from "#gen/tributary/management/v1/sink_pb.js";
 import { retryAws, toAwsFault } from "../aws/fault.ts";
+import { orderingName } from "../aws/ordering-name.ts";
 import { createProgress } from "../aws/progress.ts";
 import { createTurns } from "../aws/turns.ts";
-import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest, SinkRow } from "../sink.ts";
+import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { retrySink } from "../sink-fault.ts";
 import { MESSAGE_BYTES_UNKNOWN, openQueue } from "./client.ts";
 import type { Packing } from "./messages.ts";
@@ -34,7 +35,7 @@ export async function openSqs(config: SqsSink, env: SinkEnvironment): Promise<Op
       const packing: Packing = {
         limit: await readLimit(signal),
         isBase64,
-        groupOf: hasGroups ? (row) => groupOf(row, request.partition) : undefined,
+        groupOf: hasGroups ? (row) => orderingName(row, request.partition) : undefined,
       };
       const { rows } = request;
       const fault = await sendRows(outcomes, { client, rows, packing, signal });
@@ -55,13 +56,4 @@ export async function openSqs(config: SqsSink, env: SinkEnvironment): Promise<Op
       : write,
     close: async () => client.close(),
   };
-}
-
-/** The message group of a row: records of one key are in one group, whatever version and partition. */
-function groupOf({ keyHash }: SinkRow, partition: number): string {
-  return keyHash === undefined ? `partition-${partition}` : `key-${toHex(keyHash)}`;
-}
-
-function toHex(hash: number): string {
-  return (hash >>> 0).toString(16).padStart(8, "0");
 }

@@ -86,6 +86,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
      */
     value: SqsSink;
     case: "sqs";
+  } | {
+    /**
+     * An Amazon Kinesis data stream.
+     *
+     * @generated from field: tributary.management.v1.KinesisSink kinesis = 22;
+     */
+    value: KinesisSink;
+    case: "kinesis";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1008,6 +1016,75 @@ export enum SqsSink_Encoding {
  * Describes the enum tributary.management.v1.SqsSink.Encoding.
  */
 export declare const SqsSink_EncodingSchema: GenEnum<SqsSink_Encoding>;
+
+/**
+ * An Amazon Kinesis data stream. At least once; each record is one record there, its data the JSON
+ * text, its partition key made from the record's key (or the partition on a stream without keys).
+ *
+ * @generated from message tributary.management.v1.KinesisSink
+ */
+export declare type KinesisSink = Message<"tributary.management.v1.KinesisSink"> & {
+  /**
+   * Name of the data stream.
+   *
+   * @generated from field: string stream_name = 1;
+   */
+  streamName: string;
+
+  /**
+   * How it is used; the region is required.
+   *
+   * @generated from field: tributary.management.v1.AwsAccess access = 2;
+   */
+  access?: AwsAccess | undefined;
+
+  /**
+   * What is kept of the order of a key.
+   *
+   * @generated from field: tributary.management.v1.KinesisSink.Order order = 3;
+   */
+  order: KinesisSink_Order;
+};
+
+/**
+ * Describes the message tributary.management.v1.KinesisSink.
+ * Use `create(KinesisSinkSchema)` to create a new message.
+ */
+export declare const KinesisSinkSchema: GenMessage<KinesisSink>;
+
+/**
+ * What is kept of the order of a key.
+ *
+ * @generated from enum tributary.management.v1.KinesisSink.Order
+ */
+export enum KinesisSink_Order {
+  /**
+   * Not set: STRICT.
+   *
+   * @generated from enum value: ORDER_UNSPECIFIED = 0;
+   */
+  ORDER_UNSPECIFIED = 0,
+
+  /**
+   * Records are put one by one, each after the one before in the shard.
+   *
+   * @generated from enum value: STRICT = 1;
+   */
+  STRICT = 1,
+
+  /**
+   * Up to 500 records are put at once; when one fails, all of its key from there on are put again, so
+   * a key may show records twice, and its last record is always last.
+   *
+   * @generated from enum value: THROUGHPUT = 2;
+   */
+  THROUGHPUT = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.KinesisSink.Order.
+ */
+export declare const KinesisSink_OrderSchema: GenEnum<KinesisSink_Order>;
 
 /**
  * What a sink is doing and has done.

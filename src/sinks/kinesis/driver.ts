@@ -1,0 +1,75 @@
+import { clone } from "@bufbuild/protobuf";
+import { type KinesisSink, KinesisSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import type { FieldViolation } from "../../core/errors.ts";
+import { checkAccess, keepAccess, maskAccess } from "../aws/access.ts";
+import type { SinkDriver, SinkEnvironment, TestStageResult } from "../sink.ts";
+import { SinkFault } from "../sink-fault.ts";
+import { runStages } from "../stages.ts";
+import { openStream, type StreamClient, streamPolicy } from "./client.ts";
+import { openKinesis } from "./open-sink.ts";
+
+/** Records in a data stream, in the order of their keys; at least once. */
+export const kinesisDriver: SinkDriver<"kinesis"> = {
+  defaults: { count: 500, bytes: 4 * 1024 * 1024, timeMs: 0 },
+  countMax: 10_000,
+  keepsCursor: false,
+  concurrency: 4,
+  check,
+  open: openKinesis,
+  test: testKinesis,
+  mask(config) {
+    const access = maskAccess(config.access);
+    return Object.assign(clone(KinesisSinkSchema, config), access && { access });
+  },
+  keepSecrets(config, saved) {
+    const access = keepAccess(config.access, saved.access);
+    return Object.assign(clone(KinesisSinkSchema, config), access && { access });
+  },
+};
+
+function check({ streamName, access }: KinesisSink): FieldViolation[] {
+  const violations = checkAccess(access);
+  if (!/^[\w.-]{1,128}$/.test(streamName)) {
+    const description = "must be 1 to 128 letters, digits, '.', '_' or '-'";
+    violations.unshift({ field: "stream_name", description });
+  }
+  return violations;
+}
+
+/** Tries a data stream: what it says of itself, and the right to put records. Stores nothing. */
+async function testKinesis(
+  config: KinesisSink,
+  env: SinkEnvironment,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<readonly TestStageResult[]> {
+  let client: StreamClient | undefined;
+  try {
+    return await runStages({
+      authenticate: async () => {
+        client = await openStream(config, env);
+        return "keys and region are given";
+      },
+      describe: () => describe(client!, config, signal),
+      write: async () => {
+        await client!.checkRights(signal);
+        return "records may be put; none was";
+      },
+    });
+  } finally {
+    client?.close();
+  }
+}
+
+async function describe(client: StreamClient, config: KinesisSink, signal: AbortSignal) {
+  try {
+    const { status, shards } = await client.facts(signal);
+    if (status === "ACTIVE" || status === "UPDATING") {
+      return `the data stream is ${status} and has ${shards} shards`;
+    }
+    throw new SinkFault("DESTINATION_MISSING", `the data stream is ${status}, not ACTIVE`);
+  } catch (error) {
+    if (!(error instanceof SinkFault) || error.reason !== "ACCESS_DENIED") throw error;
+    const message = `warning: ${error.message}; whether the data stream is there is not known`;
+    return { message, remedy: streamPolicy(config) };
+  }
+}

@@ -1,0 +1,163 @@
+import { create } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { KinesisSink_Order, KinesisSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
+import { kinesisDriver } from "../../../src/sinks/kinesis/driver.ts";
+import type { OpenSink, SinkRequest } from "../../../src/sinks/sink.ts";
+import { DENIED_KEY, startAwsDouble } from "../../support/aws/double.ts";
+import { createDataStreams } from "../../support/aws/kinesis.ts";
+import { attempt, environment, requestOf, rowsOf, schemaOf } from "../sample.ts";
+
+const { STRICT, THROUGHPUT } = KinesisSink_Order;
+const env = environment({ schema: schemaOf([{ name: "id", type: T.LONG }]) });
+const streams = createDataStreams(["readings"]);
+const stream = streams.stream("readings");
+let double: Awaited<ReturnType<typeof startAwsDouble>>;
+const opened: OpenSink[] = [];
+
+beforeAll(async () => {
+  double = await startAwsDouble(streams.actions);
+});
+afterAll(async () => {
+  for (const sink of opened) await sink.close();
+  await double.close();
+});
+beforeEach(() => {
+  stream.records.length = 0;
+  stream.calls.length = 0;
+  stream.refuse = () => undefined;
+});
+
+function configOf(order: KinesisSink_Order, accessKeyId = "AKIATEST") {
+  return create(KinesisSinkSchema, {
+    streamName: "readings",
+    order,
+    access: {
+      region: "eu-central-1",
+      accessKeyId,
+      secretAccessKey: "s3cr3t-access-key",
+      endpoint: double.url,
+    },
+  });
+}
+
+async function open(order: KinesisSink_Order): Promise<OpenSink> {
+  const sink = await kinesisDriver.open(configOf(order), env);
+  opened.push(sink);
+  return sink;
+}
+
+function keyed(records: readonly { id: number; key?: number }[], sequence = 1): SinkRequest {
+  const rows = rowsOf(records, sequence).map((row, i) => ({ ...row, keyHash: records[i]!.key }));
+  return requestOf(rows);
+}
+
+const arrived = () => stream.records.map(({ data }) => JSON.parse(data) as { id: number });
+const ids = () => arrived().map(({ id }) => id);
+const many = (count: number, keys: number) =>
+  Array.from({ length: count }, (_, id) => ({ id, key: id % keys }));
+const idOf = (data: string) => (JSON.parse(data) as { id: number }).id;
+
+describe("STRICT", () => {
+  test("E18: records are put one by one, each behind the one before of its key", async () => {
+    const sink = await open(STRICT);
+    await sink.write(keyed(many(4, 2)), attempt());
+    expect(ids()).toEqual([0, 1, 2, 3]);
+    expect(stream.records.map(({ partitionKey }) => partitionKey)).toEqual([
+      "key-00000000",
+      "key-00000001",
+      "key-00000000",
+      "key-00000001",
+    ]);
+    expect(stream.records.map(({ after }) => after)).toEqual([undefined, undefined, "1", "2"]);
+  });
+
+  test("one record of a partition is in flight, also between requests", async () => {
+    const sink = await open(STRICT);
+    const requests = [2, 3, 4].map((n) =>
+      keyed(
+        many(3, 1).map(({ id }) => ({ id: 10 * n + id })),
+        n,
+      ),
+    );
+    await Promise.all(requests.map((request) => sink.write(request, attempt())));
+    expect(ids()).toEqual([20, 21, 22, 30, 31, 32, 40, 41, 42]);
+  });
+
+  test("a failure stops the request, and its repeat goes on behind what is stored", async () => {
+    const sink = await open(STRICT);
+    let left = 1;
+    stream.refuse = ({ data }) => (idOf(data) === 2 && left-- > 0 ? "InternalFailure" : undefined);
+    const request = keyed(many(5, 1));
+    expect(await sink.write(request, attempt())).toMatchObject({ kind: "retry", scope: "sink" });
+    expect(ids()).toEqual([0, 1]);
+    expect(await sink.write(request, attempt())).toMatchObject({ kind: "rows" });
+    expect(ids()).toEqual([0, 1, 2, 3, 4]);
+  });
+});
+
+describe("THROUGHPUT", () => {
+  test("500 records and 5 MiB are the most of one call; a record above 1 MiB is rejected", async () => {
+    const sink = await open(THROUGHPUT);
+    await sink.write(keyed(many(1200, 7)), attempt());
+    expect(stream.calls).toEqual([500, 500, 200]);
+    expect(ids()).toEqual(many(1200, 7).map(({ id }) => id));
+    stream.calls.length = 0;
+    const large = many(8, 3).map((record) => ({ ...record, text: "x".repeat(900_000) }));
+    const tooLarge = { id: 9, key: 1, text: "x".repeat(1024 * 1024) };
+    const outcome = await sink.write(keyed([...large, tooLarge], 2), attempt());
+    expect(stream.calls).toEqual([5, 3]);
+    const outcomes = outcome.kind === "rows" ? outcome.outcomes : [];
+    expect(outcomes.filter(({ kind }) => kind === "delivered")).toHaveLength(8);
+    expect(outcomes.at(-1)).toMatchObject({ kind: "reject", reason: "TOO_LARGE" });
+  });
+
+  test("from its first failure on a key is put again whole, other keys are not", async () => {
+    const sink = await open(THROUGHPUT);
+    let left = 1;
+    stream.refuse = ({ data }) => (idOf(data) === 2 && left-- > 0 ? "InternalFailure" : undefined);
+    const request = keyed(many(8, 2));
+    expect(await sink.write(request, attempt())).toMatchObject({
+      kind: "retry",
+      reason: "AWS_ERROR",
+      burnsAttempt: true,
+    });
+    expect(await sink.write(request, attempt())).toMatchObject({ kind: "rows" });
+    expect(ids()).toEqual([0, 1, 3, 4, 5, 6, 7, 2, 4, 6]);
+  });
+
+  test("throttled records are put again soon; a stream that stays slow burns no attempt", async () => {
+    const sink = await open(THROUGHPUT);
+    let left = 3;
+    stream.refuse = () => (left-- > 0 ? "ProvisionedThroughputExceededException" : undefined);
+    expect(await sink.write(keyed(many(6, 6)), attempt())).toMatchObject({ kind: "rows" });
+    expect(new Set(ids())).toEqual(new Set([0, 1, 2, 3, 4, 5]));
+    stream.refuse = () => "ProvisionedThroughputExceededException";
+    for (const order of [THROUGHPUT, STRICT]) {
+      const slow = await open(order);
+      expect(await slow.write(keyed(many(2, 1), 5), attempt())).toMatchObject({
+        kind: "retry",
+        scope: "sink",
+        reason: "THROTTLED",
+        burnsAttempt: false,
+      });
+    }
+  });
+});
+
+test("a test says what is missing, with the least policy, and stores nothing", async () => {
+  const config = configOf(STRICT, DENIED_KEY);
+  const stages = await kinesisDriver.test(config, env, { prepare: false, signal: attempt() });
+  expect(stages.at(-1)).toMatchObject({ name: "write", isOk: false });
+  expect(stages.at(-1)?.message).toMatch(/^ACCESS_DENIED/);
+  expect(JSON.parse(stages.at(-1)?.remedy ?? "").Statement[0]).toMatchObject({
+    Action: ["kinesis:PutRecord", "kinesis:PutRecords", "kinesis:DescribeStreamSummary"],
+    Resource: "arn:aws:kinesis:eu-central-1:*:stream/readings",
+  });
+  const good = await kinesisDriver.test(configOf(STRICT), env, {
+    prepare: false,
+    signal: attempt(),
+  });
+  expect(good.every(({ isOk }) => isOk)).toBe(true);
+  expect(stream.records).toEqual([]);
+});
