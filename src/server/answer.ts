@@ -1,9 +1,10 @@
 /** Plain JSON answers: the ones that no generated handler makes. */
 import { create, type JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
+import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { ErrorInfoSchema, RequestInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import { fail, type Reason, reasonOf, retryAfterMsOf } from "../core/errors.ts";
+import { errorJson } from "./error-json.ts";
 import type { HttpRequest, HttpResponse } from "./http-message.ts";
 
 /** Statuses of plain HTTP answers that differ from Connect's mapping of the code. */
@@ -47,7 +48,7 @@ export function errorBody(error: ConnectError, requestId: string): JsonValue {
   const reason = reasonOf(error);
   if (reason && UNROUTED.has(reason)) error.details.length = 0;
   stampRequestId(error, requestId);
-  return errorToJson(error, undefined);
+  return errorJson(error);
 }
 
 /** Writes the request id into an error of ours: its ErrorInfo, and a google.rpc.RequestInfo. */

@@ -27,6 +27,26 @@ test("a caller with too many pushes a second is told what is left, and then gets
   expect(reasonIn((await refused[0]!.json()) as ErrorBody)).toBe("RATE_EXCEEDED");
 });
 
+test("check 24: the ways of signing in share one limit by address, those by an external provider too", async () => {
+  const paths = ["/auth/oidc/start", "/auth/oidc/callback?code=x&state=y", "/v1/account:signIn"];
+  const left: number[] = [];
+  for (const path of paths) {
+    const method = path.startsWith("/v1/") ? "POST" : "GET";
+    const answer = await fetch(server.url + path, {
+      method,
+      redirect: "manual",
+      ...(method === "POST" && {
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ email: "nobody@example.com", password: "not the password" }),
+      }),
+    });
+    expect(answer.headers.get("ratelimit-policy")).toBe('"sign-in";q=300;w=60');
+    left.push(Number(/r=(\d+)/.exec(answer.headers.get("ratelimit") ?? "")?.[1]));
+    await answer.body?.cancel();
+  }
+  expect(left).toEqual([299, 298, 297]);
+});
+
 test("check 24: an address gets 20 calls of the token route a minute here, and then 429, right secret or wrong", async () => {
   const ask = () =>
     fetch(`${server.url}/oauth2/token`, {
