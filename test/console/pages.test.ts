@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { gzipSync } from "node:zlib";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Browser as Person, createBrowser } from "../support/browser.ts";
+import { createBrowser, type Browser as Person } from "../support/browser.ts";
 import { buildConsole, startChromium } from "../support/chromium.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
@@ -81,14 +81,13 @@ async function open(path: string): Promise<void> {
 
 /** Everything that the page and its storage hold. */
 async function everythingHeld(): Promise<string> {
-  const held = await page.evaluate(() => {
-    const inputs = [...document.querySelectorAll("input, textarea")].map((each) =>
-      "value" in each ? String(each.value) : "",
-    );
-    const storages = JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]);
-    return [document.documentElement.outerHTML, ...inputs, storages, location.href].join("\n");
-  });
-  return held;
+  // A text, since the types of Node know no document.
+  return page.evaluate(`[
+    document.documentElement.outerHTML,
+    ...[...document.querySelectorAll("input, textarea")].map((each) => each.value),
+    JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
+    location.href,
+  ].join("\\n")`);
 }
 
 describe("every page", () => {
@@ -126,8 +125,8 @@ describe("every page", () => {
       await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
       await page.setViewportSize({ width: 320, height: 640 });
       await open(path);
-      await page.waitForFunction(() => !document.body.innerText.includes("Loading…"));
-      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      await page.waitForFunction('!document.body.innerText.includes("Loading…")');
+      const width = Number(await page.evaluate("document.documentElement.scrollWidth"));
       if (width > 320) found.push(`${path}: ${width} pixels wide`);
       await page.setViewportSize({ width: 1280, height: 800 });
       for (const colorScheme of ["light", "dark"] as const) {
@@ -139,23 +138,18 @@ describe("every page", () => {
   });
 });
 
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
 /** What axe finds by the rules of WCAG 2.2 AA. */
 async function violations(of: Page): Promise<string[]> {
   await of.evaluate(axe);
-  return of.evaluate(async () => {
-    const run = (
-      globalThis as unknown as {
-        axe: { run(options: unknown): Promise<{ violations: Violation[] }> };
-      }
-    ).axe.run;
-    interface Violation {
-      id: string;
-      nodes: { html: string; failureSummary: string }[];
-    }
-    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-    const { violations } = await run({ runOnly: { type: "tag", values: tags } });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
-  });
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const options = JSON.stringify({ runOnly: { type: "tag", values: tags } });
+  const { violations } = await of.evaluate<{ violations: Violation[] }>(`axe.run(${options})`);
+  return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
 }
 
 test("F11, F13, F14, F17, F19, F20: an application is registered, shared with, and its cURL sample pushes; its secret is in no page afterwards", async () => {
