@@ -28,6 +28,7 @@ const writable = [
   "file",
   "sqs",
   "kinesis",
+  "s3",
   "batching",
   "retry",
   "mapping",

@@ -2,6 +2,7 @@
 import { fileDriver } from "./file/driver.ts";
 import { kinesisDriver } from "./kinesis/driver.ts";
 import { postgresDriver } from "./postgres/driver.ts";
+import { s3Driver } from "./s3/driver.ts";
 import type { SinkDriver, SinkKind } from "./sink.ts";
 import { sqsDriver } from "./sqs/driver.ts";
 import { webhookDriver } from "./webhook/driver.ts";
@@ -16,4 +17,5 @@ export const sinkDrivers = {
   file: fileDriver,
   sqs: sqsDriver,
   kinesis: kinesisDriver,
+  s3: s3Driver,
 } satisfies { [K in SinkKind]: SinkDriver<K> };

@@ -7,6 +7,7 @@ import {
   FileSinkSchema,
   KinesisSinkSchema,
   PostgresSinkSchema,
+  S3SinkSchema,
   SqsSinkSchema,
   WebhookSinkSchema,
 } from "#gen/tributary/management/v1/sink_pb.js";
@@ -16,6 +17,7 @@ import { environment, schemaOf } from "../sinks/sample.ts";
 import { startReceiver } from "../sinks/webhook/receiver.ts";
 import { startAwsDouble } from "../support/aws/double.ts";
 import { createDataStreams } from "../support/aws/kinesis.ts";
+import { createBuckets } from "../support/aws/s3.ts";
 import { createQueues } from "../support/aws/sqs.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
 import { describeSink, type SinkHarness } from "./sink-suite.ts";
@@ -229,6 +231,45 @@ async function startKinesis(): Promise<SinkHarness<"kinesis">> {
   };
 }
 
+async function startS3(): Promise<SinkHarness<"s3">> {
+  const buckets = createBuckets(["contract"]);
+  const double = await startAwsDouble({}, buckets.fallback);
+  const access = {
+    region: "eu-central-1",
+    accessKeyId: "AKIATEST",
+    secretAccessKey: "s3cr3t-access-key",
+    endpoint: double.url,
+  };
+  const configOf = (changes: object) =>
+    create(S3SinkSchema, { bucket: "contract", access, ...changes });
+  return {
+    driver: sinkDrivers.s3,
+    config: configOf({}),
+    env: environment({ schema }),
+    secret: { config: configOf({}), values: ["s3cr3t-access-key"] },
+    faulty: [
+      { config: configOf({ bucket: "A/b" }), field: "bucket" },
+      { config: configOf({ keyTemplate: "{id}/" }), field: "key_template" },
+      { config: configOf({ keyTemplate: "../" }), field: "key_template" },
+      {
+        config: configOf({ access: { ...access, accessKeyId: "" } }),
+        field: "access.access_key_id",
+      },
+    ],
+    refused: undefined,
+    isExactlyOnce: true,
+    async arrived() {
+      const objects = [...buckets.bucket("contract").objects];
+      const lines = objects
+        .filter(([name]) => name.endsWith(".ndjson"))
+        .flatMap(([, body]) => body.toString().trimEnd().split("\n"));
+      return lines.map((line) => (JSON.parse(line) as { id: number }).id);
+    },
+    hang: undefined,
+    close: () => double.close(),
+  };
+}
+
 /** A harness for each kind; the compiler checks that none is missing. */
 const harnesses = {
   postgres: startPostgres,
@@ -236,6 +277,7 @@ const harnesses = {
   file: startFile,
   sqs: startSqs,
   kinesis: startKinesis,
+  s3: startS3,
 } satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };
 
 describeSink("postgres", harnesses.postgres);
@@ -243,3 +285,4 @@ describeSink("webhook", harnesses.webhook);
 describeSink("file", harnesses.file);
 describeSink("sqs", harnesses.sqs);
 describeSink("kinesis", harnesses.kinesis);
+describeSink("s3", harnesses.s3);

@@ -6,7 +6,8 @@ const EXCERPT_CHARS = 300;
 const DENIED = /AccessDenied|NotAuthorized|UnauthorizedOperation|^Forbidden$|AuthorizationError/i;
 const UNKNOWN_CALLER =
   /InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|InvalidAccessKeyId|MissingAuthenticationToken|IncompleteSignature|ExpiredToken|InvalidSecurity|NotSignedUp|OptInRequired|RequestTimeTooSkewed/i;
-const MISSING = /QueueDoesNotExist|NonExistentQueue|ResourceNotFound|NoSuchBucket|InvalidAddress/i;
+const MISSING =
+  /QueueDoesNotExist|NonExistentQueue|ResourceNotFound|NoSuchBucket|^NotFound$|InvalidAddress/i;
 const THROTTLED =
   /Throttl|TooManyRequests|SlowDown|ProvisionedThroughputExceeded|OverLimit|LimitExceeded|RequestLimit|ServiceUnavailable/i;
 

@@ -94,6 +94,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
      */
     value: KinesisSink;
     case: "kinesis";
+  } | {
+    /**
+     * Objects in an S3 bucket, or in storage that speaks its protocol.
+     *
+     * @generated from field: tributary.management.v1.S3Sink s3 = 23;
+     */
+    value: S3Sink;
+    case: "s3";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1085,6 +1093,130 @@ export enum KinesisSink_Order {
  * Describes the enum tributary.management.v1.KinesisSink.Order.
  */
 export declare const KinesisSink_OrderSchema: GenEnum<KinesisSink_Order>;
+
+/**
+ * Objects in an S3 bucket. At least once: records count as delivered when their object is complete, and
+ * an object that is put again has the same name.
+ *
+ * @generated from message tributary.management.v1.S3Sink
+ */
+export declare type S3Sink = Message<"tributary.management.v1.S3Sink"> & {
+  /**
+   * Name of the bucket.
+   *
+   * @generated from field: string bucket = 1;
+   */
+  bucket: string;
+
+  /**
+   * How it is used; the region is required.
+   *
+   * @generated from field: tributary.management.v1.AwsAccess access = 2;
+   */
+  access?: AwsAccess | undefined;
+
+  /**
+   * What names of objects begin with; in braces `year`, `month`, `day`, `hour` (UTC, of the arrival of
+   * the object's first record) and `partition`. Empty means `{year}/{month}/{day}/{hour}/`. The rest of
+   * the name is made from the records.
+   *
+   * @generated from field: string key_template = 3;
+   */
+  keyTemplate: string;
+
+  /**
+   * Form of the objects.
+   *
+   * @generated from field: tributary.management.v1.S3Sink.Format format = 4;
+   */
+  format: S3Sink_Format;
+
+  /**
+   * How objects are compressed.
+   *
+   * @generated from field: tributary.management.v1.S3Sink.Compression compression = 5;
+   */
+  compression: S3Sink_Compression;
+};
+
+/**
+ * Describes the message tributary.management.v1.S3Sink.
+ * Use `create(S3SinkSchema)` to create a new message.
+ */
+export declare const S3SinkSchema: GenMessage<S3Sink>;
+
+/**
+ * Form of the objects.
+ *
+ * @generated from enum tributary.management.v1.S3Sink.Format
+ */
+export enum S3Sink_Format {
+  /**
+   * Not set: NDJSON.
+   *
+   * @generated from enum value: FORMAT_UNSPECIFIED = 0;
+   */
+  FORMAT_UNSPECIFIED = 0,
+
+  /**
+   * A JSON text on each line.
+   *
+   * @generated from enum value: NDJSON = 1;
+   */
+  NDJSON = 1,
+
+  /**
+   * RFC 4180 with a header line: a column for each field of the schema of the rows.
+   *
+   * @generated from enum value: CSV = 2;
+   */
+  CSV = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.S3Sink.Format.
+ */
+export declare const S3Sink_FormatSchema: GenEnum<S3Sink_Format>;
+
+/**
+ * How objects are compressed.
+ *
+ * @generated from enum tributary.management.v1.S3Sink.Compression
+ */
+export enum S3Sink_Compression {
+  /**
+   * Not set: none.
+   *
+   * @generated from enum value: COMPRESSION_UNSPECIFIED = 0;
+   */
+  COMPRESSION_UNSPECIFIED = 0,
+
+  /**
+   * Not compressed.
+   *
+   * @generated from enum value: NONE = 1;
+   */
+  NONE = 1,
+
+  /**
+   * gzip (RFC 1952).
+   *
+   * @generated from enum value: GZIP = 2;
+   */
+  GZIP = 2,
+
+  /**
+   * Zstandard (RFC 8878).
+   *
+   * @generated from enum value: ZSTD = 3;
+   */
+  ZSTD = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.S3Sink.Compression.
+ */
+export declare const S3Sink_CompressionSchema: GenEnum<S3Sink_Compression>;
 
 /**
  * What a sink is doing and has done.

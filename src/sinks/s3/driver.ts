@@ -1,0 +1,76 @@
+import { clone } from "@bufbuild/protobuf";
+import { type S3Sink, S3SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import type { FieldViolation } from "../../core/errors.ts";
+import { checkAccess, keepAccess, maskAccess } from "../aws/access.ts";
+import type { SinkDriver, SinkEnvironment, TestStageResult } from "../sink.ts";
+import { SinkFault } from "../sink-fault.ts";
+import { runStages } from "../stages.ts";
+import { type BucketClient, bucketPolicy, openBucket } from "./client.ts";
+import { templateFault } from "./object-name.ts";
+import { openS3 } from "./open-sink.ts";
+
+/** Objects in a bucket; at least once, settled when an object is complete. */
+export const s3Driver: SinkDriver<"s3"> = {
+  defaults: { count: 100_000, bytes: 8 * 1024 * 1024, timeMs: 5 * 60_000 },
+  countMax: 100_000,
+  keepsCursor: false,
+  concurrency: 1,
+  check,
+  open: openS3,
+  test: testS3,
+  mask(config) {
+    const access = maskAccess(config.access);
+    return Object.assign(clone(S3SinkSchema, config), access && { access });
+  },
+  keepSecrets(config, saved) {
+    const access = keepAccess(config.access, saved.access);
+    return Object.assign(clone(S3SinkSchema, config), access && { access });
+  },
+};
+
+function check({ bucket, access, keyTemplate }: S3Sink): FieldViolation[] {
+  const violations = checkAccess(access);
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) || bucket.includes("..")) {
+    const description = "must be 3 to 63 small letters, digits, '.' or '-', as buckets are named";
+    violations.unshift({ field: "bucket", description });
+  }
+  const fault = templateFault(keyTemplate);
+  if (fault) violations.push({ field: "key_template", description: fault });
+  return violations;
+}
+
+/** Tries a bucket: whether it is there, and an empty object `tributary-test`. */
+async function testS3(
+  config: S3Sink,
+  env: SinkEnvironment,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<readonly TestStageResult[]> {
+  let client: BucketClient | undefined;
+  try {
+    return await runStages({
+      authenticate: async () => {
+        client = await openBucket(config, env);
+        return "keys and region are given";
+      },
+      describe: () => describe(client!, config, signal),
+      write: async () => {
+        const body = Buffer.alloc(0);
+        await client!.put({ name: "tributary-test", body, contentType: "text/plain" }, signal);
+        return "an empty object tributary-test was put";
+      },
+    });
+  } finally {
+    client?.close();
+  }
+}
+
+async function describe(client: BucketClient, config: S3Sink, signal: AbortSignal) {
+  try {
+    await client.head(signal);
+    return "the bucket is there";
+  } catch (error) {
+    if (!(error instanceof SinkFault) || error.reason !== "ACCESS_DENIED") throw error;
+    const message = `warning: ${error.message}; whether the bucket is there is not known`;
+    return { message, remedy: bucketPolicy(config) };
+  }
+}
