@@ -48,6 +48,7 @@ import { createUsageService } from "../usage/usage-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { openOidcRoutes } from "./oidc.ts";
+import { openPoller } from "./poller.ts";
 import { addressRates } from "./rates.ts";
 import { packageVersion } from "./version.ts";
 import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
@@ -67,6 +68,7 @@ export interface PortParts {
 export async function openPort(parts: PortParts, closers: Closers): Promise<Port> {
   const { config, logger } = parts.foundations;
   const wayIn = await openWayIn(parts.foundations, parts.publicUrl, closers);
+  if (config.TRIBUTARY_ROLES.includes("push")) openPoller(parts.foundations, wayIn, closers);
   const push = config.TRIBUTARY_ROLES.includes("push") ? openPush(parts, wayIn) : undefined;
   const handler = createServerHandler({
     services: [

@@ -6,8 +6,10 @@ import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import { fail, failFields, notFound } from "../core/errors.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import { uniqueViolationOf } from "../db/database-errors.ts";
+import { nextPollTime } from "../sources/poll.ts";
 import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
 import { findReadyBranch } from "./log-store.ts";
+import { schedulePoll } from "./poll-store.ts";
 import type { SourceCatalog } from "./source-catalog.ts";
 import { checkSource } from "./source-check.ts";
 import { makePublicId, makeSourceSecret, type SourceSecret, storeSecret } from "./source-secret.ts";
@@ -66,6 +68,7 @@ export async function createSource(
       }
       await insertSource(queries, row);
       for (const key of keys) await insertSourceKey(queries, key);
+      if (given.poll) await schedulePoll(queries, row, nextPollTime(given.poll, time));
       return { row, keys, stats: undefined };
     });
   const saved = await insertNamed({ name, field: "source_id" }, () => namePublicId(publicId, save));
@@ -82,8 +85,12 @@ export async function createSource(
   };
 }
 
-/** A signing secret that came with the source; undefined when one is to be made. */
-export function chosenSecret({ authentication }: Source): SourceSecret | undefined {
+/** A secret that came with the source; undefined when one is to be made, or none is needed. */
+export function chosenSecret({ authentication, poll }: Source): SourceSecret | undefined {
+  const headers = Object.entries(poll?.headers ?? {});
+  if (headers.some(([, value]) => value !== "")) {
+    return { secret: JSON.stringify(Object.fromEntries(headers)), hint: "" };
+  }
   if (authentication.case !== "signature" || authentication.value.secret === "") return undefined;
   return { secret: authentication.value.secret, hint: "" };
 }
@@ -103,11 +110,16 @@ export function savedSource(source: Source, id: string): Source {
     recordIdPath: source.recordIdPath,
     keepHeaders: source.keepHeaders,
     disabled: source.disabled,
+    ...(source.poll && { poll: { ...source.poll, headers: withoutValues(source.poll.headers) } }),
   });
   if (saved.authentication.case === "signature") {
     saved.authentication.value = { ...saved.authentication.value, secret: "" };
   }
   return saved;
+}
+
+function withoutValues(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name.toLowerCase(), ""]));
 }
 
 /** A key to save. */

@@ -3,21 +3,19 @@ import type { Source } from "#gen/tributary/management/v1/source_pb.js";
 import { Source_Mode } from "#gen/tributary/management/v1/source_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import { addressSet } from "../core/address-range.ts";
-import { type FieldViolation, fail, failFields } from "../core/errors.ts";
+import { type FieldViolation, failFields } from "../core/errors.ts";
 import { parseJsonPath } from "../core/json-path.ts";
 import { requestSchemaFault } from "../core/request-schema.ts";
 import { checkAuthentication } from "../sources/index.ts";
+import { checkPoll } from "../sources/poll.ts";
 
 const PUBLIC_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{3,63}$/;
 
-/** Fails with INVALID_FIELDS or NOT_IMPLEMENTED; paths begin with `source.`. */
+/** Fails with INVALID_FIELDS; paths begin with `source.`. */
 export function checkSource(source: Source, schema: Schema): void {
-  if (source.mode === Source_Mode.POLL) {
-    const text = "sources that are polled are not served yet: use RECORDS or REQUEST, and push";
-    throw fail("NOT_IMPLEMENTED", text);
-  }
+  const isPolled = source.mode === Source_Mode.POLL;
   const violations = [
-    ...checkAuthentication(source),
+    ...(isPolled ? checkPolled(source) : checkAuthentication(source)),
     ...checkAddresses(source.allowedAddresses),
     ...checkMode(source, schema),
   ];
@@ -30,6 +28,12 @@ export function checkSource(source: Source, schema: Schema): void {
   if (violations.length > 0) throw failFields(violations);
 }
 
+function checkPolled(source: Source): FieldViolation[] {
+  if (source.authentication.case === undefined) return checkPoll(source.poll);
+  const description = "is for sources that others send to: leave it out in mode POLL";
+  return [{ field: "source.authentication", description }, ...checkPoll(source.poll)];
+}
+
 function checkMode(source: Source, schema: Schema): FieldViolation[] {
   if (source.mode === Source_Mode.REQUEST) {
     const fault = requestSchemaFault(schema);
@@ -39,6 +43,9 @@ function checkMode(source: Source, schema: Schema): FieldViolation[] {
       violations.push({ field: "source.quarantine", description });
     }
     return violations;
+  }
+  if (source.mode !== Source_Mode.POLL && source.poll) {
+    return [{ field: "source.poll", description: "is for mode POLL" }];
   }
   if (source.methods.length === 0) return [];
   const description = "is for mode REQUEST: records come by POST";

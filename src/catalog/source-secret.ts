@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   SignatureAuthentication_Scheme as Scheme,
   type Source,
+  Source_Mode,
 } from "#gen/tributary/management/v1/source_pb.js";
 import { type MasterKey, openSecret, sealSecret } from "../core/envelope.ts";
 import { keepsOf } from "../sources/index.ts";
@@ -48,7 +49,8 @@ export function storeSecret(
   of: { readonly projectUid: string; readonly keyUid: string; readonly source: Source },
   { secret, hint }: SourceSecret,
 ): StoredSecret {
-  if (keepsOf(of.source.authentication.case) === "secret") {
+  const isPolled = of.source.mode === Source_Mode.POLL;
+  if (isPolled || keepsOf(of.source.authentication.case) === "secret") {
     const sealed = sealSecret(masterKey, Buffer.from(secret), contextOf(of));
     return { sha256: null, sealed, hint };
   }

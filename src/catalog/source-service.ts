@@ -2,7 +2,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { SourceSchema } from "#gen/tributary/management/v1/source_pb.js";
+import { type Source, Source_Mode, SourceSchema } from "#gen/tributary/management/v1/source_pb.js";
 import type {
   DeleteSourceRequest,
   ListSourcesRequest,
@@ -11,14 +11,17 @@ import type {
   UpdateSourceRequest,
 } from "#gen/tributary/management/v1/source_service_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import { isSameSet } from "../core/change-data-capture.ts";
 import { type FieldViolation, fail, failFields, notFound } from "../core/errors.ts";
 import { applyFieldMask } from "../core/field-mask.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
 import { keepsOf } from "../sources/index.ts";
+import { nextPollTime } from "../sources/poll.ts";
 import { checkSigningSecret } from "../sources/signature/signature.ts";
 import { checkEtag } from "./catalog.ts";
 import { chosenSecret, createSource, keyOf, savedSource } from "./create-source.ts";
 import { cursorOf } from "./newest-first.ts";
+import { schedulePoll } from "./poll-store.ts";
 import { createQuarantineMethods } from "./quarantine-methods.ts";
 import type { SourceCatalog } from "./source-catalog.ts";
 import { checkSource } from "./source-check.ts";
@@ -60,6 +63,7 @@ const writable = [
   "record_id_path",
   "keep_headers",
   "disabled",
+  "poll",
 ];
 
 /** The rpcs of SourceService. */
@@ -128,13 +132,16 @@ async function update(
     checkSource(wanted, fromBinary(SchemaSchema, stream.schema));
     const isOther = wanted.authentication.case !== current.authentication.case;
     const chosen = chosenSecret(wanted);
-    if (chosen && !isOther) {
+    const isPolled = wanted.mode === Source_Mode.POLL;
+    if (isPolled) checkKeptHeaders(wanted, current, chosen !== undefined);
+    if (chosen && !isOther && !isPolled) {
       const description = "is changed by RotateSourceKey, which keeps the old one for a while";
       throw failFields([{ field: "source.signature.secret", description }]);
     }
-    const made = isOther ? (chosen ?? makeSourceSecret(wanted)) : undefined;
+    const made = isOther || isPolled ? (chosen ?? makeSourceSecret(wanted)) : undefined;
     const time = new Date(now());
-    if (isOther) await endSourceKeys(queries, row.uid, time);
+    if (isOther || (isPolled && chosen)) await endSourceKeys(queries, row.uid, time);
+    if (wanted.poll) await schedulePoll(queries, row, nextPollTime(wanted.poll, time));
     if (made) {
       await insertSourceKey(queries, keyOf(catalog, row, { source: wanted, secret: made }));
     }
@@ -148,6 +155,16 @@ async function update(
   });
   await catalog.refresh();
   return secret;
+}
+
+/** Headers whose values are left out stay as they are, so their names must be those that are saved. */
+function checkKeptHeaders(wanted: Source, current: Source, isGiven: boolean): void {
+  const names = Object.keys(wanted.poll?.headers ?? {}).map((name) => name.toLowerCase());
+  if (isGiven || names.length === 0 || isSameSet(names, Object.keys(current.poll?.headers ?? {}))) {
+    return;
+  }
+  const description = "has no values: give them all, or the names that are saved";
+  throw failFields([{ field: "source.poll.headers", description }]);
 }
 
 /** What was settled at creation may be given back as it is, and not otherwise. */

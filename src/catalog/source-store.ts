@@ -9,7 +9,7 @@ import { notFound } from "../core/errors.ts";
 import { streamOf } from "../core/names.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
-import { sourceKeys, sourceStats, sources } from "../db/schema.ts";
+import { sourceKeys, sourcePolls, sourceStats, sources } from "../db/schema.ts";
 import type { ReadSinksOptions, Uids } from "./definition-store.ts";
 import { newestFirst } from "./newest-first.ts";
 import { openSourceSecret } from "./source-secret.ts";
@@ -26,6 +26,7 @@ export interface SavedSource {
   readonly row: SourceRow;
   readonly keys: readonly SourceKeyRow[];
   readonly stats: SourceStatsRow | undefined;
+  readonly poll?: typeof sourcePolls.$inferSelect | undefined;
 }
 
 /** What is saved of a message, encoded. */
@@ -126,9 +127,14 @@ export async function withKeys(
     .select()
     .from(sourceStats)
     .where(inArray(sourceStats.sourceUid, uids));
+  const pollRows = await queries
+    .select()
+    .from(sourcePolls)
+    .where(inArray(sourcePolls.sourceUid, uids));
   const keys = Map.groupBy(keyRows, (key) => key.sourceUid);
   return rows.map((row) => ({
     row,
+    poll: pollRows.find((poll) => poll.sourceUid === row.uid),
     keys: keys.get(row.uid) ?? [],
     stats: statsRows.find((stats) => stats.sourceUid === row.uid),
   }));

@@ -2,11 +2,14 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
+  PollStatus_State,
+  PollStatusSchema,
   type Source,
   Source_Mode,
   SourceKeySchema,
   SourceStatsSchema,
 } from "#gen/tributary/management/v1/source_pb.js";
+import type { sourcePolls } from "../db/schema.ts";
 import { etagOf } from "./catalog.ts";
 import {
   decodeSource,
@@ -16,14 +19,16 @@ import {
 } from "./source-store.ts";
 
 /** A source without secrets; `publicUrl` is the address of the installation. */
-export function viewSource({ row, keys, stats }: SavedSource, publicUrl: string): Source {
+export function viewSource({ row, keys, stats, poll }: SavedSource, publicUrl: string): Source {
   const source = decodeSource(row);
+  const isPolled = source.mode === Source_Mode.POLL;
   return Object.assign(source, {
     name: row.name,
     branch: source.branch || "main",
     mode: source.mode || Source_Mode.RECORDS,
     publicId: row.publicId,
-    url: addressOf(publicUrl, row.publicId),
+    url: isPolled ? "" : addressOf(publicUrl, row.publicId),
+    ...(poll && { pollStatus: viewPoll(poll) }),
     warning: warningOf(source),
     keys: keys.map(viewKey),
     stats: create(SourceStatsSchema, stats && viewStats(stats)),
@@ -75,4 +80,18 @@ function warningOf({ authentication, allowedAddresses }: Source): string {
     return "the sender's address is the only check: it can be shared by others behind the same network";
   }
   return "";
+}
+
+function viewPoll(row: typeof sourcePolls.$inferSelect) {
+  const hasAttempt = row.lastAttemptTime !== null;
+  const state = row.failures > 0 ? PollStatus_State.FAILING : PollStatus_State.OK;
+  return create(PollStatusSchema, {
+    state: hasAttempt ? state : PollStatus_State.STATE_UNSPECIFIED,
+    cause: row.cause,
+    failures: row.failures,
+    cursor: row.cursor,
+    nextTime: timestampFromDate(row.nextTime),
+    ...(row.lastAttemptTime && { lastAttemptTime: timestampFromDate(row.lastAttemptTime) }),
+    ...(row.lastSuccessTime && { lastSuccessTime: timestampFromDate(row.lastSuccessTime) }),
+  });
 }

@@ -218,6 +218,33 @@ export const sourceStats = tributary.table(
   (t) => [index().on(t.projectUid)],
 );
 
+/** How the polling of sources goes; changes without the definition, so it wakes nobody. */
+export const sourcePolls = tributary.table(
+  "source_polls",
+  {
+    sourceUid: text()
+      .primaryKey()
+      .references(() => sources.uid, { onDelete: "cascade" }),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    cursor: text().notNull().default(""),
+    /** Validators of the last answer to the very same request (RFC 9110 section 8.8). */
+    etag: text().notNull().default(""),
+    lastModified: text().notNull().default(""),
+    /** Hashes of the newest record ids, oldest first. */
+    seen: jsonb().$type<readonly string[]>().notNull().default([]),
+    failures: integer().notNull().default(0),
+    cause: text().notNull().default(""),
+    lastAttemptTime: time(),
+    lastSuccessTime: time(),
+    nextTime: time().notNull(),
+    leaseHolder: text(),
+    leaseEndTime: time(),
+  },
+  (t) => [index().on(t.projectUid), index().on(t.nextTime)],
+);
+
 /** OAuth2 clients. */
 export const applications = tributary.table(
   "applications",

@@ -112,7 +112,8 @@ function openVisit(lane: Lane, exchange: Exchange): Visit {
   const target = targetOf(request);
   const nowMs = lane.now();
   const definition = target && lane.definitions.sourceByPublicId(target.publicId);
-  if (!definition || definition.source.disabled) throw sourceNotFound();
+  const isOpen = definition && !definition.source.disabled;
+  if (!isOpen || definition.source.mode === Source_Mode.POLL) throw sourceNotFound();
   lane.checkFresh(nowMs);
   const gate = lane.gateOf(definition);
   const head: SourceHead = {

@@ -21,9 +21,12 @@ const TOTAL_MS = 15_000;
 
 /**
  * Makes it. Rejects with SinkFault for an address that is not allowed, and with an Error when there is
- * no answer within 15 s or it has more than 64 KiB. Uses no proxy.
+ * no answer within 15 s or it has more than `bodyBytesMax`, 64 KiB. Uses no proxy.
  */
-export function createGuardedFetch(guard: EgressGuard): GuardedFetch {
+export function createGuardedFetch(
+  guard: EgressGuard,
+  bodyBytesMax = BODY_BYTES_MAX,
+): GuardedFetch {
   return async (text, { method, headers, body, signal }) => {
     const url = new URL(text);
     if (!/^https?:$/.test(url.protocol) || url.username || url.password) {
@@ -50,7 +53,7 @@ export function createGuardedFetch(guard: EgressGuard): GuardedFetch {
       sent.on("upgrade", (_, socket) => socket.destroy());
       sent.end(body?.toString());
     });
-    const bytes = await readBody(response);
+    const bytes = await readBody(response, bodyBytesMax);
     const status = response.statusCode ?? 0;
     const isBare = status === 204 || status === 205 || status === 304;
     return new Response(isBare ? null : new Uint8Array(bytes), {
@@ -62,12 +65,12 @@ export function createGuardedFetch(guard: EgressGuard): GuardedFetch {
   };
 }
 
-async function readBody(response: IncomingMessage): Promise<Buffer> {
+async function readBody(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > BODY_BYTES_MAX) throw new Error(`the answer has more than ${BODY_BYTES_MAX} bytes`);
+    if (size > bytesMax) throw new Error(`the answer has more than ${bytesMax} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -55,7 +55,7 @@ export declare type Source = Message<"tributary.management.v1.Source"> & {
   mode: Source_Mode;
 
   /**
-   * How senders prove who they are; exactly one.
+   * How senders prove who they are; exactly one, and none in mode POLL.
    *
    * @generated from oneof tributary.management.v1.Source.authentication
    */
@@ -233,6 +233,20 @@ export declare type Source = Message<"tributary.management.v1.Source"> & {
    * @generated from field: string etag = 28;
    */
   etag: string;
+
+  /**
+   * What is asked and when, in mode POLL.
+   *
+   * @generated from field: tributary.management.v1.Poll poll = 29;
+   */
+  poll?: Poll | undefined;
+
+  /**
+   * How polling goes. Output only.
+   *
+   * @generated from field: tributary.management.v1.PollStatus poll_status = 30;
+   */
+  pollStatus?: PollStatus | undefined;
 };
 
 /**
@@ -271,7 +285,8 @@ export enum Source_Mode {
   REQUEST = 2,
 
   /**
-   * Pulled on a schedule. Not served yet: refused with UNIMPLEMENTED.
+   * The server asks an address on a schedule, as `poll` says; nobody sends, so there is no
+   * `authentication`. Items are records as in mode RECORDS.
    *
    * @generated from enum value: POLL = 3;
    */
@@ -282,6 +297,176 @@ export enum Source_Mode {
  * Describes the enum tributary.management.v1.Source.Mode.
  */
 export declare const Source_ModeSchema: GenEnum<Source_Mode>;
+
+/**
+ * An address that is asked for JSON on a schedule. One node at a time asks.
+ *
+ * @generated from message tributary.management.v1.Poll
+ */
+export declare type Poll = Message<"tributary.management.v1.Poll"> & {
+  /**
+   * Address, http or https, without user and password. Private addresses are refused as for webhooks;
+   * redirects are not followed, and answers have at most 4 MiB.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * When to ask; exactly one.
+   *
+   * @generated from oneof tributary.management.v1.Poll.schedule
+   */
+  schedule: {
+    /**
+     * A cron expression in UTC, with or without seconds, such as `*\/5 * * * *`.
+     *
+     * @generated from field: string cron = 2;
+     */
+    value: string;
+    case: "cron";
+  } | {
+    /**
+     * Time from one attempt to the next, 1 second to 31 days.
+     *
+     * @generated from field: google.protobuf.Duration interval = 3;
+     */
+    value: Duration;
+    case: "interval";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Headers of the request, such as `authorization`; at most 20. Their values are kept sealed and never
+   * returned: empty values in an update keep what is saved, if all names stay the same.
+   *
+   * @generated from field: map<string, string> headers = 4;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * Where in the body the items stand, such as `data.items`; empty for the body itself. An array, or one
+   * object.
+   *
+   * @generated from field: string items_path = 5;
+   */
+  itemsPath: string;
+
+  /**
+   * Where in the last item the cursor stands; it goes into the next request as `cursor_parameter`. Both
+   * or none.
+   *
+   * @generated from field: string cursor_path = 6;
+   */
+  cursorPath: string;
+
+  /**
+   * Query parameter that takes the cursor.
+   *
+   * @generated from field: string cursor_parameter = 7;
+   */
+  cursorParameter: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.Poll.
+ * Use `create(PollSchema)` to create a new message.
+ */
+export declare const PollSchema: GenMessage<Poll>;
+
+/**
+ * How polling goes.
+ *
+ * @generated from message tributary.management.v1.PollStatus
+ */
+export declare type PollStatus = Message<"tributary.management.v1.PollStatus"> & {
+  /**
+   * How it goes.
+   *
+   * @generated from field: tributary.management.v1.PollStatus.State state = 1;
+   */
+  state: PollStatus_State;
+
+  /**
+   * Why the last attempt failed, for people; empty for nothing.
+   *
+   * @generated from field: string cause = 2;
+   */
+  cause: string;
+
+  /**
+   * Failures since the last success.
+   *
+   * @generated from field: int32 failures = 3;
+   */
+  failures: number;
+
+  /**
+   * When it was last asked; not set for not yet.
+   *
+   * @generated from field: google.protobuf.Timestamp last_attempt_time = 4;
+   */
+  lastAttemptTime?: Timestamp | undefined;
+
+  /**
+   * When it was last asked with success; not set for not yet.
+   *
+   * @generated from field: google.protobuf.Timestamp last_success_time = 5;
+   */
+  lastSuccessTime?: Timestamp | undefined;
+
+  /**
+   * When it is asked next.
+   *
+   * @generated from field: google.protobuf.Timestamp next_time = 6;
+   */
+  nextTime?: Timestamp | undefined;
+
+  /**
+   * The cursor of the next request; empty for none.
+   *
+   * @generated from field: string cursor = 7;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.PollStatus.
+ * Use `create(PollStatusSchema)` to create a new message.
+ */
+export declare const PollStatusSchema: GenMessage<PollStatus>;
+
+/**
+ * How it goes.
+ *
+ * @generated from enum tributary.management.v1.PollStatus.State
+ */
+export enum PollStatus_State {
+  /**
+   * Not set: not asked yet.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  STATE_UNSPECIFIED = 0,
+
+  /**
+   * The last attempt succeeded.
+   *
+   * @generated from enum value: OK = 1;
+   */
+  OK = 1,
+
+  /**
+   * The last attempt failed: see `cause`. It is repeated after a wait that doubles up to 15 minutes.
+   *
+   * @generated from enum value: FAILING = 2;
+   */
+  FAILING = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.PollStatus.State.
+ */
+export declare const PollStatus_StateSchema: GenEnum<PollStatus_State>;
 
 /**
  * A key in a header, made by the server and returned once.
