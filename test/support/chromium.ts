@@ -1,6 +1,7 @@
 /** A real Chromium for tests of the console: Debian's, installed when the machine has none. */
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Browser, chromium } from "playwright-core";
@@ -19,8 +20,10 @@ export async function startChromium(): Promise<Browser> {
 async function installChromium(): Promise<string> {
   try {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    await run("apt-get", ["update"], { env });
-    await run("apt-get", ["install", "-y", "--no-install-recommends", "chromium"], { env });
+    // One of the test files that run side by side installs it; the others wait and find it there.
+    const install = "apt-get update && apt-get install -y --no-install-recommends chromium";
+    const lock = join(tmpdir(), "tributary-chromium.lock");
+    await run("flock", [lock, "sh", "-c", `test -x ${PLACES[0]} || (${install})`], { env });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(
