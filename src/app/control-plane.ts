@@ -80,7 +80,7 @@ function openTasks(foundations: Foundations): TaskRunner | undefined {
 }
 
 /** What every sink's driver is given, for tests of destinations as for delivery. */
-export function environmentOf({ config, embedded, logger }: Foundations) {
+export function environmentOf({ config, embedded, logger, feed }: Foundations) {
   return {
     logger,
     embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,
@@ -88,6 +88,7 @@ export function environmentOf({ config, embedded, logger }: Foundations) {
     egressAllowList: config.TRIBUTARY_EGRESS_ALLOW,
     dnsServers: config.TRIBUTARY_DNS_SERVERS,
     fileSinkDir: config.fileSinkDir,
+    feed,
     awsIdentity: config.awsIdentity,
   };
 }

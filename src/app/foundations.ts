@@ -18,6 +18,7 @@ import type { Closers } from "./closers.ts";
 import { openMailer } from "./mail.ts";
 import { createPhases } from "./phases.ts";
 import { reach } from "./reach.ts";
+import { createLateFeed, type LateFeed } from "./stream-feed.ts";
 
 /** The foundations. */
 export interface Foundations {
@@ -31,6 +32,8 @@ export interface Foundations {
   readonly mailer: Mailer;
   /** Evaluates the templates of mappings. */
   readonly templates: TemplateCompiler;
+  /** The way of sinks into streams, open once pushes are. */
+  readonly feed: LateFeed;
 }
 
 /** What a start is given. */
@@ -70,7 +73,8 @@ export async function openFoundations(
   const mailer = openMailer({ config, logger, ...definitions }, closers);
   const templates = createTemplatePool({ threads: config.TRIBUTARY_TEMPLATE_THREADS });
   closers.add("templates", templates.close);
-  return { config, logger, embedded, bus, mailer, templates, ...definitions };
+  const feed = createLateFeed();
+  return { config, logger, embedded, bus, mailer, templates, feed, ...definitions };
 }
 
 function databaseUrl(config: Config, embedded: Embedded | undefined): string {

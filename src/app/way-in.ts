@@ -59,6 +59,7 @@ export async function openWayIn(
     limits: createPushLimits({ definitions: snapshot, ...watch }),
     onDrift: drift.note,
   });
+  foundations.feed.connect(ingest);
   const admission = createAdmission();
   closers.add("admission", () => admission.close());
   const [quarantineStore, replayStore] = await Promise.all([

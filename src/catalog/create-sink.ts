@@ -11,6 +11,7 @@ import { sinkFromRow } from "./definition-store.ts";
 import { type BranchRow, findReadyBranch } from "./log-store.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink, makeSigningSecret, tryDestination } from "./sink-check.ts";
+import { refuseCircle } from "./sink-circle.ts";
 import { requireOwnership } from "./sink-ownership.ts";
 import { resolveStart } from "./sink-start.ts";
 import {
@@ -142,6 +143,8 @@ async function saveSink(
           metadata: { limit: String(SINKS_MAX) },
         });
       }
+      const { config } = definition.versions[0]!.sink;
+      await refuseCircle(queries, masterKey, { definition, config });
       await insertSink(queries, row);
       const { version: number, ...version } = definition.versions[0]!;
       await insertSinkVersion(queries, row, {

@@ -11,7 +11,7 @@ import type {
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import { notFound } from "../core/errors.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
-import { checkEtag } from "./catalog.ts";
+import { callerOf, checkEtag } from "./catalog.ts";
 import { createSink } from "./create-sink.ts";
 import { createHeldMethods } from "./held-methods.ts";
 import { findReadyBranch } from "./log-store.ts";
@@ -20,6 +20,7 @@ import { previewSink } from "./preview-sink.ts";
 import { rotateSigningSecret } from "./rotate-signing-secret.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink } from "./sink-check.ts";
+import { requireTarget } from "./sink-circle.ts";
 import { driverOf, keepSecrets, testConfig } from "./sink-kind.ts";
 import { testOwnership } from "./sink-ownership.ts";
 import {
@@ -46,11 +47,16 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
     return await view(await load(name));
   };
   return {
-    createSink: (request, context) => createSink(catalog, request, context.signal),
+    async createSink(request, context) {
+      await requireTarget(catalog, request.parent, request.sink, callerOf(context));
+      return await createSink(catalog, request, context.signal);
+    },
     getSink: async ({ name }) => view(await load(name)),
     listSinks: (request) => list(catalog, request),
-    updateSink: async (request, context) =>
-      view(await updateSink(catalog, request, context.signal)),
+    async updateSink(request, context) {
+      await requireTarget(catalog, request.sink?.name ?? "", request.sink, callerOf(context));
+      return await view(await updateSink(catalog, request, context.signal));
+    },
     async deleteSink(request) {
       await remove(catalog, request);
       return {};
@@ -61,7 +67,10 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
       change(name, (row) => (row.isPaused ? { isPaused: false } : { restarts: row.restarts + 1 })),
     restartSink: ({ name }) => change(name, (row) => ({ restarts: row.restarts + 1 })),
     rotateSigningSecret: (request) => rotateSigningSecret(catalog, request),
-    testSink: (request, context) => test(catalog, request, context.signal),
+    async testSink(request, context) {
+      await requireTarget(catalog, request.parent, request.sink, callerOf(context));
+      return await test(catalog, request, context.signal);
+    },
     previewSink: (request, context) => previewSink(catalog, request, context.signal),
     ...createHeldMethods(catalog),
   };

@@ -8,6 +8,7 @@ import { applyFieldMask } from "../core/field-mask.ts";
 import { checkEtag, etagOf } from "./catalog.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink, tryDestination } from "./sink-check.ts";
+import { refuseCircle } from "./sink-circle.ts";
 import { keepSecrets, maskConfig } from "./sink-kind.ts";
 import { requireOwnership } from "./sink-ownership.ts";
 import {
@@ -26,6 +27,7 @@ const writable = [
   "postgres",
   "webhook",
   "file",
+  "stream",
   "sqs",
   "kinesis",
   "s3",
@@ -128,6 +130,7 @@ export async function saveVersion(
     const number = newestVersion(saved.definition).version + 1;
     const fromSequence = Math.max(shardLastSequence + 1, versions.at(-1)!.fromSequence);
     const version = { number, fromSequence, sink, createTime: updateTime };
+    await refuseCircle(queries, masterKey, { definition: saved.definition, config: sink.config });
     await insertSinkVersion(queries, row, { masterKey, version });
     await updateSinkRow(queries, row.uid, { version: row.version + 1, updateTime });
   });

@@ -5,6 +5,7 @@ import { postgresDriver } from "./postgres/driver.ts";
 import { s3Driver } from "./s3/driver.ts";
 import type { SinkDriver, SinkKind } from "./sink.ts";
 import { sqsDriver } from "./sqs/driver.ts";
+import { streamDriver } from "./stream/driver.ts";
 import { webhookDriver } from "./webhook/driver.ts";
 
 export * from "./sink.ts";
@@ -18,4 +19,5 @@ export const sinkDrivers = {
   sqs: sqsDriver,
   kinesis: kinesisDriver,
   s3: s3Driver,
+  stream: streamDriver,
 } satisfies { [K in SinkKind]: SinkDriver<K> };

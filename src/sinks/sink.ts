@@ -128,6 +128,27 @@ export interface OpenSink {
   close(): Promise<void>;
 }
 
+/** Records for another stream. */
+export interface FeedBatch {
+  /** `projects/{p}/streams/{s}`. */
+  readonly stream: string;
+  /** Branch id. */
+  readonly branch: string;
+  /** Uid of the sink that feeds. */
+  readonly sinkUid: string;
+  /** The same for a repeat of the same rows. */
+  readonly idempotencyKey: string;
+  readonly rows: readonly SinkRow[];
+}
+
+/** The way into streams, as drivers see it. Its errors are those of pushes. */
+export interface StreamFeed {
+  /** Fails when there is no such stream or branch, or it takes no records now. */
+  check(stream: string, branch: string): Promise<void>;
+  /** Stores all rows, or none; a repeat within the window of idempotency stores nothing. */
+  push(batch: FeedBatch): Promise<void>;
+}
+
 /** What a driver may use. */
 export interface SinkEnvironment {
   readonly logger: Logger;
@@ -151,6 +172,8 @@ export interface SinkEnvironment {
   readonly egressAllowList: readonly string[];
   /** DNS servers to ask; the system's when there are none. */
   readonly dnsServers?: readonly string[] | undefined;
+  /** The way into other streams; undefined where there is none. */
+  readonly feed?: StreamFeed | undefined;
   /** Root folder of file sinks. */
   readonly fileSinkDir: string;
   /** The server's own identity at AWS, which assumes the roles of sinks without keys. */

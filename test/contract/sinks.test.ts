@@ -9,10 +9,14 @@ import {
   PostgresSinkSchema,
   S3SinkSchema,
   SqsSinkSchema,
+  StreamSinkSchema,
   WebhookSinkSchema,
 } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
+import { createLateFeed } from "../../src/app/stream-feed.ts";
+import { createIngest } from "../../src/ingest/ingest.ts";
 import { type SinkKind, sinkDrivers } from "../../src/sinks/index.ts";
+import { field, memoryDefinitions, memoryLog, streamOf } from "../ingest/memory-log.ts";
 import { environment, schemaOf } from "../sinks/sample.ts";
 import { startReceiver } from "../sinks/webhook/receiver.ts";
 import { startAwsDouble } from "../support/aws/double.ts";
@@ -270,6 +274,30 @@ async function startS3(): Promise<SinkHarness<"s3">> {
   };
 }
 
+async function startStream(): Promise<SinkHarness<"stream">> {
+  const target = streamOf({ fields: [field("id", T.LONG)] });
+  const log = memoryLog();
+  const feed = createLateFeed();
+  feed.connect(createIngest({ ...memoryDefinitions(target), log: log.writer }));
+  const config = create(StreamSinkSchema, { stream: target.name });
+  const faulty = (changes: object) => create(StreamSinkSchema, { ...config, ...changes });
+  return {
+    driver: sinkDrivers.stream,
+    config,
+    env: environment({ schema, feed }),
+    secret: { config, values: [] },
+    faulty: [
+      { config: faulty({ stream: "projects/p" }), field: "stream" },
+      { config: faulty({ branch: "No" }), field: "branch" },
+    ],
+    refused: '{"id":"not a number"}',
+    isExactlyOnce: true,
+    arrived: async () => log.records().map((text) => (JSON.parse(text) as { id: number }).id),
+    hang: undefined,
+    close: async () => undefined,
+  };
+}
+
 /** A harness for each kind; the compiler checks that none is missing. */
 const harnesses = {
   postgres: startPostgres,
@@ -278,6 +306,7 @@ const harnesses = {
   sqs: startSqs,
   kinesis: startKinesis,
   s3: startS3,
+  stream: startStream,
 } satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };
 
 describeSink("postgres", harnesses.postgres);
@@ -286,3 +315,4 @@ describeSink("file", harnesses.file);
 describeSink("sqs", harnesses.sqs);
 describeSink("kinesis", harnesses.kinesis);
 describeSink("s3", harnesses.s3);
+describeSink("stream", harnesses.stream);

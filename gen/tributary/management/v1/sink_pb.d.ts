@@ -102,6 +102,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
      */
     value: S3Sink;
     case: "s3";
+  } | {
+    /**
+     * Another stream of the project.
+     *
+     * @generated from field: tributary.management.v1.StreamSink stream = 30;
+     */
+    value: StreamSink;
+    case: "stream";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1217,6 +1225,35 @@ export enum S3Sink_Compression {
  * Describes the enum tributary.management.v1.S3Sink.Compression.
  */
 export declare const S3Sink_CompressionSchema: GenEnum<S3Sink_Compression>;
+
+/**
+ * Another stream of the same project, into which the mapped records are pushed. A record that does not
+ * fit its schema is held. Order is kept for each partition of the stream that feeds.
+ *
+ * @generated from message tributary.management.v1.StreamSink
+ */
+export declare type StreamSink = Message<"tributary.management.v1.StreamSink"> & {
+  /**
+   * Name of the stream, `projects/{p}/streams/{s}`. A circle of streams is refused, and whoever saves the
+   * sink must be EDITOR of it.
+   *
+   * @generated from field: string stream = 1;
+   */
+  stream: string;
+
+  /**
+   * Its branch; empty means `main`.
+   *
+   * @generated from field: string branch = 2;
+   */
+  branch: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.StreamSink.
+ * Use `create(StreamSinkSchema)` to create a new message.
+ */
+export declare const StreamSinkSchema: GenMessage<StreamSink>;
 
 /**
  * What a sink is doing and has done.
