@@ -6,6 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { compileTemplate, type HostFunctions, type Template } from "../src/jsonnet/index.ts";
+import { benchRows } from "./mapping-rows.ts";
 import { describeMachine, type Measurement, type Report } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
 
@@ -62,6 +63,7 @@ export async function benchMapping(options: BenchOptions): Promise<Report> {
   const names = Object.keys(TEMPLATES).filter((name) => wanted.test(name));
   const peer = process.env.JSONNET_ORACLE;
   for (let run = 0; run < options.runs; run++) {
+    measurements.push(...(await benchRows({ ...options, only: wanted, body: BODY })));
     for (const name of names) {
       const source = TEMPLATES[name] as string;
       const template = compileTemplate(source, { functions });
@@ -77,7 +79,8 @@ export async function benchMapping(options: BenchOptions): Promise<Report> {
     : "without a peer: JSONNET_ORACLE names a Python that has gojsonnet";
   const notes = [
     ...describeMachine().slice(0, 1),
-    "evaluations a second of CPU time, in one thread; the body is parsed before",
+    "rows: records a second of CPU time through a sink's mapping, threads of templates included, from JSON bytes to JSON bytes",
+    "templates: evaluations a second of CPU time, in one thread; the body is parsed before",
     other,
   ];
   return { title: "Mapping", notes, measurements };
