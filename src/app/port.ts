@@ -5,6 +5,7 @@ import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js
 import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
+import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -21,6 +22,7 @@ import { createAuditService } from "../audit/audit-service.ts";
 import type { Auth } from "../auth/auth.ts";
 import { createAccessService } from "../catalog/access-service.ts";
 import { createApplicationService } from "../catalog/application-service.ts";
+import { createCatalogService } from "../catalog/catalog-service.ts";
 import { createInstallationService } from "../catalog/installation-service.ts";
 import { createProjectService } from "../catalog/project-service.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
@@ -124,6 +126,7 @@ function managementServices(
     (router) => router.service(SourceService, createSourceService(sourceCatalog)),
     (router) => router.service(ApplicationService, createApplicationService(catalog)),
     (router) => router.service(AccessService, createAccessService(catalog)),
+    (router) => router.service(CatalogService, createCatalogService(catalog.drivers)),
     (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(TaskService, createTaskService(catalog)),

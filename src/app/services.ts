@@ -3,6 +3,7 @@ import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js
 import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
+import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -20,6 +21,7 @@ export const OWN_SERVICES = [
   AccessService,
   AccountService,
   ApplicationService,
+  CatalogService,
   InstallationService,
   AuditService,
   OAuth2Service,

@@ -98,6 +98,11 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "OAuth2Service/GetServerMetadata": () => ({}),
   "OAuth2Service/GetJsonWebKeySet": () => ({}),
 
+  "CatalogService/ListSinkKinds": () => ({}),
+  "CatalogService/ListSinkStates": () => ({}),
+  "CatalogService/ListStreamTypes": () => ({}),
+  "CatalogService/ListFilterFieldTypes": () => ({}),
+
   "ProjectService/CreateProject": (w) => ({ projectId: w.id(), project: { displayName: "x" } }),
   "ProjectService/GetProject": (w) => ({ name: w.project }),
   "ProjectService/ListProjects": () => ({}),
