@@ -59,7 +59,7 @@ test("D1, D3: owners that die around trims of a running sink leave nothing missi
       await waitFor(
         async () => {
           const { counts, status } = await ledger(last, a);
-          expect(status.reason).toBe("");
+          expect(status.reason ?? "").toBe("");
           expect(counts.expired).toBe(0);
           return counts.pushed === n && counts.pending === 0;
         },
