@@ -1,5 +1,5 @@
 /** Frame and routes of the console. */
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { Redirect, Route, Switch } from "wouter";
 import { useReach } from "./api/reach.ts";
 import { useSession } from "./api/session.tsx";
@@ -7,15 +7,16 @@ import { Invitation } from "./pages/people/invitation.tsx";
 import { invitationToken } from "./pages/people/invitation-token.ts";
 import { SignIn } from "./pages/people/sign-in.tsx";
 import { Projects } from "./pages/projects.tsx";
+import { Boundary, later } from "./parts/later.tsx";
 import { Loading, Note } from "./parts/note.tsx";
 import { Page } from "./parts/page.tsx";
 import { TopBar } from "./parts/top-bar.tsx";
 
-const Project = lazy(() => import("./pages/project/project.tsx"));
-const NewStream = lazy(() => import("./pages/stream/new-stream.tsx"));
-const Stream = lazy(() => import("./pages/stream/stream.tsx"));
-const Account = lazy(() => import("./pages/people/account.tsx"));
-const Operator = lazy(() => import("./pages/operator.tsx"));
+const Project = later(() => import("./pages/project/project.tsx"));
+const NewStream = later(() => import("./pages/stream/new-stream.tsx"));
+const Stream = later(() => import("./pages/stream/stream.tsx"));
+const Account = later(() => import("./pages/people/account.tsx"));
+const Operator = later(() => import("./pages/operator.tsx"));
 
 /** The whole console. */
 export function App() {
@@ -29,15 +30,17 @@ export function App() {
       <ReachBanner />
       <TopBar />
       <main id="main" className={isNarrow ? "narrow" : undefined}>
-        <Suspense fallback={<Loading />}>
-          {me === undefined ? (
-            <Loading what="Asking who you are" />
-          ) : me ? (
-            <Pages />
-          ) : (
-            <SignedOut />
-          )}
-        </Suspense>
+        <Boundary>
+          <Suspense fallback={<Loading />}>
+            {me === undefined ? (
+              <Loading what="Asking who you are" />
+            ) : me ? (
+              <Pages />
+            ) : (
+              <SignedOut />
+            )}
+          </Suspense>
+        </Boundary>
       </main>
     </>
   );

@@ -12,6 +12,8 @@ let page: Page;
 /** Requests to other origins, and what the page complained about. */
 const foreign: string[] = [];
 const complaints: string[] = [];
+/** Paths of all calls that pages made. */
+const calls: string[] = [];
 
 beforeAll(async () => {
   buildConsole();
@@ -20,10 +22,14 @@ beforeAll(async () => {
   page.setDefaultTimeout(10_000);
   page.on("request", (request) => {
     if (!request.url().startsWith(server.url)) foreign.push(request.url());
+    if (request.resourceType() === "fetch") calls.push(new URL(request.url()).pathname);
   });
   page.on("console", (message) => {
     // The first question, who is signed in, is answered with 401; Chromium notes that by itself.
-    if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) {
+    if (
+      message.type() === "error" &&
+      !/status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(message.text())
+    ) {
       complaints.push(message.text());
     }
   });
@@ -82,6 +88,16 @@ test("F05 to F10: a stream is made of a pasted sample; what is wrong stands besi
   await page.getByLabel("Name of field 2").fill("value");
   await page.getByLabel("Part of the key").first().check();
   await page.getByLabel("Throughput").selectOption({ label: "High: 4 partitions" });
+  // F09: what a change of rows needs is said as soon as it is wanted.
+  await page.getByLabel(/^Change data capture/).check();
+  await page
+    .getByText(/primaryKey|orderField|order_field/)
+    .first()
+    .waitFor();
+  expect(await create.isDisabled()).toBe(true);
+  await page.getByLabel("Order field").selectOption("at");
+  await page.getByText("Ready to be created.").waitFor();
+  await page.getByLabel(/^Change data capture/).uncheck();
   await page.reload();
   expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Readings");
   await page.getByText("Ready to be created.").waitFor();
@@ -138,6 +154,42 @@ test("E12, E20: a sink is paused, goes on, and is deleted once that is confirmed
   await page.getByRole("button", { name: "Delete" }).click();
   await page.getByRole("button", { name: "Delete the sink" }).click();
   await page.getByRole("link", { name: "Add Postgres" }).waitFor();
+});
+
+test("E01: what a page shows comes from public rpcs alone", () => {
+  expect(calls.length).toBeGreaterThan(20);
+  expect(calls.filter((path) => !/^\/tributary\.[a-z0-9]+\.v1\.\w+\/\w+$/.test(path))).toEqual([]);
+});
+
+test("an invitation leaves the address bar at once, and whoever accepts it sees the project", async () => {
+  await page.goto(`${server.url}/projects/wind-farm/members`);
+  await page.getByLabel("E-mail address to invite").fill("bob@example.com");
+  await page.getByRole("button", { name: "Invite" }).click();
+  const link = await page.locator(".copy-line code").innerText();
+  const other = await (await browser.newContext()).newPage();
+  other.setDefaultTimeout(10_000);
+  await other.goto(link.replace(/^https?:\/\/[^/]+/, server.url));
+  await other.getByRole("heading", { name: "Invitation" }).waitFor();
+  expect(other.url()).not.toContain("invitation");
+  await other.getByLabel("Password").fill(PASSWORD);
+  await other.getByRole("button", { name: "Accept the invitation" }).click();
+  await other.getByRole("heading", { name: "Wind farm" }).waitFor();
+  await other.getByRole("button", { name: "Sign out" }).click();
+  await other.getByRole("heading", { name: "Sign in" }).waitFor();
+  await other.context().close();
+});
+
+test("while the server does not answer the page says so, and goes on when it does again", async () => {
+  const isLoaded = page.waitForResponse(/\/assets\/usage-/);
+  await page.goto(`${server.url}/projects/wind-farm`);
+  await page.getByRole("link", { name: "Readings" }).waitFor();
+  await (await isLoaded).finished();
+  await page.context().setOffline(true);
+  await page.getByRole("link", { name: "Usage" }).click();
+  await page.getByText("The server does not answer.").waitFor();
+  await page.context().setOffline(false);
+  await page.getByRole("heading", { name: "Balance" }).waitFor();
+  await page.getByText("The server does not answer.").waitFor({ state: "hidden" });
 });
 
 test("the console asks nobody but its own server, and its policy stops nothing that it does", () => {

@@ -1,19 +1,20 @@
 /** A project with its parts. */
 import { useQuery } from "@connectrpc/connect-query";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { Link } from "wouter";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
+import { later } from "../../parts/later.tsx";
 import { Loaded, Loading } from "../../parts/note.tsx";
 import { Page, PartLinks } from "../../parts/page.tsx";
 import { Streams } from "./streams.tsx";
 
 const PARTS = {
-  applications: lazy(() => import("./applications.tsx")),
-  tokens: lazy(() => import("./tokens.tsx")),
-  members: lazy(() => import("./members.tsx")),
-  audit: lazy(() => import("./audit.tsx")),
-  usage: lazy(() => import("./usage.tsx")),
-  settings: lazy(() => import("./settings.tsx")),
+  applications: later(() => import("./applications.tsx")),
+  tokens: later(() => import("./tokens.tsx")),
+  members: later(() => import("./members.tsx")),
+  audit: later(() => import("./audit.tsx")),
+  usage: later(() => import("./usage.tsx")),
+  settings: later(() => import("./settings.tsx")),
 } as const;
 
 /** The page of a project. */

@@ -37,7 +37,7 @@ export function Live({ stream }: StreamPart) {
           >
             <TextField
               label="Follow only records with"
-              placeholder="site.id = “a”"
+              placeholder='site.id = "a"'
               hint={'Such as temperature = 4.5 AND site.id = "a"; Enter applies it.'}
               value={filter}
               onChange={setFilter}
@@ -47,7 +47,8 @@ export function Live({ stream }: StreamPart) {
         </div>
         <CheckField label="Pause" checked={isPaused} onChange={setPaused} />
         <p role="status">
-          {isPaused ? "Paused" : tail.isLive ? "Live" : "Connecting"}: {tail.count} records seen
+          {isPaused ? "Paused" : tail.isLive ? "Live" : "Connecting"}: {tail.count}{" "}
+          {tail.count === 1 ? "record" : "records"} seen
           {tail.skipped > 0 && `, ${tail.skipped} left out by the cap of 200 a second`}
         </p>
         <RateChart count={tail.count} />

@@ -16,6 +16,7 @@ import { SelectField, TextArea, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { Note } from "../../parts/note.tsx";
 import { Page } from "../../parts/page.tsx";
+import { ChangeDataCapturePart } from "./change-data-capture.tsx";
 import { FieldRows } from "./field-rows.tsx";
 import { SampleDialog } from "./sample-dialog.tsx";
 import { streams, useStreamCheck, useStreamDraft } from "./stream-draft.ts";
@@ -128,17 +129,29 @@ function SchemaPart(props: {
         path="stream.schema.fields"
         faults={faults}
         onChange={(fields) => change({ schema: create(SchemaSchema, { ...draft.schema, fields }) })}
-        keys={{ names: draft.keyFields, onChange: (keyFields) => change({ keyFields }) }}
+        keys={{
+          names: draft.keyFields,
+          onChange: (keyFields) => change(withKey(draft, keyFields)),
+        }}
       />
       <p>
         Key: {draft.keyFields.length > 0 ? draft.keyFields.join(", ") : "none, so no order is kept"}
       </p>
       {keyFault && <p className="fault">{keyFault.description}</p>}
+      <ChangeDataCapturePart draft={draft} change={change} faults={faults} />
       {isOpen && (
         <SampleDialog project={props.project} onSchema={setSchema} onClose={() => setOpen(false)} />
       )}
     </section>
   );
+}
+
+/** The key of rows is the key of the stream: both change together. */
+function withKey({ schema }: Stream, keyFields: string[]): Partial<Stream> {
+  const capture = schema?.changeDataCapture;
+  if (!schema || !capture) return { keyFields };
+  const changeDataCapture = { ...capture, primaryKey: keyFields };
+  return { keyFields, schema: create(SchemaSchema, { ...schema, changeDataCapture }) };
 }
 
 /** Everything that keeps the button from working, beside it. */

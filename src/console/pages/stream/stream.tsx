@@ -1,9 +1,10 @@
 /** A stream with its parts. */
 import { useQuery } from "@connectrpc/connect-query";
-import { type ComponentType, lazy, Suspense } from "react";
+import { type ComponentType, Suspense } from "react";
 import { Redirect } from "wouter";
 import type { Stream as StreamMessage } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { later } from "../../parts/later.tsx";
 import { Loaded, Loading } from "../../parts/note.tsx";
 import { Page, PartLinks } from "../../parts/page.tsx";
 import { Live } from "./live.tsx";
@@ -18,11 +19,11 @@ export interface StreamPart {
 
 const PARTS: Readonly<Record<string, ComponentType<StreamPart>>> = {
   live: Live,
-  connect: lazy(() => import("./connect.tsx")),
-  schema: lazy(() => import("./schema.tsx")),
-  share: lazy(() => import("./share.tsx")),
-  sources: lazy(() => import("./sources.tsx")),
-  sinks: lazy(() => import("../sinks/sinks.tsx")),
+  connect: later(() => import("./connect.tsx")),
+  schema: later(() => import("./schema.tsx")),
+  share: later(() => import("./share.tsx")),
+  sources: later(() => import("./sources.tsx")),
+  sinks: later(() => import("../sinks/sinks.tsx")),
 };
 
 /** The page of a stream. */
