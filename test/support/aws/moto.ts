@@ -31,7 +31,8 @@ export async function startMoto(): Promise<Moto> {
     child.kill();
     await exited;
   };
-  for (let tries = 0; tries < 150; tries++) {
+  // Its first start compiles thousands of modules.
+  for (let tries = 0; tries < 600; tries++) {
     const isUp = await fetch(`${url}/moto-api/`).then(
       ({ ok }) => ok,
       () => false,
@@ -40,7 +41,7 @@ export async function startMoto(): Promise<Moto> {
     await sleep(200);
   }
   await close();
-  throw new Error("moto did not start within 30 s");
+  throw new Error("moto did not start within 120 s");
 }
 
 async function install(): Promise<string> {
