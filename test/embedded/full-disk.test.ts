@@ -45,7 +45,8 @@ test("a log on a disk that filled up takes messages again once there is room", a
     const manager = await jetstreamManager(connection);
     await manager.streams.add({ name: "log", subjects: ["tributary.log"] });
     const client = jetstream(connection, { timeout: 1_000 });
-    const publish = () => client.publish("tributary.log", new Uint8Array(64 * 1024)).then((ack) => ack.seq);
+    const publish = () =>
+      client.publish("tributary.log", new Uint8Array(64 * 1024)).then((ack) => ack.seq);
     let acknowledged = await publish();
     const { bavail, bsize } = await statfs(disk);
     const ballast = join(disk, "ballast");
