@@ -28,7 +28,7 @@ import { attempt, environment, requestOf, rowsOf, schemaOf } from "./sample.ts";
 const env = environment({ schema: schemaOf([{ name: "id", type: T.LONG }]) });
 const records = Array.from({ length: 30 }, (_, id) => ({ id }));
 const rows = rowsOf(records).map((row, i) => ({ ...row, keyHash: i % 3 }));
-const options = { prepare: false, signal: attempt(60_000) };
+const options = () => ({ prepare: false, signal: attempt(60_000) });
 let moto: Moto;
 let access: { region: string; accessKeyId: string; secretAccessKey: string; endpoint: string };
 let clientOptions: object;
@@ -55,7 +55,7 @@ test.each([false, true])("moto: messages arrive in a queue (FIFO: %s)", async (i
     }),
   );
   const config = create(SqsSinkSchema, { queueUrl: QueueUrl, access });
-  const stages = await sinkDrivers.sqs.test(config, env, options);
+  const stages = await sinkDrivers.sqs.test(config, env, options());
   expect(stages.filter(({ isOk }) => !isOk)).toEqual([]);
   const sink = await sinkDrivers.sqs.open(config, env);
   expect(await sink.write(requestOf(rows), attempt())).toMatchObject({ kind: "rows" });
@@ -76,7 +76,7 @@ test.each([KinesisSink_Order.STRICT, KinesisSink_Order.THROUGHPUT])(
     const StreamName = `stream-${order}`;
     await client.send(new CreateStreamCommand({ StreamName, ShardCount: 1 }));
     const config = create(KinesisSinkSchema, { streamName: StreamName, order, access });
-    const stages = await sinkDrivers.kinesis.test(config, env, options);
+    const stages = await sinkDrivers.kinesis.test(config, env, options());
     expect(stages.filter(({ isOk }) => !isOk)).toEqual([]);
     const sink = await sinkDrivers.kinesis.open(config, env);
     expect(await sink.write(requestOf(rows), attempt())).toMatchObject({ kind: "rows" });
@@ -103,7 +103,7 @@ test("moto: objects arrive in a bucket", async () => {
     }),
   );
   const config = create(S3SinkSchema, { bucket: Bucket, access });
-  const stages = await sinkDrivers.s3.test(config, env, options);
+  const stages = await sinkDrivers.s3.test(config, env, options());
   expect(stages.filter(({ isOk }) => !isOk)).toEqual([]);
   const sink = await sinkDrivers.s3.open(config, env);
   await sink.write(requestOf(rows), attempt());
