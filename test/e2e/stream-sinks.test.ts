@@ -65,7 +65,11 @@ test("F24: a record that does not fit the other stream is held, the others go on
   const to = await createStream(server, "strict", { fields: { n: "LONG", note: "STRING" } });
   const sink = await createSink(server, from, { id: "onward", stream: { stream: to } });
   await push(server, from, [{ n: 1, note: "a" }, { n: 2 }, { n: 3, note: "c" }]);
-  await waitFor(async () => (await countsOf(server, sink.name)).pending === 0, { what: "the end" });
+  const isSettled = async () => {
+    const { pushed, pending } = await countsOf(server, sink.name);
+    return pushed === 3 && pending === 0;
+  };
+  await waitFor(isSettled, { what: "three settled records" });
   expect(await countsOf(server, sink.name)).toMatchObject({ delivered: 2, held: 1 });
   expect((await listAll(server, to)).map(({ value }) => Number(value.n))).toEqual([1, 3]);
   const { heldRecords } = await call<{ heldRecords: { reason: string; error: string }[] }>(
