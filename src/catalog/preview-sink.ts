@@ -123,8 +123,7 @@ function rowOf(row: Uint8Array | MappingFault): PreviewedRow {
   if (!(row instanceof MappingFault)) {
     return previewed(PreviewedRow_Outcome.SENT, { json: Buffer.from(row).toString() });
   }
-  const error = row.column ? `column ${row.column}: ${row.why}` : row.why;
-  return previewed(PreviewedRow_Outcome.HELD, { error });
+  return previewed(PreviewedRow_Outcome.HELD, { error: row.text });
 }
 
 function previewed(outcome: PreviewedRow_Outcome, more: { json?: string; error?: string } = {}) {

@@ -57,6 +57,13 @@ export function parsedPath(text: string): JsonPath | undefined {
   return parsed.path;
 }
 
+/** The path that a whole text is, or what is wrong with it, with the place. */
+export function readPath(text: string): JsonPath | string {
+  const parsed = parseJsonPath(text);
+  if ("fault" in parsed) return `${parsed.fault} at character ${parsed.at + 1}`;
+  return parsed.end < text.length ? `is no path at character ${parsed.end + 1}` : parsed.path;
+}
+
 /** The value at a path; undefined when there is none. A key never finds what an object inherits. */
 export function valueAt(value: unknown, path: JsonPath): unknown {
   let current = value;

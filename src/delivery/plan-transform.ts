@@ -107,10 +107,7 @@ async function mapRows(
       sent.push(result ? mappedRow(row, result) : row);
       return undefined;
     }
-    const reject = {
-      reason: "MAPPING_FAILED",
-      why: result.column ? `column ${result.column}: ${result.why}` : result.why,
-    };
+    const reject = { reason: "MAPPING_FAILED", why: result.text };
     rejects.push({ place: row.place, ...reject });
     return { kind: "reject", ...reject };
   });

@@ -32,6 +32,11 @@ export class MappingFault {
     this.column = column;
     this.why = why;
   }
+
+  /** For people: the column, where one is to blame, and the reason. */
+  get text(): string {
+    return this.column ? `column ${this.column}: ${this.why}` : this.why;
+  }
 }
 
 /** What a template made of one record: JSON text, or why it made nothing. */

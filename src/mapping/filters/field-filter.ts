@@ -4,7 +4,7 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { FieldFilter, FieldTerm } from "#gen/tributary/management/v1/filter_pb.js";
 import { canonicalDecimal } from "../../core/decimal.ts";
 import type { FieldViolation } from "../../core/errors.ts";
-import { parseJsonPath } from "../../core/json-path.ts";
+import { readPath } from "../../core/json-path.ts";
 import { endOfValue, skipSpace } from "../../core/json-skip.ts";
 import { createPathSet, type PathSet } from "../path-set.ts";
 import type { RecordView } from "../record-view.ts";
@@ -59,13 +59,8 @@ function compileTerm(build: Build, term: FieldTerm, { field, depth }: Level): Te
 }
 
 function compileField(build: Build, { field: source, value }: FieldTerm, field: string): Test {
-  const parsed = parseJsonPath(source);
-  if ("fault" in parsed) {
-    return refuse(build, `${field}.field`, `${parsed.fault} at character ${parsed.at + 1}`);
-  }
-  if (parsed.end < source.length) {
-    return refuse(build, `${field}.field`, `is no path at character ${parsed.end + 1}`);
-  }
+  const path = readPath(source);
+  if (typeof path === "string") return refuse(build, `${field}.field`, path);
   if (!value) return refuse(build, `${field}.value`, "is required: a value, or a list of values");
   const json = toJson(ValueSchema, value);
   const wanted = Array.isArray(json) ? json : [json];
@@ -73,7 +68,7 @@ function compileField(build: Build, { field: source, value }: FieldTerm, field: 
     return refuse(build, `${field}.value`, "a value is a string, number, bool or null");
   }
   const tokens = new Set(wanted.map((one) => tokenOf(JSON.stringify(one))));
-  const slot = build.paths.add(parsed.path);
+  const slot = build.paths.add(path);
   return (view) => {
     const text = view.fieldAt(slot);
     return text !== undefined && matches(text, tokens);
