@@ -6,6 +6,11 @@ import type { TestServer } from "./server.ts";
 
 /** Records a second that the neighbour may push; it pushes ten times as many. */
 const QUOTA = 20;
+/** Records a second of the other project. */
+const QUIET_RATE = 200;
+const SLICE_MS = 500;
+/** Between slices: what was begun in one does not reach into the next. */
+const SETTLING_MS = 100;
 
 /** What came of it. */
 export interface NeighbourResult {
@@ -23,10 +28,13 @@ export interface NeighbourResult {
   readonly failed: number;
 }
 
-/** Runs `pairs` pairs of two halves of `halfMs`, the order within a pair alternating. */
+/**
+ * Runs `pairs` pairs, each of `slices` slices without the neighbour and as many beside it. A pair's p99
+ * is taken over all its slices of a kind: a disk that stalls for a second meets both alike.
+ */
 export async function compareBesideNoise(
   server: TestServer,
-  { pairs, halfMs }: { readonly pairs: number; readonly halfMs: number },
+  { pairs, slices }: { readonly pairs: number; readonly slices: number },
 ): Promise<NeighbourResult> {
   const streams: string[] = [];
   for (const id of ["quiet", "noisy"]) {
@@ -48,14 +56,12 @@ export async function compareBesideNoise(
   const child = startPacedChild({ ...plan, stream: noisy, perSecond: QUOTA * 10 });
   const answered: Record<string, number> = {};
   let failed = 0;
-  const half = async (isNoisy: boolean, ms = halfMs) => {
-    if (isNoisy) {
-      child.on();
-      await sleep(300);
-    }
+  const slice = async (isNoisy: boolean) => {
+    if (isNoisy) child.on();
+    await sleep(SETTLING_MS);
     const answers = await pushPaced(
-      { ...plan, stream: quiet, perSecond: 100 },
-      AbortSignal.timeout(ms),
+      { ...plan, stream: quiet, perSecond: QUIET_RATE },
+      AbortSignal.timeout(SLICE_MS),
     );
     if (isNoisy) {
       for (const [status, count] of Object.entries(await child.off())) {
@@ -63,21 +69,22 @@ export async function compareBesideNoise(
       }
     }
     failed += answers.filter((answer) => answer.status !== 200).length;
-    return percentile(
-      answers.map((answer) => answer.tookMs),
-      0.99,
-    );
+    return answers.map((answer) => answer.tookMs);
+  };
+  const pairOf = async (): Promise<{ quiet: number; noisy: number }> => {
+    const tookMs: { quiet: number[]; noisy: number[] } = { quiet: [], noisy: [] };
+    for (let nth = 0; nth < slices; nth++) {
+      for (const isNoisy of nth % 2 === 0 ? [false, true] : [true, false]) {
+        tookMs[isNoisy ? "noisy" : "quiet"].push(...(await slice(isNoisy)));
+      }
+    }
+    return { quiet: percentile(tookMs.quiet, 0.99), noisy: percentile(tookMs.noisy, 0.99) };
   };
   try {
-    await half(true, 1_000);
-    await half(false, 1_000);
+    await slice(true);
+    await slice(false);
     const found: { quiet: number; noisy: number }[] = [];
-    for (let pair = 0; pair < pairs; pair++) {
-      const isNoisyFirst = pair % 2 === 0;
-      const first = await half(isNoisyFirst);
-      const second = await half(!isNoisyFirst);
-      found.push(isNoisyFirst ? { noisy: first, quiet: second } : { noisy: second, quiet: first });
-    }
+    for (let pair = 0; pair < pairs; pair++) found.push(await pairOf());
     const ratios = found.map((each) => each.noisy / each.quiet);
     return {
       ratios,
