@@ -30,6 +30,7 @@ const writable = [
   "stream",
   "sqs",
   "kinesis",
+  "firehose",
   "s3",
   "batching",
   "retry",

@@ -1,5 +1,6 @@
 /** All kinds of sinks. A kind is a case of the oneof in sink.proto, a folder here, and one line below. */
 import { fileDriver } from "./file/driver.ts";
+import { firehoseDriver } from "./firehose/driver.ts";
 import { kinesisDriver } from "./kinesis/driver.ts";
 import { postgresDriver } from "./postgres/driver.ts";
 import { s3Driver } from "./s3/driver.ts";
@@ -18,6 +19,7 @@ export const sinkDrivers = {
   file: fileDriver,
   sqs: sqsDriver,
   kinesis: kinesisDriver,
+  firehose: firehoseDriver,
   s3: s3Driver,
   stream: streamDriver,
 } satisfies { [K in SinkKind]: SinkDriver<K> };

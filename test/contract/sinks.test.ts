@@ -24,6 +24,7 @@ import { createDataStreams } from "../support/aws/kinesis.ts";
 import { createBuckets } from "../support/aws/s3.ts";
 import { createQueues } from "../support/aws/sqs.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
+import { startFirehose } from "./firehose-harness.ts";
 import { describeSink, type SinkHarness } from "./sink-suite.ts";
 
 const schema = schemaOf([{ name: "id", type: T.LONG }]);
@@ -305,6 +306,7 @@ const harnesses = {
   file: startFile,
   sqs: startSqs,
   kinesis: startKinesis,
+  firehose: () => startFirehose(schema),
   s3: startS3,
   stream: startStream,
 } satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };
@@ -314,5 +316,6 @@ describeSink("webhook", harnesses.webhook);
 describeSink("file", harnesses.file);
 describeSink("sqs", harnesses.sqs);
 describeSink("kinesis", harnesses.kinesis);
+describeSink("firehose", harnesses.firehose);
 describeSink("s3", harnesses.s3);
 describeSink("stream", harnesses.stream);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, createStream, push } from "../support/api.ts";
 import { DENIED_KEY, startAwsDouble } from "../support/aws/double.ts";
+import { createDeliveries } from "../support/aws/firehose.ts";
 import { createDataStreams } from "../support/aws/kinesis.ts";
 import { createBuckets } from "../support/aws/s3.ts";
 import { createQueues } from "../support/aws/sqs.ts";
@@ -10,13 +11,15 @@ const SERVICE = "management.v1.SinkService";
 const SECRET = "s3cr3t-access-key";
 const queues = createQueues(["orders", "orders.fifo"]);
 const streams = createDataStreams(["orders"]);
+const deliveries = createDeliveries(["orders"]);
 const buckets = createBuckets(["orders"]);
 let double: Awaited<ReturnType<typeof startAwsDouble>>;
 let server: TestServer;
 let stream: string;
 
 beforeAll(async () => {
-  double = await startAwsDouble({ ...queues.actions, ...streams.actions }, buckets.fallback);
+  const actions = { ...queues.actions, ...streams.actions, ...deliveries.actions };
+  double = await startAwsDouble(actions, buckets.fallback);
   server = await startServer();
   const fields = { id: "LONG", customer: "STRING" };
   stream = await createStream(server, "orders", { fields, keyFields: ["customer"] });
@@ -46,9 +49,10 @@ async function create(sinkId: string, sink: object): Promise<string> {
   return answer.sink.name;
 }
 
-test("G01, E18: records go to SQS, Kinesis and S3, each key in order", async () => {
+test("G01, E18: records go to SQS, Kinesis, Firehose and S3, each key in order", async () => {
   const fifo = await create("fifo", queueOf("orders.fifo"));
   await create("readings", { kinesis: { streamName: "orders", access: accessOf() } });
+  await create("clicks", { firehose: { streamName: "orders", access: accessOf() } });
   await create("lake", {
     s3: { bucket: "orders", access: accessOf(), compression: "NONE" },
     batching: { time: "1s" },
@@ -64,6 +68,7 @@ test("G01, E18: records go to SQS, Kinesis and S3, each key in order", async () 
         .queue("orders.fifo")
         .messages.flatMap(({ body }) => JSON.parse(Buffer.from(body, "base64").toString())),
     kinesis: () => streams.stream("orders").records.map(({ data }) => parse(data)),
+    firehose: () => deliveries.delivery("orders").records.map(parse),
     s3: () =>
       [...buckets.bucket("orders").objects]
         .filter(([name]) => name.endsWith(".ndjson"))

@@ -1,3 +1,4 @@
+import { CreateDeliveryStreamCommand, FirehoseClient } from "@aws-sdk/client-firehose";
 import {
   CreateStreamCommand,
   GetRecordsCommand,
@@ -15,6 +16,7 @@ import { create } from "@bufbuild/protobuf";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
+  FirehoseSinkSchema,
   KinesisSink_Order,
   KinesisSinkSchema,
   S3SinkSchema,
@@ -119,4 +121,30 @@ test("moto: objects arrive in a bucket", async () => {
       .split("\n")
       .map((line) => JSON.parse(line)),
   ).toEqual(records);
+});
+
+test("moto: records of a Firehose stream arrive as lines in its bucket", async () => {
+  const bucket = "firehose";
+  const s3 = new S3Client(clientOptions);
+  const location = { LocationConstraint: "eu-central-1" } as const;
+  await s3.send(new CreateBucketCommand({ Bucket: bucket, CreateBucketConfiguration: location }));
+  const client = new FirehoseClient({ ...clientOptions, requestHandler: new NodeHttpHandler() });
+  await client.send(
+    new CreateDeliveryStreamCommand({
+      DeliveryStreamName: "clicks",
+      DeliveryStreamType: "DirectPut",
+      S3DestinationConfiguration: {
+        BucketARN: `arn:aws:s3:::${bucket}`,
+        RoleARN: "arn:aws:iam::123456789012:role/firehose",
+      },
+    }),
+  );
+  const config = create(FirehoseSinkSchema, { streamName: "clicks", access });
+  const sink = await sinkDrivers.firehose.open(config, env);
+  expect(await sink.write(requestOf(rows), attempt())).toMatchObject({ kind: "rows" });
+  await sink.close();
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: Contents[0]?.Key }));
+  const lines = ((await Body?.transformToString()) ?? "").trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line))).toEqual(records);
 });

@@ -2,17 +2,9 @@
 import type { KinesisSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { openConnection } from "../aws/connection.ts";
 import { toAwsFault } from "../aws/fault.ts";
+import type { OutgoingRecord, RecordFault } from "../aws/put-many.ts";
 import type { SinkEnvironment } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
-
-/** A record as it is put. */
-export interface OutgoingRecord {
-  readonly data: Uint8Array;
-  readonly partitionKey: string;
-}
-
-/** What came of one record of a call: undefined when it is stored. */
-export type RecordFault = { readonly code: string; readonly message: string } | undefined;
 
 /** What a data stream says of itself. */
 export interface StreamFacts {

@@ -1,11 +1,12 @@
 import { type KinesisSink, KinesisSink_Order } from "#gen/tributary/management/v1/sink_pb.js";
 import { retryAws, toAwsFault } from "../aws/fault.ts";
 import { createProgress } from "../aws/progress.ts";
+import { putMany } from "../aws/put-many.ts";
 import { createTurns } from "../aws/turns.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { retrySink } from "../sink-fault.ts";
 import { openStream } from "./client.ts";
-import { type LastNumbers, putInOrder, putMany } from "./put-rows.ts";
+import { KINESIS_LIMITS, type LastNumbers, putInOrder } from "./put-in-order.ts";
 
 /** Opens a data stream for delivery. */
 export async function openKinesis(config: KinesisSink, env: SinkEnvironment): Promise<OpenSink> {
@@ -17,10 +18,10 @@ export async function openKinesis(config: KinesisSink, env: SinkEnvironment): Pr
   const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
     if (signal.aborted) return retrySink("TIMEOUT", "nothing was put in the time of one attempt");
     const outcomes = progress.of(request);
-    const putting = { client, request, signal };
     try {
-      if (isStrict) await putInOrder(outcomes, lastNumbers, putting);
-      else await putMany(outcomes, putting);
+      if (isStrict) await putInOrder(outcomes, lastNumbers, { client, request, signal });
+      else
+        await putMany(outcomes, { putAll: client.putAll, limits: KINESIS_LIMITS, request, signal });
     } catch (error) {
       return retryAws(toAwsFault(error, { what: "putting records" }));
     }

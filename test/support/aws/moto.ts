@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 const VERSION = "5.2.5";
+const SERVICES = "server,sqs,kinesis,firehose,s3,sts";
 
 /** A running moto. */
 export interface Moto {
@@ -46,11 +47,11 @@ export async function startMoto(): Promise<Moto> {
 
 async function install(): Promise<string> {
   const cache = join(homedir(), ".cache", "tributary", "test");
-  const folder = join(cache, `moto-${VERSION}`);
+  const folder = join(cache, `moto-${VERSION}-${SERVICES.replaceAll(",", "-")}`);
   if (existsSync(folder)) return folder;
   await mkdir(cache, { recursive: true });
   const fresh = `${folder}.${process.pid}`;
-  const wanted = `moto[server,sqs,kinesis,s3,sts]==${VERSION}`;
+  const wanted = `moto[${SERVICES}]==${VERSION}`;
   await promisify(execFile)("python3", ["-m", "pip", "install", "-q", "--target", fresh, wanted], {
     timeout: 240_000,
   });

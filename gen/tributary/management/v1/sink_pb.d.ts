@@ -104,6 +104,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
     case: "s3";
   } | {
     /**
+     * An Amazon Data Firehose stream.
+     *
+     * @generated from field: tributary.management.v1.FirehoseSink firehose = 27;
+     */
+    value: FirehoseSink;
+    case: "firehose";
+  } | {
+    /**
      * Another stream of the project.
      *
      * @generated from field: tributary.management.v1.StreamSink stream = 30;
@@ -1101,6 +1109,75 @@ export enum KinesisSink_Order {
  * Describes the enum tributary.management.v1.KinesisSink.Order.
  */
 export declare const KinesisSink_OrderSchema: GenEnum<KinesisSink_Order>;
+
+/**
+ * An Amazon Data Firehose stream, which takes direct puts. At least once; each record is one record
+ * there, its data the JSON text. When one of a call fails, all of its key from there on are put again,
+ * so a key may show records twice, and its last record is always last.
+ *
+ * @generated from message tributary.management.v1.FirehoseSink
+ */
+export declare type FirehoseSink = Message<"tributary.management.v1.FirehoseSink"> & {
+  /**
+   * Name of the Firehose stream.
+   *
+   * @generated from field: string stream_name = 1;
+   */
+  streamName: string;
+
+  /**
+   * How it is used; the region is required.
+   *
+   * @generated from field: tributary.management.v1.AwsAccess access = 2;
+   */
+  access?: AwsAccess | undefined;
+
+  /**
+   * What stands behind each record.
+   *
+   * @generated from field: tributary.management.v1.FirehoseSink.Delimiter delimiter = 3;
+   */
+  delimiter: FirehoseSink_Delimiter;
+};
+
+/**
+ * Describes the message tributary.management.v1.FirehoseSink.
+ * Use `create(FirehoseSinkSchema)` to create a new message.
+ */
+export declare const FirehoseSinkSchema: GenMessage<FirehoseSink>;
+
+/**
+ * What stands behind each record.
+ *
+ * @generated from enum tributary.management.v1.FirehoseSink.Delimiter
+ */
+export enum FirehoseSink_Delimiter {
+  /**
+   * Not set: NEWLINE.
+   *
+   * @generated from enum value: DELIMITER_UNSPECIFIED = 0;
+   */
+  DELIMITER_UNSPECIFIED = 0,
+
+  /**
+   * A line feed, so that what Firehose joins is NDJSON.
+   *
+   * @generated from enum value: NEWLINE = 1;
+   */
+  NEWLINE = 1,
+
+  /**
+   * Nothing, for streams that add a delimiter themselves.
+   *
+   * @generated from enum value: NONE = 2;
+   */
+  NONE = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.FirehoseSink.Delimiter.
+ */
+export declare const FirehoseSink_DelimiterSchema: GenEnum<FirehoseSink_Delimiter>;
 
 /**
  * Objects in an S3 bucket. At least once: records count as delivered when their object is complete, and
