@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { compileTemplate, JsonnetError } from "../../src/jsonnet/index.ts";
+import { withinMs } from "../support/case-time.ts";
 import { programs } from "./programs.ts";
 
 const PIECES = (
@@ -27,8 +28,15 @@ const broken = fc
     return program.slice(0, from) + piece + program.slice(from + length);
   });
 
-/** Compiles, evaluates with small budgets, and lets through nothing but a JsonnetError with a place. */
+/**
+ * Compiles, evaluates with small budgets, and lets through nothing but a JsonnetError with a place,
+ * within 50 ms.
+ */
 export function survives(source: string): void {
+  withinMs(50, () => attempt(source));
+}
+
+function attempt(source: string): void {
   try {
     compileTemplate(source).evaluate(undefined, { steps: 2_000, allocation: 200_000 });
   } catch (error) {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { FilterSchema } from "#gen/tributary/management/v1/filter_pb.js";
 import { compileFilter } from "../../src/mapping/filters/filter.ts";
 import { type MappedRecord, RecordView } from "../../src/mapping/record-view.ts";
+import { withinMs } from "../support/case-time.ts";
 
 function record(value: string): MappedRecord {
   return {
@@ -119,5 +120,30 @@ describe("E19: the same filters as CEL", () => {
     ["record.a.all(x, record.b.all(y, x == y))", /^cel: a macro such as exists\(\) may not/],
   ])("%s is refused", (cel, wanted) => {
     expect(faults({ cel })).toEqual([expect.stringMatching(wanted)]);
+  });
+});
+
+describe("E19: a filter never holds up the thread that it runs on", () => {
+  const items = Array.from({ length: 50_000 }, (_, i) => i);
+  const hostile: [string, unknown][] = [
+    ["record.l.all(x, x in record.l)", { l: items }],
+    ["record.l.all(x, record.l == record.l)", { l: items }],
+    ["record.l.map(x, record.l + record.l).size() > 0", { l: items }],
+    ["record.l.all(x, !record.s.contains('ab'))", { l: items, s: "a".repeat(100_000) }],
+    ["record.l.all(x, !record.s.matches('(a|aa)*b'))", { l: items, s: "a".repeat(10_000) }],
+    [`record.l.all(x, ${"x || x || ".repeat(200)} x == x)`, { l: items }],
+    [`${"record.s.matches('(a|aa)*b') || ".repeat(100)} true`, { s: "a".repeat(900_000) }],
+  ];
+  test.each(hostile)("%s lets no record pass, soon", (cel, value) => {
+    const text = JSON.stringify(value);
+    expect(withinMs(250, () => passes({ cel }, text))).toBe(false);
+  });
+
+  test("what a filter may cost is plenty for a record of 20,000 items", () => {
+    const value = { l: items.slice(0, 20_000), limit: 1e6 };
+    expect(passes({ cel: "record.l.all(x, x < record.limit)" }, value)).toBe(true);
+    expect(passes({ cel: "19999 in record.l && record.l.exists(x, x == 19999)" }, value)).toBe(
+      true,
+    );
   });
 });

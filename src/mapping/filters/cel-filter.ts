@@ -1,9 +1,10 @@
 /** Filters in the Common Expression Language (github.com/google/cel-spec), compiled once. */
-import { type CelEnv, CelScalar, celEnv, mapType, parse, plan } from "@bufbuild/cel";
+import { CelScalar, celEnv, mapType, parse, plan } from "@bufbuild/cel";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { FieldViolation } from "../../core/errors.ts";
 import { createPathSet } from "../path-set.ts";
 import type { RecordView } from "../record-view.ts";
+import { CelCostError, checkLoops, meteredFunctions, withCelMeter } from "./cel-meter.ts";
 import type { CompiledFilter } from "./filter.ts";
 
 const INT_MAX = 2n ** 63n;
@@ -17,21 +18,34 @@ const VARIABLES = {
   time: CelScalar.DYN,
 };
 
+const ENV = celEnv({ variables: VARIABLES, funcs: meteredFunctions() });
+
 /** Compiles an expression; gives its fault with the place. An error while it runs lets no record pass. */
 export function compileCelFilter(source: string): CompiledFilter | FieldViolation[] {
-  const env = celEnv({ variables: VARIABLES });
   try {
     const parsed = parse(source);
-    const fault = findFault(parsed.expr, env);
+    const names = namesOf(parsed.expr);
+    const fault = findFault(names);
     if (fault) return [{ field: "cel", description: fault }];
-    const evaluate = plan(env, parsed);
+    const evaluate = plan(ENV, parsed);
     return {
       fields: createPathSet(),
-      passes: (view) => evaluate(bindingsOf(view)) === true,
+      passes: (view) => passes(view, names.loopParts, () => evaluate(bindingsOf(view))),
     };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return [{ field: "cel", description: text.replace(/^<input>:/, "at ") }];
+  }
+}
+
+/** What takes too many steps lets no record pass, like every error. */
+function passes(view: RecordView, loopParts: number, evaluate: () => unknown): boolean {
+  try {
+    if (loopParts > 0) checkLoops(view.text.length / 2, loopParts);
+    return withCelMeter(evaluate) === true;
+  } catch (error) {
+    if (error instanceof CelCostError) return false;
+    throw error;
   }
 }
 
@@ -65,23 +79,30 @@ interface Names {
   readonly used: Set<string>;
   readonly called: Set<string>;
   loops: number;
+  /** Parts of expressions within loops. */
+  loopParts: number;
 }
 
-/** What would fail for every record: unknown names, and loops within loops. */
-function findFault(expr: object, env: CelEnv): string | undefined {
+function namesOf(expr: object): Names {
   const names: Names = {
     known: new Set([...Object.keys(VARIABLES), ...TYPE_NAMES]),
     used: new Set(),
     called: new Set(),
     loops: 0,
+    loopParts: 0,
   };
   visit(expr, names, 0);
+  return names;
+}
+
+/** What would fail for every record: unknown names, and loops within loops. */
+function findFault(names: Names): string | undefined {
   for (const name of names.used) {
     if (names.known.has(name)) continue;
     return `${name} is not known; there are ${Object.keys(VARIABLES).join(", ")}`;
   }
   for (const name of names.called) {
-    if (FUNCTION_NAME.test(name) && !env.funcs.find(name)) return `no function is named ${name}`;
+    if (FUNCTION_NAME.test(name) && !ENV.funcs.find(name)) return `no function is named ${name}`;
   }
   // Two loops within each other take the square of the items of a record.
   return names.loops > 1 ? "a macro such as exists() may not stand within another" : undefined;
@@ -96,6 +117,7 @@ function visit(node: unknown, names: Names, depth: number): void {
   if (typeof node !== "object" || node === null) return;
   const { case: kind, value } = node as { case?: unknown; value?: Record<string, unknown> };
   let inner = depth;
+  if (depth > 0 && typeof kind === "string") names.loopParts += 1;
   if (kind === "identExpr") names.used.add(String(value?.name));
   else if (kind === "callExpr") names.called.add(String(value?.function));
   else if (kind === "comprehensionExpr") {

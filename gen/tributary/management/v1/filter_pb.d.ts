@@ -37,7 +37,8 @@ export declare type Filter = Message<"tributary.management.v1.Filter"> & {
      * An expression of the Common Expression Language (cel.dev) that gives a bool. Variables: `record`
      * (the record; whole numbers are int, others double), `id`, `ip` (string), `headers` (map, names in
      * lower case), `time` (timestamp of arrival). At most 4 KiB. A record for which it gives an error,
-     * such as for a field that is missing, is not delivered; use `has(record.field)`.
+     * such as for a field that is missing, is not delivered; use `has(record.field)`. So is one that takes
+     * more than a million steps (calls, items compared), as a search in a list for each of its items can.
      *
      * @generated from field: string cel = 2;
      */
