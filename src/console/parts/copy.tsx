@@ -2,7 +2,13 @@
 import { useState } from "react";
 
 /** A button that copies a text and says so. */
-export function CopyButton({ text, what }: { readonly text: string; readonly what: string }) {
+export function CopyButton(props: {
+  readonly text: string;
+  /** What is copied, for those who hear the button. */
+  readonly what: string;
+  readonly label?: string;
+}) {
+  const { text, what, label = "Copy" } = props;
   const [state, setState] = useState("");
   const copy = async () => {
     try {
@@ -15,7 +21,7 @@ export function CopyButton({ text, what }: { readonly text: string; readonly wha
   return (
     <>
       <button type="button" className="small" onClick={() => void copy()}>
-        Copy <span className="unseen">{what}</span>
+        {label} <span className="unseen">{what}</span>
       </button>
       <span role="status" className="quiet">
         {state}

@@ -50,7 +50,7 @@ export function TextField(props: {
   readonly label: string;
   readonly value: string;
   readonly onChange: (value: string) => void;
-  readonly type?: "text" | "email" | "password" | "url" | "number";
+  readonly type?: "text" | "email" | "password" | "url" | "number" | "datetime-local";
   readonly hint?: ReactNode;
   readonly fault?: string | undefined;
   readonly optional?: boolean;

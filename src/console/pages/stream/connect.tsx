@@ -9,7 +9,7 @@ import { PersonalTokenStep } from "./personal-token-step.tsx";
 import { SAMPLES } from "./samples.ts";
 import { ShareStep } from "./share-step.tsx";
 import type { StreamPart } from "./stream.tsx";
-import { useTail } from "./tail.ts";
+import { useTail, WHOLE_TAIL } from "./tail.ts";
 
 const NOBODY: Credentials = { clientId: "", secret: "" };
 
@@ -95,7 +95,7 @@ export default function Connect({ stream }: StreamPart) {
 
 /** Waits for a record and turns green by itself. */
 function FirstRecord({ stream }: { readonly stream: string }) {
-  const tail = useTail(stream, { filter: "", isPaused: false });
+  const tail = useTail(stream, WHOLE_TAIL, false);
   return (
     <div role="status">
       {tail.count > 0 ? (

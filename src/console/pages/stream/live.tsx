@@ -1,71 +1,96 @@
 /** The records of a stream as they arrive. */
-import { useDeferredValue, useState } from "react";
+import { useDeferredValue, useMemo, useState } from "react";
 import { Link } from "wouter";
-import type { Record } from "#gen/tributary/records/v1/record_pb.js";
+import { readCurl } from "../../api/curl.ts";
+import { jsonOf } from "../../api/record-json.ts";
 import { CopyButton } from "../../parts/copy.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
 import { Empty, Note } from "../../parts/note.tsx";
-import { Time } from "../../parts/time.tsx";
+import { VirtualList } from "../../parts/virtual-list.tsx";
 import { RateChart } from "./rate-chart.tsx";
+import { ReadForm, type Reading } from "./read-form.tsx";
+import { RecordLine } from "./record-line.tsx";
 import type { StreamPart } from "./stream.tsx";
-import { useTail } from "./tail.ts";
+import { type Tail, useTail, WHOLE_TAIL } from "./tail.ts";
 import { TestRecord } from "./test-record.tsx";
 
-/** Shown at once; the rest of what is kept can be found by the filter. */
-const SHOWN_MAX = 100;
+const LINE_HEIGHT = 32;
 
 /** The part "Live". */
 export function Live({ stream }: StreamPart) {
   const [isPaused, setPaused] = useState(false);
-  const [filter, setFilter] = useState("");
-  const [applied, setApplied] = useState("");
+  const [reading, setReading] = useState(WHOLE_TAIL);
   const [text, setText] = useState("");
-  const tail = useTail(stream.name, { filter: applied, isPaused });
-  const wanted = useDeferredValue(text.toLowerCase());
-  const shown = tail.records.filter((each) => jsonOf(each).toLowerCase().includes(wanted));
+  const tail = useTail(stream.name, reading, isPaused);
   return (
     <>
       <TestRecord stream={stream} />
       <section className="card stack" aria-label="Records">
+        <details>
+          <summary>Seek by key and time, filter, rate</summary>
+          <ReadForm
+            stream={stream}
+            places={["end", "first", "time", "sequence"]}
+            reading={reading}
+            onRead={setReading}
+            fault={tail.fault?.message}
+            hasRate
+          />
+        </details>
         <div className="row">
           <TextField label="Find in the records below" value={text} onChange={setText} />
-          <form
-            onSubmit={(event) => {
-              event.preventDefault();
-              setApplied(filter);
-            }}
-          >
-            <TextField
-              label="Follow only records with"
-              placeholder='site.id = "a"'
-              hint={'Such as temperature = 4.5 AND site.id = "a"; Enter applies it.'}
-              value={filter}
-              onChange={setFilter}
-              fault={tail.fault?.message}
+          <div className="actions">
+            <CheckField label="Pause" checked={isPaused} onChange={setPaused} />
+            <CopyButton
+              label="Copy as curl"
+              what="a command that follows these records"
+              text={tailCurl(stream.name, reading)}
             />
-          </form>
+          </div>
         </div>
-        <CheckField label="Pause" checked={isPaused} onChange={setPaused} />
-        <p role="status">
-          {isPaused ? "Paused" : tail.isLive ? "Live" : "Connecting"}: {tail.count}{" "}
-          {tail.count === 1 ? "record" : "records"} seen
-          {tail.skipped > 0 && `, ${tail.skipped} left out by the cap of 200 a second`}
-        </p>
+        <TailState tail={tail} isPaused={isPaused} rateMax={reading.rateMax} />
         <RateChart count={tail.count} />
-        <RecordList records={shown} isSearch={wanted !== ""} stream={stream.name} />
+        <RecordList tail={tail} text={text} stream={stream.name} />
       </section>
     </>
   );
 }
 
+function TailState(props: {
+  readonly tail: Tail;
+  readonly isPaused: boolean;
+  readonly rateMax: number;
+}) {
+  const { tail, isPaused, rateMax } = props;
+  return (
+    <>
+      {tail.fault && <p className="fault">{tail.fault.message}</p>}
+      <p role="status">
+        {isPaused ? "Paused" : tail.isLive ? "Live" : "Connecting"}: {tail.count}{" "}
+        {tail.count === 1 ? "record" : "records"} seen
+        {tail.skipped > 0 && `, ${tail.skipped} left out by the cap of ${rateMax} a second`}
+      </p>
+    </>
+  );
+}
+
 function RecordList(props: {
-  readonly records: readonly Record[];
-  readonly isSearch: boolean;
+  readonly tail: Tail;
+  readonly text: string;
   readonly stream: string;
 }) {
-  const { records, isSearch, stream } = props;
-  if (records.length === 0) {
-    return isSearch ? (
+  const { tail, stream } = props;
+  const wanted = useDeferredValue(props.text.toLowerCase());
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const shown = useMemo(
+    () =>
+      wanted === ""
+        ? tail.records
+        : tail.records.filter((each) => jsonOf(each).toLowerCase().includes(wanted)),
+    [tail.records, wanted],
+  );
+  if (shown.length === 0) {
+    return wanted !== "" ? (
       <Note>None of the records that are kept here holds this text.</Note>
     ) : (
       <Empty title="Waiting for records">
@@ -75,69 +100,35 @@ function RecordList(props: {
     );
   }
   return (
-    <>
-      <ol className="records" aria-label="Newest first">
-        {records.slice(0, SHOWN_MAX).map((record) => (
-          <li key={record.id}>
-            <RecordLine record={record} />
-          </li>
-        ))}
-      </ol>
-      {records.length > SHOWN_MAX && (
-        <p className="quiet">{records.length - SHOWN_MAX} older ones are not shown.</p>
+    <VirtualList label="Newest first" items={shown} keyOf={idOf} heightOfOne={LINE_HEIGHT}>
+      {(record) => (
+        <RecordLine
+          record={record}
+          stream={stream}
+          isOpen={open.has(record.id)}
+          onOpen={(isOpen) => setOpen(changed(open, record.id, isOpen))}
+        />
       )}
-    </>
+    </VirtualList>
   );
 }
 
-function RecordLine({ record }: { readonly record: Record }) {
-  const [isOpen, setOpen] = useState(false);
-  const json = jsonOf(record);
-  return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>
-        <code>{json}</code>
-      </summary>
-      {isOpen && (
-        <div className="stack">
-          <pre>
-            <code>{indented(json)}</code>
-          </pre>
-          <CopyButton text={json} what="the record" />
-          <dl>
-            <dt>Id</dt>
-            <dd>
-              <code>{record.id}</code>
-            </dd>
-            <dt>Place</dt>
-            <dd>
-              {record.place}, partition {record.partition}
-            </dd>
-            <dt>Arrived</dt>
-            <dd>
-              <Time at={record.arrivalTime} /> by {record.source}
-            </dd>
-          </dl>
-        </div>
-      )}
-    </details>
-  );
+const idOf = ({ id }: { readonly id: string }) => id;
+
+function changed(open: ReadonlySet<string>, id: string, isOpen: boolean): ReadonlySet<string> {
+  const next = new Set(open);
+  if (isOpen) next.add(id);
+  else next.delete(id);
+  return next;
 }
 
-const decoder = new TextDecoder();
-
-/** The record's own bytes: numbers stand as they were pushed. */
-function jsonOf(record: Record): string {
-  return decoder.decode(record.json);
-}
-
-/** Indents for reading; a record whose numbers would change by it stays as it is. */
-function indented(json: string): string {
-  try {
-    const value = JSON.parse(json) as unknown;
-    const isSame = JSON.stringify(value) === json.replace(/\s*([{}[\],:])\s*/g, "$1");
-    return isSame ? JSON.stringify(value, null, 2) : json;
-  } catch {
-    return json;
-  }
+/** Tails take a sequence or begin now; a time is looked up by the page. */
+function tailCurl(stream: string, { key, filter, rateMax, start }: Reading): string {
+  const from = start.case === "sequence" ? start.value : start.case === "first" ? 1 : 0;
+  return readCurl(`${location.origin}/v1/${stream}/records:tail`, [
+    ["fromSequence", from],
+    ["key", key],
+    ["filter", filter],
+    ["rateMax", rateMax],
+  ]);
 }

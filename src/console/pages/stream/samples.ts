@@ -1,4 +1,5 @@
 /** Programs that push a record, complete: pasted into a terminal they run as they stand. */
+import { shell } from "../../api/curl.ts";
 
 /** What a sample is filled in with. */
 export interface SampleFacts {
@@ -32,11 +33,6 @@ export const SAMPLES: readonly Sample[] = [
 
 const PATH = (facts: SampleFacts) => `${facts.url}/v1/${facts.stream}/records`;
 const body = ({ record }: SampleFacts) => `[{"value": ${record}}]`;
-
-/** A text within single quotes of a shell. */
-function shell(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
 
 /** A text as a literal that Python, JavaScript and Java read alike. */
 function literal(text: string): string {

@@ -19,6 +19,7 @@ export interface StreamPart {
 
 const PARTS: Readonly<Record<string, ComponentType<StreamPart>>> = {
   live: Live,
+  records: later(() => import("./records.tsx")),
   connect: later(() => import("./connect.tsx")),
   schema: later(() => import("./schema.tsx")),
   share: later(() => import("./share.tsx")),
@@ -60,6 +61,7 @@ export default function Stream({
               current={`/${name}/${params.part}`}
               parts={[
                 ["Live", `/${name}/live`],
+                ["Records", `/${name}/records`],
                 ["Connect", `/${name}/connect`],
                 ["Schema", `/${name}/schema`],
                 ["Share", `/${name}/share`],

@@ -6,9 +6,9 @@ import type { Record } from "#gen/tributary/records/v1/record_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
 import { type Fault, faultOf } from "../../api/fault.ts";
 import { isUnreachable, transport } from "../../api/transport.ts";
+import { type Reading, startOfList } from "./read-form.tsx";
 
-const KEPT_MAX = 500;
-const RATE_MAX = 200;
+const KEPT_MAX = 5_000;
 const RETRY_MS = 1_000;
 
 /** Messages of the log before its end that are shown at once. */
@@ -19,7 +19,7 @@ const streams = createClient(StreamService, transport);
 
 /** What the tail shows. */
 export interface Tail {
-  /** Newest first, at most 500. */
+  /** Newest first, at most 5,000. */
   readonly records: readonly Record[];
   /** How many came since the page was opened. */
   readonly count: number;
@@ -31,9 +31,11 @@ export interface Tail {
 
 const EMPTY: Tail = { records: [], count: 0, skipped: 0, fault: undefined, isLive: false };
 
+/** Everything from a little before the end on. */
+export const WHOLE_TAIL: Reading = { start: { case: "end" }, key: "", filter: "", rateMax: 200 };
+
 /** Follows the stream while it is not paused. A broken connection goes on where it stopped. */
-export function useTail(stream: string, options: { filter: string; isPaused: boolean }): Tail {
-  const { filter, isPaused } = options;
+export function useTail(stream: string, reading: Reading, isPaused: boolean): Tail {
   const [tail, setTail] = useState<Tail>(EMPTY);
   const next = useRef<{ of: string; sequence: bigint | undefined }>({
     of: "",
@@ -41,21 +43,23 @@ export function useTail(stream: string, options: { filter: string; isPaused: boo
   });
   useEffect(() => {
     if (isPaused) return;
-    const of = JSON.stringify([stream, filter]);
+    const of = JSON.stringify([stream, reading], (_name, value) =>
+      typeof value === "bigint" ? String(value) : value,
+    );
     if (next.current.of !== of) {
       next.current = { of, sequence: undefined };
       setTail(EMPTY);
     }
     const ended = new AbortController();
-    void follow({ stream, filter, next: next.current, signal: ended.signal, onTail: setTail });
+    void follow({ stream, reading, next: next.current, signal: ended.signal, onTail: setTail });
     return () => ended.abort();
-  }, [stream, filter, isPaused]);
+  }, [stream, reading, isPaused]);
   return tail;
 }
 
 interface Follow {
   readonly stream: string;
-  readonly filter: string;
+  readonly reading: Reading;
   readonly next: { sequence: bigint | undefined };
   readonly signal: AbortSignal;
   readonly onTail: (change: (tail: Tail) => Tail) => void;
@@ -75,10 +79,11 @@ async function follow(options: Follow): Promise<void> {
   }
 }
 
-async function followOnce({ stream, filter, next, signal, onTail }: Follow): Promise<void> {
-  next.sequence ??= await startOf(stream, signal);
+async function followOnce({ stream, reading, next, signal, onTail }: Follow): Promise<void> {
+  next.sequence ??= await sequenceOf(stream, reading, signal);
   onTail((tail) => ({ ...tail, isLive: true, fault: undefined }));
-  const request = { stream, filter, fromSequence: next.sequence, rateMax: RATE_MAX };
+  const { key, filter, rateMax } = reading;
+  const request = { stream, key, filter, rateMax, fromSequence: next.sequence };
   for await (const part of records.tailRecords(request, { signal })) {
     const last = part.records.at(-1);
     if (last) next.sequence = last.sequence + 1n;
@@ -91,11 +96,21 @@ async function followOnce({ stream, filter, next, signal, onTail }: Follow): Pro
   }
 }
 
-/** A little before the end of the log: whoever opens the page sees what came last. */
-async function startOf(stream: string, signal: AbortSignal): Promise<bigint> {
+/** Where the log is read from. Whoever asks for its end also sees what came last. */
+async function sequenceOf(
+  stream: string,
+  { start }: Reading,
+  signal: AbortSignal,
+): Promise<bigint> {
+  if (start.case === "sequence") return start.value > 0n ? start.value : 1n;
   const { branch } = await streams.getBranch({ name: `${stream}/branches/main` }, { signal });
   const { firstSequence = 0n, lastSequence = 0n } = branch ?? {};
-  const back = lastSequence - LOOK_BACK + 1n;
+  if (start.case === "time") {
+    const request = { stream, start: startOfList(start), pageSize: 1 };
+    const page = await records.listRecords(request, { signal });
+    return page.records[0]?.sequence ?? lastSequence + 1n;
+  }
+  const back = start.case === "end" ? lastSequence - LOOK_BACK + 1n : 0n;
   const from = back > firstSequence ? back : firstSequence;
   return from > 0n ? from : 1n;
 }

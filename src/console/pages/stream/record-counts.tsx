@@ -1,0 +1,105 @@
+/** Records that were read, counted by key and by partition. */
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Record } from "#gen/tributary/records/v1/record_pb.js";
+import { jsonOf, keyOf } from "../../api/record-json.ts";
+import { bytes } from "../../parts/figures.ts";
+import { Note } from "../../parts/note.tsx";
+import { Time } from "../../parts/time.tsx";
+import { VirtualTable } from "../../parts/virtual-table.tsx";
+
+interface Count {
+  readonly id: string;
+  readonly partition: number;
+  count: number;
+  size: number;
+  last: Record;
+}
+
+/** The keys, the one with the most records first. */
+export function KeyTable(props: {
+  readonly records: readonly Record[];
+  readonly keyFields: readonly string[];
+}) {
+  if (props.keyFields.length === 0) {
+    return <Note>This stream has no key fields: its records have no order among them.</Note>;
+  }
+  const counts = countBy(props.records, (record) => keyOf(record, props.keyFields));
+  const rows = [...counts.values()].sort((one, other) => other.count - one.count);
+  return (
+    <VirtualTable
+      label={`${rows.length} keys among the records that were read`}
+      columns={[
+        { title: "Key", cell: (row) => <code>{row.id}</code> },
+        { title: "Records", cell: (row) => row.count.toLocaleString() },
+        { title: "Partition", cell: (row) => row.partition },
+        { title: "Last", cell: (row) => <Time at={row.last.arrivalTime} /> },
+        { title: "Last record", cell: (row) => <code>{jsonOf(row.last)}</code> },
+      ]}
+      rows={rows}
+      keyOf={(row) => row.id}
+    />
+  );
+}
+
+/** The partitions, those without a record too. */
+export function PartitionTable(props: {
+  readonly records: readonly Record[];
+  readonly partitions: number;
+}) {
+  const { records, partitions } = props;
+  const counts = countBy(records, (record) => String(record.partition));
+  const rows = Array.from({ length: partitions }, (_none, at) => counts.get(String(at)));
+  return (
+    <div className="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Partition</th>
+            <th scope="col">Records</th>
+            <th scope="col">Share</th>
+            <th scope="col">Size</th>
+            <th scope="col">Last place</th>
+            <th scope="col">Last</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, at) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the number of a partition is its identity
+            <tr key={at}>
+              <th scope="row">{at}</th>
+              <td>{(row?.count ?? 0).toLocaleString()}</td>
+              <td>{share(row?.count ?? 0, records.length)}</td>
+              <td>{bytes(BigInt(row?.size ?? 0))}</td>
+              <td>{row && <code>{row.last.place}</code>}</td>
+              <td>
+                <LastTime at={row?.last.arrivalTime} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function LastTime({ at }: { readonly at: Timestamp | undefined }) {
+  return <Time at={at} none="none of those that were read" />;
+}
+
+function countBy(records: readonly Record[], idOf: (record: Record) => string) {
+  const counts = new Map<string, Count>();
+  for (const record of records) {
+    const id = idOf(record);
+    const { partition } = record;
+    const count = counts.get(id) ?? { id, partition, count: 0, size: 0, last: record };
+    count.count += 1;
+    count.size += record.json.length;
+    count.last = record;
+    counts.set(id, count);
+  }
+  return counts;
+}
+
+function share(count: number, all: number): string {
+  return `${all === 0 ? 0 : Math.round((count / all) * 1_000) / 10} %`;
+}

@@ -1,0 +1,127 @@
+/** A person at the console: a real server, a real Chromium, one project with one stream. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, Page } from "playwright-core";
+import { createBrowser, type Browser as Person } from "./browser.ts";
+import { buildConsole, startChromium } from "./chromium.ts";
+import { type ServerOptions, startServer, type TestServer } from "./server.ts";
+
+const EMAIL = "ada@example.com";
+const PASSWORD = "correct horse battery";
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The project and the stream that are there from the start. */
+export const FARM = "projects/farm";
+export const READINGS = `${FARM}/streams/readings`;
+
+/** What a test of pages works with. */
+export interface ConsoleRig {
+  readonly server: TestServer;
+  readonly browser: Browser;
+  /** Signed in, as the owner of the project and the operator of the installation. */
+  readonly page: Page;
+  /** The same person's calls. */
+  readonly ada: Person;
+  /** What the page complained about: blocked by its policy, thrown, refused by the network. */
+  readonly complaints: string[];
+  /** Opens a page and waits for its title. */
+  open(path: string): Promise<void>;
+  /** Pushes records to the stream. */
+  push(...values: unknown[]): Promise<void>;
+  /** What axe finds wrong with the page as it is. */
+  violations(): Promise<string[]>;
+  /** Everything that the page, its address and its storage hold. */
+  everythingHeld(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Starts it all; `bypassCSP` lets `violations` put axe into the page. */
+export async function openConsoleRig(
+  options: { server?: ServerOptions; bypassCSP?: boolean } = {},
+): Promise<ConsoleRig> {
+  buildConsole();
+  const [server, browser] = await Promise.all([startServer(options.server), startChromium()]);
+  const ada = createBrowser(server.url);
+  await seed(ada);
+  const { bypassCSP = false } = options;
+  const context = await browser.newContext({ bypassCSP, viewport: { width: 1280, height: 800 } });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const complaints = watchComplaints(page);
+  await signIn(page, server.url);
+  return {
+    ...{ server, browser, page, ada, complaints },
+    async open(path) {
+      await page.goto(`${server.url}${path}`);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+    },
+    async push(...values) {
+      const body = JSON.stringify(values.map((value) => ({ value })));
+      const answer = await ada.fetch(`/v1/${READINGS}/records`, { method: "POST", body });
+      if (answer.status !== 200) throw new Error(await answer.text());
+    },
+    violations: () => findViolations(page),
+    everythingHeld: () => readEverything(page),
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+async function seed(ada: Person): Promise<void> {
+  await ada.call("AccountService/SignUp", { email: EMAIL, password: PASSWORD });
+  await ada.call("ProjectService/CreateProject", { project: { displayName: "Farm" } });
+  const fields = [
+    { name: "sensor", type: "STRING" },
+    { name: "value", type: "DOUBLE" },
+  ];
+  const stream = {
+    ...{ displayName: "Readings", schemaMode: "EVOLVE", throughput: "HIGH" },
+    ...{ schema: { fields }, keyFields: ["sensor"] },
+  };
+  await ada.call("StreamService/CreateStream", { parent: FARM, stream });
+}
+
+async function signIn(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  await page.getByLabel("E-mail address").fill(EMAIL);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Projects" }).waitFor();
+}
+
+function watchComplaints(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    // Chromium notes each answer that is an error by itself.
+    const isOwn = message.type() === "error" && !/status of [45]\d\d/.test(message.text());
+    if (isOwn) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  return complaints;
+}
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+async function findViolations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const options = JSON.stringify({ runOnly: { type: "tag", values } });
+  const { violations } = await page.evaluate<{ violations: Violation[] }>(`axe.run(${options})`);
+  return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
+}
+
+/** A text, since the types of Node know no document. */
+function readEverything(page: Page): Promise<string> {
+  return page.evaluate(`[
+    document.documentElement.outerHTML,
+    ...[...document.querySelectorAll("input, textarea")].map((each) => each.value),
+    JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
+    location.href,
+  ].join("\\n")`);
+}
