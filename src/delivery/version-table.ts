@@ -110,7 +110,7 @@ function planOf(version: SinkVersion, { drivers, templates, schema }: PlanParts)
       driver.countMaxOf?.(sink.config.value) ?? Number.POSITIVE_INFINITY,
     ),
     bytesMax: Number(sink.batching?.bytes ?? 0n) || driver.defaults.bytes,
-    timeMs: timeMs ?? 0,
+    timeMs: timeMs ?? (driver.gathers ? driver.defaults.timeMs : 0),
     flushMs: timeMs ?? driver.defaults.timeMs,
     attemptTimeoutMs: durationMs(sink.retry?.timeout) || ATTEMPT_TIMEOUT_MS,
     scheduleMs: schedule.length > 0 ? schedule : RETRY_SCHEDULE_MS,

@@ -204,6 +204,8 @@ export interface SinkDriver<K extends SinkKind> {
   readonly countMax: number;
   /** A lower one that the configuration asks for. */
   countMaxOf?(config: ConfigOf<K>): number;
+  /** Whether a batch waits for its time when none is set: for kinds whose requests should be large. */
+  readonly gathers?: boolean;
   /** Whether the cursor lives in the target's own transaction (exactly once). */
   readonly keepsCursor: boolean;
   /** How many requests with disjoint keys may be in flight for one partition. */

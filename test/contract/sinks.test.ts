@@ -254,7 +254,7 @@ async function startS3(): Promise<SinkHarness<"s3">> {
     secret: { config: configOf({}), values: ["s3cr3t-access-key"] },
     faulty: [
       { config: configOf({ bucket: "A/b" }), field: "bucket" },
-      { config: configOf({ keyTemplate: "{id}/" }), field: "key_template" },
+      { config: configOf({ keyTemplate: "{nothing}/" }), field: "key_template" },
       { config: configOf({ keyTemplate: "../" }), field: "key_template" },
       {
         config: configOf({ access: { ...access, accessKeyId: "" } }),

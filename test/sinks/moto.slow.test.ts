@@ -108,8 +108,7 @@ test("moto: objects arrive in a bucket", async () => {
   const stages = await sinkDrivers.s3.test(config, env, options());
   expect(stages.filter(({ isOk }) => !isOk)).toEqual([]);
   const sink = await sinkDrivers.s3.open(config, env);
-  await sink.write(requestOf(rows), attempt());
-  expect(await sink.flush?.("count", attempt())).toHaveLength(records.length);
+  expect(await sink.write(requestOf(rows), attempt())).toMatchObject({ kind: "rows" });
   await sink.close();
   const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket }));
   const Key = Contents.find((object) => object.Key?.endsWith(".ndjson"))?.Key;

@@ -1,5 +1,6 @@
 import { clone } from "@bufbuild/protobuf";
 import { type S3Sink, S3SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
 import { checkAccess, keepAccess, maskAccess } from "../aws/access.ts";
 import type { SinkDriver, SinkEnvironment, TestStageResult } from "../sink.ts";
@@ -9,10 +10,11 @@ import { type BucketClient, bucketPolicy, openBucket } from "./client.ts";
 import { templateFault } from "./object-name.ts";
 import { openS3 } from "./open-sink.ts";
 
-/** Objects in a bucket; at least once, settled when an object is complete. */
+/** Objects in a bucket; at least once, a batch is settled when its manifest is there. */
 export const s3Driver: SinkDriver<"s3"> = {
   defaults: { count: 100_000, bytes: 8 * 1024 * 1024, timeMs: 5 * 60_000 },
   countMax: 100_000,
+  gathers: true,
   keepsCursor: false,
   concurrency: 1,
   check,
@@ -28,13 +30,16 @@ export const s3Driver: SinkDriver<"s3"> = {
   },
 };
 
-function check({ bucket, access, keyTemplate }: S3Sink): FieldViolation[] {
+function check(
+  { bucket, access, keyTemplate }: S3Sink,
+  { schema }: { readonly schema: Schema },
+): FieldViolation[] {
   const violations = checkAccess(access);
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) || bucket.includes("..")) {
     const description = "must be 3 to 63 small letters, digits, '.' or '-', as buckets are named";
     violations.unshift({ field: "bucket", description });
   }
-  const fault = templateFault(keyTemplate);
+  const fault = templateFault(keyTemplate, schema);
   if (fault) violations.push({ field: "key_template", description: fault });
   return violations;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -57,40 +58,89 @@ async function open(changes: MessageInitShape<typeof S3SinkSchema> = {}): Promis
 }
 
 const names = () => [...bucket.objects.keys()];
-const only = () => bucket.objects.get(names()[0]!)!;
+const objects = () => names().filter((name) => !name.includes("_manifests/"));
+const only = () => bucket.objects.get(objects()[0]!)!;
+const delivered = (count: number) => ({
+  kind: "rows",
+  outcomes: Array.from({ length: count }, () => ({ kind: "delivered" })),
+});
 
-describe("objects", () => {
-  test("rows of several requests are one object for each partition, put by a flush", async () => {
+describe("commits", () => {
+  test("a request is an object and the manifest that names it, put last", async () => {
     const sink = await open();
-    await sink.write(requestOf(rowsOf([{ id: 1 }, '{"id":\n2}'], 1)), attempt());
-    await sink.write(requestOf(rowsOf([{ id: 3 }], 2)), attempt());
-    await sink.write(requestOf(rowsOf([{ id: 4 }], 3), { partition: 5 }), attempt());
-    expect(bucket.puts).toBe(0);
-    expect(await sink.flush?.("time", attempt())).toHaveLength(4);
-    expect(bucket.puts).toBe(2);
-    const texts = [...bucket.objects.values()].map(String).sort();
-    expect(texts).toEqual(['{"id":1}\n{"id": 2}\n{"id":3}\n', '{"id":4}\n']);
-    expect(names()[0]).toMatch(
-      /^2023\/11\/14\/22\/sinkuid0+1-g1-p0-1\.0-2\.0-[0-9a-f]{12}\.ndjson$/,
-    );
-    expect(await sink.flush?.("time", attempt())).toEqual([]);
-    expect(bucket.puts).toBe(2);
+    const rows = [...rowsOf([{ id: 1 }, '{"id":\n2}'], 1), ...rowsOf([{ id: 3 }], 2)];
+    expect(await sink.write(requestOf(rows), attempt())).toEqual(delivered(3));
+    expect(objects()).toEqual([
+      expect.stringMatching(/^2023\/11\/14\/22\/sinkuid0+1-g1-p0-1\.0-2\.0-[0-9a-f]{12}\.ndjson$/),
+    ]);
+    expect(only().toString()).toBe('{"id":1}\n{"id": 2}\n{"id":3}\n');
+    const name = names().at(-1)!;
+    expect(name).toMatch(/^_manifests\/sinkuid0+1-g1-p0-1\.0-2\.0-[0-9a-f]{12}\.json$/);
+    expect(JSON.parse(`${bucket.objects.get(name)}`)).toEqual({
+      version: 1,
+      log: "projects/p/streams/s/branches/main",
+      sinkUid: "sinkuid0000000000001",
+      generation: 1,
+      partition: 0,
+      replay: false,
+      rows: 3,
+      objects: [
+        {
+          name: objects()[0],
+          rows: 3,
+          bytes: only().length,
+          sha256: createHash("sha256").update(only()).digest("hex"),
+          firstPlace: "1-0",
+          lastPlace: "2-0",
+        },
+      ],
+    });
   });
 
-  test("the same rows put again replace their object, also from a sink that was opened anew", async () => {
-    for (const sink of [await open(), await open()]) {
-      await sink.write(requestOf(rowsOf([{ id: 1 }], 1)), attempt());
-      await sink.flush?.("count", attempt());
+  test("the same rows put again are the same names and bytes, also from a sink that was opened anew", async () => {
+    const seen: [string, string][][] = [];
+    for (const format of [S3Sink_Format.NDJSON, S3Sink_Format.CSV, S3Sink_Format.PARQUET]) {
+      for (const compression of [S3Sink_Compression.GZIP, S3Sink_Compression.ZSTD]) {
+        for (let repeat = 0; repeat < 2; repeat++) {
+          const sink = await open({ format, compression });
+          await sink.write(requestOf(rowsOf([{ id: 1 }, { id: 2 }], 1)), attempt());
+          seen.push([...bucket.objects].map(([name, body]) => [name, body.toString("hex")]));
+          bucket.objects.clear();
+        }
+        expect(seen.at(-1)).toHaveLength(2);
+        expect(seen.at(-1)).toEqual(seen.at(-2));
+      }
     }
-    expect(bucket.puts).toBe(2);
-    expect(names()).toHaveLength(1);
   });
 
-  test("names follow the template", async () => {
-    const sink = await open({ keyTemplate: "in/dt={year}-{month}-{day}/p={partition}/" });
-    await sink.write(requestOf(rowsOf([{ id: 1 }], 1), { partition: 3 }), attempt());
-    await sink.flush?.("count", attempt());
-    expect(names()[0]).toMatch(/^in\/dt=2023-11-14\/p=3\/sinkuid/);
+  test("names follow the template, times of arrival and values of fields, which are escaped", async () => {
+    const keyTemplate = "in/dt={year}-{month}-{day}/p={partition}/text={text}/";
+    const sink = await open({ keyTemplate });
+    const values = [{ text: "a/b é=.." }, { text: ".." }, { text: "" }, { id: 1 }, { text: null }];
+    const rows = rowsOf([...values, { text: "x".repeat(300) }], 1);
+    await sink.write(requestOf(rows, { partition: 3 }), attempt());
+    const folders = objects().map((name) => name.slice(0, name.lastIndexOf("/") + 1));
+    expect(folders.sort()).toEqual([
+      "in/dt=2023-11-14/p=3/text=%2E%2E/",
+      "in/dt=2023-11-14/p=3/text=__HIVE_DEFAULT_PARTITION__/",
+      "in/dt=2023-11-14/p=3/text=a%2Fb%20%C3%A9%3D../",
+      expect.stringMatching(/^in\/dt=2023-11-14\/p=3\/text=x{111}-[0-9a-f]{16}\/$/),
+    ]);
+    const manifest = names().find((name) => name.startsWith("in/_manifests/"))!;
+    expect(JSON.parse(`${bucket.objects.get(manifest)}`).rows).toBe(6);
+  });
+
+  test("a batch of more than 100 folders is refused whole, so that delivery halves it", async () => {
+    const sink = await open({ keyTemplate: "{id}/" });
+    const rows = rowsOf(Array.from({ length: 101 }, (_, id) => ({ id })));
+    expect(await sink.write(requestOf(rows), attempt())).toMatchObject({
+      kind: "retry",
+      scope: "request",
+      reason: "TOO_MANY_FOLDERS",
+    });
+    expect(bucket.puts).toBe(0);
+    expect(await sink.write(requestOf(rows.slice(1)), attempt())).toEqual(delivered(100));
+    expect(bucket.puts).toBe(101);
   });
 
   test("objects are compressed", async () => {
@@ -101,8 +151,7 @@ describe("objects", () => {
       bucket.objects.clear();
       const sink = await open({ compression });
       await sink.write(requestOf(rowsOf([{ id: 1 }])), attempt());
-      await sink.flush?.("count", attempt());
-      expect(names()[0]?.endsWith(end)).toBe(true);
+      expect(objects()[0]?.endsWith(end)).toBe(true);
       expect(inflate(only()).toString()).toBe('{"id":1}\n');
     }
   });
@@ -115,7 +164,6 @@ describe("objects", () => {
       '{"id":3}',
     ];
     await sink.write(requestOf(rowsOf(records)), attempt());
-    await sink.flush?.("count", attempt());
     expect(only().toString()).toBe(
       "id,text,more\r\n" +
         '9007199254740993,"a ""b"", c\nd","{""n"":[1.10,1e400]}"\r\n' +
@@ -124,19 +172,18 @@ describe("objects", () => {
     );
   });
 
-  test("a put that failed is put again as it is; a flush that settles nothing fails", async () => {
+  test("a commit that failed leaves no manifest, and is put again as it is", async () => {
     const sink = await open();
+    const request = requestOf(rowsOf([{ id: 1 }], 1));
     bucket.refuse = () => ({ status: 503, code: "SlowDown" });
-    await sink.write(requestOf(rowsOf([{ id: 1 }], 1)), attempt());
-    await expect(sink.flush?.("time", attempt())).rejects.toMatchObject({ reason: "THROTTLED" });
-    bucket.refuse = (name) => (name.includes("-p7-") ? { status: 500, code: "Odd" } : undefined);
-    await sink.write(requestOf(rowsOf([{ id: 2 }], 2), { partition: 7 }), attempt());
-    await sink.write(requestOf(rowsOf([{ id: 3 }], 3)), attempt());
-    expect(await sink.flush?.("time", attempt())).toHaveLength(2);
+    const outcome = await sink.write(request, attempt());
+    expect(outcome).toMatchObject({ kind: "retry", scope: "sink", reason: "THROTTLED" });
+    bucket.refuse = (name) => (name.includes("_man") ? { status: 500, code: "Odd" } : undefined);
+    expect(await sink.write(request, attempt())).toMatchObject({ kind: "retry", scope: "sink" });
+    expect(names()).toEqual(objects());
     bucket.refuse = () => undefined;
-    await sink.write(requestOf(rowsOf([{ id: 4 }], 4), { partition: 7 }), attempt());
-    expect(await sink.flush?.("time", attempt())).toHaveLength(2);
-    expect(bucket.objects.size).toBe(4);
+    expect(await sink.write(request, attempt())).toEqual(delivered(1));
+    expect(names()).toHaveLength(2);
   });
 });
 

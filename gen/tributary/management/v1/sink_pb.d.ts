@@ -1180,8 +1180,11 @@ export enum FirehoseSink_Delimiter {
 export declare const FirehoseSink_DelimiterSchema: GenEnum<FirehoseSink_Delimiter>;
 
 /**
- * Objects in an S3 bucket. At least once: records count as delivered when their object is complete, and
- * an object that is put again has the same name.
+ * Objects in an S3 bucket. At least once: a batch is one commit. Its objects are put first and its
+ * manifest last, and a batch that is put again has the same names and bytes. A manifest is a JSON text
+ * below `_manifests/` (behind what the template begins with before its first brace) that names each
+ * object of the batch with its rows, bytes, SHA-256 and places: who reads only what manifests name sees
+ * every record once.
  *
  * @generated from message tributary.management.v1.S3Sink
  */
@@ -1202,8 +1205,11 @@ export declare type S3Sink = Message<"tributary.management.v1.S3Sink"> & {
 
   /**
    * What names of objects begin with; in braces `year`, `month`, `day`, `hour` (UTC, of the arrival of
-   * the object's first record) and `partition`. Empty means `{year}/{month}/{day}/{hour}/`. The rest of
-   * the name is made from the records.
+   * the records), `partition`, and names of top-level fields that are no lists or objects. A batch is
+   * divided into an object for each such beginning, at most 100; a batch of more is halved. In values of
+   * fields all but letters, digits, `.`, `_` and `-` is percent-encoded; a missing, null or empty one is
+   * `__HIVE_DEFAULT_PARTITION__`. Empty means `{year}/{month}/{day}/{hour}/`. The rest of the name is
+   * made from the places of the records.
    *
    * @generated from field: string key_template = 3;
    */
@@ -1256,6 +1262,16 @@ export enum S3Sink_Format {
    * @generated from enum value: CSV = 2;
    */
   CSV = 2,
+
+  /**
+   * Apache Parquet with a column for each field of the schema of the rows: LONG as INT64, DOUBLE and
+   * BOOLEAN as such, TIMESTAMP in microseconds (UTC), DATE, BINARY as bytes, DECIMAL as text with all
+   * its digits, and ARRAY, MAP, STRUCT and JSON as JSON text. A record with a value that its column
+   * cannot hold, such as a time finer than a microsecond, is held.
+   *
+   * @generated from enum value: PARQUET = 3;
+   */
+  PARQUET = 3,
 }
 
 /**
@@ -1264,13 +1280,13 @@ export enum S3Sink_Format {
 export declare const S3Sink_FormatSchema: GenEnum<S3Sink_Format>;
 
 /**
- * How objects are compressed.
+ * How objects are compressed; in Parquet, how their pages are.
  *
  * @generated from enum tributary.management.v1.S3Sink.Compression
  */
 export enum S3Sink_Compression {
   /**
-   * Not set: none.
+   * Not set: none, and Snappy in Parquet.
    *
    * @generated from enum value: COMPRESSION_UNSPECIFIED = 0;
    */
