@@ -169,6 +169,24 @@ export const VARIABLES = {
     shown: "90",
     doc: "Age in days at which the key that signs access tokens gets a successor; 0 for never.",
   },
+  TRIBUTARY_ATTEMPT_DAYS: {
+    parse: integer(1, 90),
+    fallback: 7,
+    shown: "7",
+    doc: "Days for which attempts to deliver are kept.",
+  },
+  TRIBUTARY_ATTEMPT_ROWS: {
+    parse: integer(100, 1_000_000),
+    fallback: 10_000,
+    shown: "10000",
+    doc: "Attempts of one sink that are kept: this many successes, and as many failures.",
+  },
+  TRIBUTARY_ATTEMPT_BYTES: {
+    parse: integer(100_000, 1_000_000_000),
+    fallback: 16 * 1024 * 1024,
+    shown: "16777216",
+    doc: "Bytes of attempts of one sink that are kept, of successes and failures each.",
+  },
   TRIBUTARY_SHARDS: {
     parse: integer(1, 256),
     fallback: 8,

@@ -7,6 +7,7 @@ import { createUsageStore } from "../usage/usage-store.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./control-plane.ts";
 import type { Foundations } from "./foundations.ts";
+import { openAttempts } from "./watch.ts";
 
 /**
  * Opens the engine. Without the role `deliver` this node owns no shard, and the engine only answers
@@ -26,6 +27,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     await keeper?.close();
   };
   const delivery = createDelivery({
+    attempts: openAttempts(foundations, closers),
     definitions: snapshot,
     reader: bus.reader,
     shards: bus.shards,

@@ -6,6 +6,7 @@ import { AccountService } from "#gen/tributary/management/v1/account_service_pb.
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
+import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -47,12 +48,14 @@ import type { Lane } from "../server/route.ts";
 import { createServerHandler } from "../server/router.ts";
 import type { Registration } from "../server/rpc.ts";
 import { createUsageService } from "../usage/usage-service.ts";
+import { createDeliveryService } from "../watch/delivery-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { openOidcRoutes } from "./oidc.ts";
 import { openPoller } from "./poller.ts";
 import { addressRates } from "./rates.ts";
 import { packageVersion } from "./version.ts";
+import { watchParts } from "./watch.ts";
 import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
 
 /** What the port is made of. */
@@ -127,6 +130,7 @@ function managementServices(
     (router) => router.service(ApplicationService, createApplicationService(catalog)),
     (router) => router.service(AccessService, createAccessService(catalog)),
     (router) => router.service(CatalogService, createCatalogService(catalog.drivers)),
+    (router) => router.service(DeliveryService, createDeliveryService(watchParts(foundations))),
     (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(TaskService, createTaskService(catalog)),

@@ -4,6 +4,7 @@ import { AccountService } from "#gen/tributary/management/v1/account_service_pb.
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
+import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -22,6 +23,7 @@ export const OWN_SERVICES = [
   AccountService,
   ApplicationService,
   CatalogService,
+  DeliveryService,
   InstallationService,
   AuditService,
   OAuth2Service,

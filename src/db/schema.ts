@@ -15,3 +15,4 @@ export * from "./sink-tables.ts";
 export * from "./source-tables.ts";
 export * from "./stream-tables.ts";
 export * from "./token-tables.ts";
+export * from "./watch-tables.ts";

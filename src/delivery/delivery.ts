@@ -1,6 +1,7 @@
 /** The delivery engine of a node: takes part in owning every shard, and delivers what it owns. */
 import { randomBytes } from "node:crypto";
 import type { KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
+import type { AttemptLog } from "../core/attempt.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
 import type { LogMessage, LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
@@ -42,6 +43,8 @@ export interface DeliveryOptions {
   readonly templates?: TemplateCompiler;
   readonly environment: DestinationEnvironment;
   readonly logger: Logger;
+  /** Is told of every attempt. */
+  readonly attempts?: AttemptLog;
   /**
    * Called when this node comes to own a shard, and when it ceases to: to run there what needs an owner.
    * Everything stored up to `edgeSequence` is to be read.
@@ -172,6 +175,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     templates: options.templates ?? noTemplates,
     environment: options.environment,
     logger: options.logger,
+    attempts: options.attempts,
     now: options.now ?? Date.now,
     random: options.random ?? Math.random,
     owner: randomBytes(9).toString("hex"),

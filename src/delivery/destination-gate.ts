@@ -1,5 +1,6 @@
 /** The way of a run to its destinations: opened when needed, partitions claimed, staged rows flushed. */
 import type { Place } from "../sinks/sink.ts";
+import { noteFlush, noteOpening } from "./attempt-notes.ts";
 import {
   createDestinations,
   type Destination,
@@ -161,7 +162,15 @@ export class DestinationGate {
   }
 
   /** Settles what is staged in all open destinations. Fails with what a driver throws. */
-  async flush(reason: FlushReason): Promise<Place[]> {
+  async flush(reason: FlushReason): Promise<readonly Place[]> {
+    const { owner, options } = this.#run;
+    const { definition: sink, signal } = owner;
+    const { version } = this.#run.versions.newest().version;
+    const facts = { attempts: options.attempts, now: options.now, signal, sink, version };
+    return await noteFlush(facts, () => this.#flushOpen(reason));
+  }
+
+  async #flushOpen(reason: FlushReason): Promise<Place[]> {
     const places: Place[] = [];
     for (const { sink } of await this.#destinations.open()) {
       if (!sink.flush) continue;
@@ -192,6 +201,8 @@ export class DestinationGate {
     }
     const plan = versions.at(lanes.position);
     const waitMs = retryWaitMs(outcome, { attempts: failures, plan, random: options.random });
+    const { definition: sink } = owner;
+    noteOpening(options, { sink, version: plan.version.version, number: failures, outcome });
     owner.note.fail({
       reason: outcome.reason,
       why: outcome.why,

@@ -2,13 +2,16 @@
 import { createHash } from "node:crypto";
 import { fail } from "../core/errors.ts";
 import type { Place, RequestOutcome, RowOutcome } from "../sinks/sink.ts";
+import { noteAttempt } from "./attempt-notes.ts";
 import { attemptWrite, outcomeOfError } from "./destinations.ts";
 import { type HeldEntry, type HeldKey, rowOfCopy } from "./held-store.ts";
+import type { Lane } from "./lane.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
 import { comparePlaces, formatPlace } from "./place.ts";
 import { whileQuiet } from "./quiet-lanes.ts";
 import type { SinkRun } from "./sink-run.ts";
+import type { VersionPlan } from "./version-table.ts";
 
 const QUIET_TIMEOUT_MS = 10_000;
 const REPLAY_COUNT_MAX = 100;
@@ -104,6 +107,25 @@ async function send(
 ): Promise<RequestOutcome> {
   const plan = run.versions.at(Number.POSITIVE_INFINITY);
   const hash = createHash("sha256").update(rows.map((row) => row.recordId).join());
+  const id = `${run.sinkUid}-r-${hash.digest("base64url").slice(0, 24)}`;
+  const facts = {
+    sink: run.owner.definition,
+    version: plan.version.version,
+    requestId: id,
+    number: 1,
+    partition: lane.state.partition,
+    ranges: rows.map(({ place }) => ({ from: place, to: place })),
+    records: rows.length,
+    isReplay: true,
+  };
+  return await noteAttempt(run.sender, facts, () => attempt(run, lane, { id, plan, rows }));
+}
+
+async function attempt(
+  run: SinkRun,
+  lane: Lane,
+  { id, plan, rows }: { id: string; plan: VersionPlan; rows: readonly LaneRow[] },
+): Promise<RequestOutcome> {
   const { partition, generation } = lane.state;
   try {
     await run.sender.assertOwner();
@@ -113,7 +135,7 @@ async function send(
     }
     const { sink } = await run.sender.destination(plan, partition);
     const request = {
-      id: `${run.sinkUid}-r-${hash.digest("base64url").slice(0, 24)}`,
+      id,
       partition,
       generation,
       epoch: run.owner.epoch,

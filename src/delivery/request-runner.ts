@@ -1,7 +1,10 @@
 /** Sends the requests of lanes and does what their outcomes ask for. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { AttemptLog } from "../core/attempt.ts";
+import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
-import type { RequestOutcome, SinkRequest } from "../sinks/sink.ts";
+import type { SinkRequest } from "../sinks/sink.ts";
+import { type AttemptOutcome, noteAttempt } from "./attempt-notes.ts";
 import { attemptWrite, type Destination, outcomeOfError } from "./destinations.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import type { HoldInput } from "./held-store.ts";
@@ -17,14 +20,11 @@ const HOLD_RETRY_MS = 1_000;
 /** How long filtering and mapping one request may take. */
 const PREPARE_TIMEOUT_MS = 60_000;
 
-/** As a driver's outcome, with what the filter left out. */
-type AttemptOutcome =
-  | { readonly kind: "rows"; readonly outcomes: readonly PreparedOutcome[] }
-  | Exclude<RequestOutcome, { readonly kind: "rows" }>;
-
 /** What the runner asks of the worker whose requests it sends. */
 export interface RequestHost {
   readonly sinkUid: string;
+  readonly definition: SinkDefinition;
+  readonly attempts: AttemptLog | undefined;
   readonly logger: Logger;
   readonly held: HeldQuota;
   readonly now: () => number;
@@ -61,7 +61,18 @@ export async function runRequest(
 ): Promise<void> {
   request.state = "sending";
   const plan = host.versions.byNumber(request.version);
-  const outcome = await attempt(host, run, { request, plan });
+  const { partition } = run.lane.state;
+  const facts = {
+    sink: host.definition,
+    version: request.version,
+    requestId: requestId(host.sinkUid, partition, request.number),
+    number: request.failures + 1,
+    partition,
+    ranges: request.ranges,
+    records: request.count,
+    isReplay: false,
+  };
+  const outcome = await noteAttempt(host, facts, () => attempt(host, run, { request, plan }));
   // The lane may have been replaced by what its target keeps: then the request is planned anew.
   if (host.signal.aborted || !host.isCurrent(run)) return;
   try {

@@ -1,4 +1,6 @@
 /** Sends the planned requests of a run, and gives the runner what it asks for. */
+import type { AttemptLog } from "../core/attempt.ts";
+import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
 import type { DestinationGate } from "./destination-gate.ts";
 import type { HeldQuota } from "./held-quota.ts";
@@ -19,6 +21,7 @@ const LEASE_MS = 2_000;
 export interface SendingRun {
   readonly owner: RunOwner;
   readonly sinkUid: string;
+  readonly options: { readonly attempts: AttemptLog | undefined };
   readonly logger: Logger;
   readonly held: HeldQuota;
   readonly now: () => number;
@@ -94,6 +97,12 @@ export class RequestSender implements RequestHost {
 
   get sinkUid(): string {
     return this.#run.sinkUid;
+  }
+  get definition(): SinkDefinition {
+    return this.#run.owner.definition;
+  }
+  get attempts(): AttemptLog | undefined {
+    return this.#run.options.attempts;
   }
   get logger(): Logger {
     return this.#run.logger;

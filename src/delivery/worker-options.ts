@@ -1,5 +1,6 @@
 /** What the workers of a node share. */
 import type { KeyedStore } from "../bus/index.ts";
+import type { AttemptLog } from "../core/attempt.ts";
 import type { Definitions } from "../core/definitions.ts";
 import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   readonly templates: TemplateCompiler;
   readonly environment: DestinationEnvironment;
   readonly logger: Logger;
+  /** Is told of every attempt; undefined when nobody wants to know. */
+  readonly attempts: AttemptLog | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** In [0, 1). */

@@ -80,6 +80,9 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "AuditService/ExportAuditEvents": (w) => ({ parent: w.project }),
   "AuditService/ListInstallationAuditEvents": () => ({}),
 
+  "DeliveryService/ListAttempts": (w) => ({ parent: w.sink }),
+  "DeliveryService/GetAttempt": (w) => ({ name: `${w.sink}/attempts/1` }),
+
   "InstallationService/GetInstallation": () => ({}),
   "InstallationService/UpdateInstallation": () => ({ installation: {}, updateMask: "" }),
   "InstallationService/ListAllProjects": () => ({}),

@@ -3,6 +3,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { isIP } from "node:net";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { isRecordingExchanges, noteExchange } from "../../core/exchange.ts";
 import { createEgressGuard, type EgressPolicy } from "../egress.ts";
 import { SinkFault } from "../sink-fault.ts";
 
@@ -12,6 +13,8 @@ const CONNECTIONS_MAX = 16;
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
 type Handle = NodeHttpHandler["handle"];
+type HttpRequest = Parameters<Handle>[0];
+type HttpResponse = Awaited<ReturnType<Handle>>["response"];
 
 /** What the clients of one sink send with; `destroy` closes its connections. */
 export type AwsRequestHandler = Pick<
@@ -38,9 +41,15 @@ export function createRequestHandler(policy: EgressPolicy): AwsRequestHandler {
     // Node asks no resolver for IP literals.
     const literal = request.hostname.replace(/^\[|\]$/g, "");
     if (isIP(literal)) await guard.resolve(literal);
-    const { response } = await inner.handle(request, handlerOptions);
-    if (response.body) response.body = await readBody(response.body);
-    return { response };
+    try {
+      const { response } = await inner.handle(request, handlerOptions);
+      if (response.body) response.body = await readBody(response.body);
+      note(request, response);
+      return { response };
+    } catch (error) {
+      note(request);
+      throw error;
+    }
   };
   return {
     metadata: inner.metadata,
@@ -50,6 +59,27 @@ export function createRequestHandler(policy: EgressPolicy): AwsRequestHandler {
     httpHandlerConfigs: () => inner.httpHandlerConfigs(),
   };
 }
+
+function note(request: HttpRequest, response?: HttpResponse): void {
+  if (!isRecordingExchanges()) return;
+  const { method, protocol, hostname, port, path, headers } = request;
+  const body: unknown = request.body;
+  const answer = response && {
+    status: response.statusCode,
+    headers: response.headers,
+    body: response.body instanceof Uint8Array ? response.body : EMPTY,
+  };
+  noteExchange({
+    method,
+    url: `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}${path}`,
+    requestHeaders: headers,
+    requestBody:
+      typeof body === "string" ? Buffer.from(body) : body instanceof Uint8Array ? body : EMPTY,
+    ...(answer && { answer }),
+  });
+}
+
+const EMPTY = new Uint8Array();
 
 async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];

@@ -1,6 +1,7 @@
 import { type Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
+import { type Exchange, isRecordingExchanges, noteExchange } from "../../core/exchange.ts";
 import type { EgressGuard } from "../egress.ts";
 import { SinkFault, timeoutFault } from "../sink-fault.ts";
 
@@ -35,13 +36,27 @@ export async function post(input: Post, signal: AbortSignal): Promise<Answer> {
   // the like dotted decimals already.
   const literal = input.url.hostname.replace(/^\[|\]$/g, "");
   if (isIP(literal)) await input.guard.resolve(literal);
-  const response = await send(input, signal);
-  const status = response.statusCode ?? 0;
-  const text = await readBody(response, {
-    isNeeded: input.isTextNeeded === true || status >= 300,
-    signal,
+  const response = await send(input, signal).catch((error: unknown) => {
+    note(input);
+    throw error;
   });
+  const status = response.statusCode ?? 0;
+  const isTextNeeded = input.isTextNeeded === true || status >= 300;
+  const isNeeded = isTextNeeded || isRecordingExchanges();
+  const body = await readBody(response, { isNeeded, signal });
+  note(input, { status, headers: response.headers, body });
+  const text = isTextNeeded ? body.toString("utf8") : "";
   return { status, retryAfter: response.headers["retry-after"], text };
+}
+
+function note({ method = "POST", url, headers, body }: Post, answer?: Exchange["answer"]): void {
+  noteExchange({
+    method,
+    url: url.href,
+    requestHeaders: headers,
+    requestBody: body,
+    ...(answer && { answer }),
+  });
 }
 
 function send(input: Post, signal: AbortSignal): Promise<IncomingMessage> {
@@ -72,7 +87,7 @@ function send(input: Post, signal: AbortSignal): Promise<IncomingMessage> {
 async function readBody(
   response: IncomingMessage,
   { isNeeded, signal }: { isNeeded: boolean; signal: AbortSignal },
-): Promise<string> {
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -93,7 +108,7 @@ async function readBody(
   await promise;
   clearTimeout(timer);
   signal.removeEventListener("abort", cut);
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 /** Failures of the connection by their code; never by text, which may name addresses. */

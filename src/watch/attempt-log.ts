@@ -1,0 +1,227 @@
+/**
+ * The attempt log of a node: attempts wait in a bounded queue and are written a few times a second.
+ * Delivery never waits for it; what does not fit is dropped and counted. Failures are kept in full;
+ * of successes that follow each other quickly only one a second keeps what was said.
+ */
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { AttemptSchema, Attempt_State as State } from "#gen/tributary/management/v1/attempt_pb.js";
+import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import type { AttemptLog, AttemptNote } from "../core/attempt.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Database } from "../db/client.ts";
+import {
+  type AttemptLimits,
+  forgetAttempts,
+  insertAttempts,
+  type NewAttempt,
+  rowOf,
+  trimSink,
+} from "./attempt-store.ts";
+import { maskExchange, secretsOf } from "./mask-exchange.ts";
+
+/** What the log works with. */
+export interface AttemptLogOptions {
+  readonly database: Database;
+  readonly logger: Logger;
+  readonly limits: AttemptLimits;
+  /** A configuration as it may be shown. */
+  readonly mask: (config: Sink["config"]) => Sink["config"];
+  readonly now?: () => number;
+  /** How often what waits is written; 500 ms. */
+  readonly flushMs?: number;
+  /** Attempts and bytes that wait at most; 10,000 and 16 MiB. */
+  readonly queueMax?: number;
+  readonly queueBytesMax?: number;
+}
+
+/** A log that runs. */
+export interface RunningAttemptLog extends AttemptLog {
+  /** Writes what waits. Never rejects. */
+  flush(): Promise<void>;
+  /** Writes what waits, for 2 s at most. Idempotent. */
+  close(): Promise<void>;
+}
+
+const FLUSH_MS = 500;
+const QUEUE_MAX = 10_000;
+const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
+const WRITE_MAX = 500;
+const TRIM_MS = 30_000;
+/** How long nothing is written after Postgres was away. */
+const REST_MS = 5_000;
+const SAMPLE_MS = 1_000;
+const TEXT_MAX = 2_000;
+const CLOSE_MS = 2_000;
+
+/** Opens the log; its owner closes it. */
+export function openAttemptLog(options: AttemptLogOptions): RunningAttemptLog {
+  const { now = Date.now, flushMs = FLUSH_MS } = options;
+  const queue = createQueue(options);
+  const encode = createEncoder(options, now);
+  const touched = new Set<string>();
+  let trimmedAtMs = now();
+  let restUntilMs = 0;
+  let writing: Promise<void> | undefined;
+
+  const write = async () => {
+    while (queue.hasSome) {
+      const { rows, drops } = queue.take(WRITE_MAX);
+      try {
+        await insertAttempts(options.database, rows, drops);
+      } catch (error) {
+        queue.dropAll([...rows.map(({ sinkUid }) => sinkUid)], drops);
+        restUntilMs = now() + REST_MS;
+        options.logger.debug("attempts cannot be written for now", { error: String(error) });
+        return;
+      }
+      for (const { sinkUid } of rows) touched.add(sinkUid);
+    }
+  };
+  const trim = async () => {
+    trimmedAtMs = now();
+    const sinkUids = [...touched];
+    touched.clear();
+    for (const sinkUid of sinkUids) await trimSink(options.database, sinkUid, options.limits);
+    const before = new Date(now() - options.limits.ageMs);
+    while (await forgetAttempts(options.database, before));
+  };
+  const flush = () => {
+    writing ??= write().finally(() => {
+      writing = undefined;
+    });
+    return writing;
+  };
+  const turn = async () => {
+    if (now() < restUntilMs) return;
+    await flush();
+    if (now() - trimmedAtMs < TRIM_MS) return;
+    await trim().catch((error: unknown) => {
+      options.logger.debug("attempts cannot be trimmed for now", { error: String(error) });
+    });
+  };
+  const timer = setInterval(() => void turn(), flushMs);
+  timer.unref();
+  return {
+    note(attempt) {
+      try {
+        queue.add(encode(attempt));
+      } catch (error) {
+        options.logger.warn("an attempt could not be noted", { error: String(error) });
+      }
+    },
+    flush,
+    async close() {
+      clearInterval(timer);
+      let late: NodeJS.Timeout | undefined;
+      const limit = new Promise<void>((resolve) => {
+        late = setTimeout(resolve, CLOSE_MS);
+      });
+      await Promise.race([flush(), limit]);
+      clearTimeout(late);
+    },
+  };
+}
+
+function createQueue({ queueMax = QUEUE_MAX, queueBytesMax = QUEUE_BYTES_MAX }: AttemptLogOptions) {
+  let rows: NewAttempt[] = [];
+  let bytes = 0;
+  let drops = new Map<string, number>();
+  const drop = (sinkUid: string, count = 1) =>
+    drops.set(sinkUid, (drops.get(sinkUid) ?? 0) + count);
+  return {
+    get hasSome() {
+      return rows.length > 0 || drops.size > 0;
+    },
+    add(row: NewAttempt) {
+      if (rows.length >= queueMax || bytes + row.size > queueBytesMax)
+        return void drop(row.sinkUid);
+      rows.push(row);
+      bytes += row.size;
+    },
+    take(count: number) {
+      const taken = { rows: rows.slice(0, count), drops };
+      rows = rows.slice(count);
+      drops = new Map();
+      for (const { size } of taken.rows) bytes -= size;
+      return taken;
+    },
+    dropAll(sinkUids: readonly string[], counts: ReadonlyMap<string, number>) {
+      for (const sinkUid of sinkUids) drop(sinkUid);
+      for (const [sinkUid, count] of counts) drop(sinkUid, count);
+    },
+  };
+}
+
+/** Makes rows of notes; remembers the secrets of configurations, and when a sink was last sampled. */
+function createEncoder({ mask }: AttemptLogOptions, now: () => number) {
+  const secrets = new WeakMap<Sink, readonly string[]>();
+  const sampledAtMs = new Map<string, number>();
+  const secretsFor = (sink: Sink) => {
+    const known = secrets.get(sink) ?? secretsOf(sink.config, mask(sink.config));
+    secrets.set(sink, known);
+    return known;
+  };
+  const isSampled = (sinkUid: string) => {
+    if (now() - (sampledAtMs.get(sinkUid) ?? 0) < SAMPLE_MS) return false;
+    if (sampledAtMs.size > 10_000) sampledAtMs.clear();
+    sampledAtMs.set(sinkUid, now());
+    return true;
+  };
+  return (note: AttemptNote): NewAttempt => {
+    const { sink, state } = note;
+    const isFailure = state !== State.DELIVERED && state !== State.STAGED;
+    const isFull = note.exchanges.length > 0 && (isFailure || isSampled(sink.uid));
+    const { versions } = sink;
+    const version = versions.find((v) => v.version === note.version) ?? versions.at(-1)!;
+    const known = secretsFor(version.sink);
+    const exchanges = isFull ? note.exchanges.map((e) => maskExchange(e, known)) : [];
+    const attempt = messageOf(note, known);
+    return rowOf(create(AttemptSchema, { ...attempt, exchanges }), {
+      sinkUid: sink.uid,
+      createTime: new Date(note.startMs),
+      isFailure,
+      firstSequence: note.ranges[0]?.from.sequence ?? 0,
+      lastSequence: note.ranges.at(-1)?.to.sequence ?? 0,
+    });
+  };
+}
+
+function messageOf(note: AttemptNote, secrets: readonly string[]) {
+  const message = secrets.reduce((text, secret) => text.replaceAll(secret, "***"), note.why);
+  const place = (at: { sequence: number; index: number } | undefined) =>
+    at ? `${at.sequence}-${at.index}` : "";
+  return {
+    time: timestampFromMs(Math.round(note.startMs)),
+    duration: durationOf(note.durationMs),
+    state: note.state,
+    statusCode: note.exchanges.at(-1)?.answer?.status ?? 0,
+    reason: note.reason,
+    message: message.slice(0, TEXT_MAX),
+    requestId: note.requestId,
+    number: note.number,
+    sinkVersion: BigInt(note.version),
+    partition: note.partition,
+    firstPlace: place(note.ranges[0]?.from),
+    lastPlace: place(note.ranges.at(-1)?.to),
+    recordCount: note.records,
+    filteredCount: note.filtered,
+    heldCount: note.held,
+    replay: note.isReplay,
+    flush: note.isFlush,
+    ranges: note.ranges.length <= RANGES_MAX ? note.ranges.map(rangeText) : [],
+  };
+}
+
+/** Ranges that are kept, to make a request again. */
+const RANGES_MAX = 200;
+
+function rangeText({ from, to }: AttemptNote["ranges"][number]): string {
+  return `${from.sequence}-${from.index}/${to.sequence}-${to.index}`;
+}
+
+/** In whole microseconds. */
+function durationOf(ms: number) {
+  const us = Math.max(0, Math.round(ms * 1_000));
+  return { seconds: BigInt(Math.floor(us / 1e6)), nanos: (us % 1e6) * 1_000 };
+}

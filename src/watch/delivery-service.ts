@@ -1,0 +1,10 @@
+/** DeliveryService: tells what happens to records on their way to sinks. */
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
+import { createAttemptMethods } from "./attempt-methods.ts";
+import type { WatchParts } from "./watch-parts.ts";
+
+/** The rpcs of DeliveryService. */
+export function createDeliveryService(parts: WatchParts): ServiceImpl<typeof DeliveryService> {
+  return createAttemptMethods(parts);
+}
