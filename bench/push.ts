@@ -8,6 +8,7 @@ import { startTestNats } from "../test/support/nats.ts";
 import { measureDiskSync } from "./limits/disk-sync.ts";
 import type { LoadPlan } from "./load/load.ts";
 import { runLoad } from "./load/run-load.ts";
+import { startTelegraf, type TelegrafPeer } from "./peers/telegraf.ts";
 import { OTHER_CPU, pin, SERVER_CPU } from "./processes.ts";
 import { connectBody, FIELDS, messageBody, restBody, sourceBody } from "./records.ts";
 import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
@@ -27,12 +28,15 @@ interface Work {
   };
   /** Watched instead of the server. */
   readonly pid?: number;
+  /** Waits until what was begun has ended. */
+  readonly settle?: () => Promise<void>;
 }
 
 /** Runs all forms in turn, several times. */
 export async function benchPush(options: BenchOptions): Promise<Report> {
   const rig = await openRig(options);
   const bare = await startBareHttp();
+  const peer = await startTelegraf();
   try {
     const stream = await openStream(rig, "single", "NORMAL");
     const spread = await Promise.all(
@@ -42,6 +46,7 @@ export async function benchPush(options: BenchOptions): Promise<Report> {
     const all = [
       ...listWorks(stream, spread, source),
       ...refusedWorks(await openFull(rig)),
+      ...("missing" in peer ? [] : peerWorks(peer)),
       ...bareWorks(bare),
     ];
     const works = all.filter(({ name }) => new RegExp(options.only).test(name));
@@ -49,12 +54,18 @@ export async function benchPush(options: BenchOptions): Promise<Report> {
     // Code that has not run yet is several times slower, which the first of the list would show.
     for (const first of works.slice(0, 1)) await measure(rig, first, { ...options, seconds: 2 });
     for (let run = 0; run < options.runs; run++) {
-      for (const work of works) measurements.push(await measure(rig, work, options));
+      for (const work of works) {
+        measurements.push(await measure(rig, work, options));
+        await work.settle?.();
+      }
       measurements.push(...(await measureJetStream(options)));
     }
-    return { title: "Push", notes: describeRun(rig, measurements), measurements };
+    const missing = "missing" in peer ? [`Telegraf was not measured: ${peer.missing}`] : [];
+    const notes = [...describeRun(rig, measurements), ...missing];
+    return { title: "Push", notes, measurements };
   } finally {
     bare.close();
+    if (!("missing" in peer)) await peer.close();
     await rig.close();
   }
 }
@@ -140,6 +151,20 @@ function listWorks(stream: string, spread: readonly string[], source: BenchSourc
       }),
     ];
   });
+}
+
+function peerWorks({ port, path, pid, settle }: TelegrafPeer): Work[] {
+  return [1, 100, 1_000].map((count) => ({
+    pid,
+    settle,
+    ...work("peer: Telegraf, answers before it stores", count, {
+      protocol: "http1",
+      path,
+      port,
+      status: 204,
+      bodies: [{ body: encode(sourceBody(count)) }],
+    }),
+  }));
 }
 
 function bareWorks({ port, pid }: { port: number; pid: number }): Work[] {

@@ -59,6 +59,7 @@ function reopen(socket: Socket): void {
 function endOfAnswer(text: string): number {
   const head = text.indexOf("\r\n\r\n");
   if (head < 0) return -1;
+  if (text.startsWith("HTTP/1.1 204")) return head + 4;
   const at = text.search(/content-length: /i);
   if (at < 0 || at > head) throw new Error(`an answer without a length: ${text}`);
   return head + 4 + Number.parseInt(text.slice(at + 16, at + 28), 10);
