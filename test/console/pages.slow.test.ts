@@ -13,7 +13,8 @@ const PASSWORD = "correct horse battery";
 const PROJECT = "projects/farm";
 const STREAM = `${PROJECT}/streams/readings`;
 const FIRST_LOAD_MAX = 220 * 1024;
-const dist = join(import.meta.dirname, "../../dist/console");
+const root = join(import.meta.dirname, "../..");
+const dist = join(root, "dist/console");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let server: TestServer;
@@ -167,15 +168,28 @@ test("F11, F13, F14, F17, F19, F20: an application is registered, shared with, a
   expect(secret.length).toBeGreaterThan(20);
   await page.getByRole("button", { name: "Share as Editor" }).click();
   await page.getByLabel("Language").waitFor();
-  for (const language of ["Python", "JavaScript", "Java", "cURL"]) {
+  for (const language of [
+    "Python",
+    "JavaScript",
+    "Java",
+    "TypeScript client",
+    "buf curl",
+    "cURL",
+  ]) {
     await page.getByLabel("Language").selectOption({ label: language });
     const sample = await page.locator(".code-block pre").innerText();
-    expect(sample).toContain(`${server.url}/v1/${STREAM}/records`);
+    expect(sample).toContain(server.url);
+    expect(sample).toContain(STREAM);
     expect(sample).toContain(secret);
     if (language === "Java") continue;
     expect(await runSample(language, sample)).toContain('"accepted":');
   }
+  await page.getByLabel("Language").selectOption({ label: "Kafka Connect (Aiven)" });
+  await page.getByRole("button", { name: "Make the source for Kafka Connect" }).click();
+  await page.getByText(/http\.url=/).waitFor();
+  await sendAsConnector(await page.locator(".code-block pre").innerText(), secret);
   await page.getByRole("link", { name: "Live" }).click();
+  await page.locator(".records").getByText("connector-2").first().waitFor();
   await page.locator(".records").getByText("sensor-1").first().waitFor();
   expect(await everythingHeld()).not.toContain(secret);
   await page.goBack();
@@ -183,17 +197,45 @@ test("F11, F13, F14, F17, F19, F20: an application is registered, shared with, a
   expect(await everythingHeld()).not.toContain(secret);
 });
 
+/** What Aiven's connector does with this configuration: a token, then records on lines. */
+async function sendAsConnector(configuration: string, secret: string): Promise<void> {
+  const lines = configuration.trim().split("\n");
+  const settings = new Map(lines.map((line) => line.split(/=(.*)/) as [string, string]));
+  const setting = (name: string) => settings.get(name) ?? "";
+  expect(setting("oauth2.client.secret")).toBe(secret);
+  const basic = btoa(`${setting("oauth2.client.id")}:${secret}`);
+  const asked = await fetch(setting("oauth2.access.token.url"), {
+    method: "POST",
+    headers: { authorization: `Basic ${basic}` },
+    body: new URLSearchParams({ grant_type: "client_credentials" }),
+  });
+  const token = (await asked.json()) as { token_type: string; access_token: string };
+  const answer = await fetch(setting("http.url"), {
+    method: "POST",
+    headers: {
+      authorization: `${token.token_type} ${token.access_token}`,
+      "content-type": setting("http.headers.content.type"),
+    },
+    body: '{"sensor":"connector-1","value":1}\n{"sensor":"connector-2","value":2}',
+  });
+  expect(await answer.text()).toContain('"accepted":"2"');
+}
+
 async function runSample(language: string, sample: string): Promise<string> {
   const { execFile } = await import("node:child_process");
   const { promisify } = await import("node:util");
   const run = promisify(execFile);
   const commands: Record<string, [string, string[]]> = {
     cURL: ["sh", ["-c", sample]],
+    "TypeScript client": [process.execPath, ["--input-type=module", "-e", sample]],
+    "buf curl": ["sh", ["-c", sample]],
     Python: ["python3", ["-c", sample]],
     JavaScript: [process.execPath, ["--input-type=module", "-e", sample]],
   };
   const [command, args] = commands[language] ?? ["false", []];
-  return (await run(command, args, { timeout: 20_000 })).stdout.replaceAll(/\s/g, "");
+  const PATH = `${join(root, "node_modules/.bin")}:${process.env.PATH}`;
+  const options = { cwd: root, env: { ...process.env, PATH }, timeout: 20_000 };
+  return (await run(command, args, options)).stdout.replaceAll(/\s/g, "");
 }
 
 test("S07 to S09, S11: a source's key is shown once; one without authentication is made only with the risk acknowledged", async () => {

@@ -5,8 +5,10 @@ import { CodeBlock } from "../../parts/copy.tsx";
 import { SelectField } from "../../parts/field.tsx";
 import { Note } from "../../parts/note.tsx";
 import { ApplicationStep, type Credentials } from "./application-step.tsx";
+import { ConnectorSource } from "./connector-source.tsx";
 import { PersonalTokenStep } from "./personal-token-step.tsx";
-import { SAMPLES } from "./samples.ts";
+import type { SampleFacts } from "./sample-facts.ts";
+import { SAMPLES, type Sample } from "./samples.ts";
 import { ShareStep } from "./share-step.tsx";
 import type { StreamPart } from "./stream.tsx";
 import { useTail, WHOLE_TAIL } from "./tail.ts";
@@ -22,6 +24,11 @@ export default function Connect({ stream }: StreamPart) {
   const project = stream.name.slice(0, stream.name.indexOf("/streams/"));
   const sample = SAMPLES.find(({ id }) => id === language);
   const isReady = way === "personal" ? credentials.secret !== "" : isShared;
+  const facts: SampleFacts = {
+    ...{ url: location.origin, stream: stream.name, credential: way, sourceUrl: "" },
+    record: JSON.stringify(fittingRecord(stream.schema?.fields ?? [], new Date())),
+    ...credentials,
+  };
   const choose = (next: "application" | "personal") => {
     setWay(next);
     setCredentials(NOBODY);
@@ -73,16 +80,7 @@ export default function Connect({ stream }: StreamPart) {
               choices={SAMPLES.map(({ id, title }) => [id, title] as const)}
               onChange={setLanguage}
             />
-            <CodeBlock
-              what="the sample"
-              text={sample.make({
-                url: location.origin,
-                stream: stream.name,
-                record: JSON.stringify(fittingRecord(stream.schema?.fields ?? [], new Date())),
-                credential: way,
-                ...credentials,
-              })}
-            />
+            <SampleCode sample={sample} facts={facts} />
             <FirstRecord stream={stream.name} />
           </>
         ) : (
@@ -90,6 +88,15 @@ export default function Connect({ stream }: StreamPart) {
         )}
       </section>
     </>
+  );
+}
+
+function SampleCode({ sample, facts }: { readonly sample: Sample; readonly facts: SampleFacts }) {
+  if (!sample.isConnector) return <CodeBlock what="the sample" text={sample.make(facts)} />;
+  return (
+    <ConnectorSource stream={facts.stream}>
+      {(sourceUrl) => <CodeBlock what="the sample" text={sample.make({ ...facts, sourceUrl })} />}
+    </ConnectorSource>
   );
 }
 

@@ -1,25 +1,15 @@
 /** Programs that push a record, complete: pasted into a terminal they run as they stand. */
 import { shell } from "../../api/curl.ts";
-
-/** What a sample is filled in with. */
-export interface SampleFacts {
-  /** Address of the installation. */
-  readonly url: string;
-  /** Name of the stream. */
-  readonly stream: string;
-  /** A record that fits, as one line of JSON. */
-  readonly record: string;
-  /** How the access token is got: with an application's credentials, or it is a personal token. */
-  readonly credential: "application" | "personal";
-  readonly clientId: string;
-  /** Empty once it is no longer known: then the sample takes it from the environment. */
-  readonly secret: string;
-}
+import { literal, type SampleFacts } from "./sample-facts.ts";
+import { aivenConnector, confluentConnector } from "./samples-kafka.ts";
+import { bufCurl, typescript } from "./samples-rpc.ts";
 
 /** A language with its sample. */
 export interface Sample {
   readonly id: string;
   readonly title: string;
+  /** Whether it sends to a source of the stream instead of the API. */
+  readonly isConnector?: true;
   readonly make: (facts: SampleFacts) => string;
 }
 
@@ -29,15 +19,18 @@ export const SAMPLES: readonly Sample[] = [
   { id: "python", title: "Python", make: python },
   { id: "javascript", title: "JavaScript", make: javascript },
   { id: "java", title: "Java", make: java },
+  { id: "typescript", title: "TypeScript client", make: typescript },
+  { id: "buf", title: "buf curl", make: bufCurl },
+  { id: "aiven", title: "Kafka Connect (Aiven)", isConnector: true, make: aivenConnector },
+  {
+    ...{ id: "confluent", title: "Kafka Connect (Confluent)" },
+    isConnector: true,
+    make: confluentConnector,
+  },
 ];
 
 const PATH = (facts: SampleFacts) => `${facts.url}/v1/${facts.stream}/records`;
 const body = ({ record }: SampleFacts) => `[{"value": ${record}}]`;
-
-/** A text as a literal that Python, JavaScript and Java read alike. */
-function literal(text: string): string {
-  return JSON.stringify(text);
-}
 
 function curl(facts: SampleFacts): string {
   const { credential, clientId, url } = facts;
