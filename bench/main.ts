@@ -8,7 +8,7 @@ import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
 import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery | token | mapping> [options]
+const USAGE = `npm run bench -- <push | delivery | token | mapping | smoke> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
   --only regexp   only measurements whose name matches
@@ -22,7 +22,23 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report
   delivery: benchDelivery,
   mapping: benchMapping,
   token: benchToken,
+  smoke: benchSmoke,
 };
+
+/** A short run of everything that takes load: for its errors, not for its figures. */
+async function benchSmoke(options: BenchOptions): Promise<Report> {
+  const short = { ...options, seconds: 0.5, runs: 1 };
+  const reports = [
+    await benchPush({ ...short, only: "^(REST JSON|source|Connect|gRPC).*calls of (1|100)$" }),
+    await benchDelivery({ ...short, only: "^(postgres|webhook|latency)$" }),
+    await benchToken(short),
+  ];
+  return {
+    title: "Smoke",
+    notes: reports.flatMap(({ notes }) => notes.slice(0, 1)).slice(0, 1),
+    measurements: reports.flatMap(({ measurements }) => measurements),
+  };
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

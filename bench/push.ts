@@ -16,6 +16,7 @@ import { type BenchOptions, openRig, type Rig } from "./rig.ts";
 
 const CALLERS = 64;
 const SPREAD_STREAMS = 16;
+const PEER = "peer: Telegraf, answers before it stores";
 const PUSH = "/tributary.push.v1.PushService/Push";
 
 interface Work {
@@ -36,7 +37,10 @@ interface Work {
 export async function benchPush(options: BenchOptions): Promise<Report> {
   const rig = await openRig(options);
   const bare = await startBareHttp();
-  const peer = await startTelegraf();
+  const wantsPeer = [1, 100, 1_000].some((count) =>
+    new RegExp(options.only).test(`${PEER}, calls of ${count}`),
+  );
+  const peer = wantsPeer ? await startTelegraf() : { missing: "it was not asked for" };
   try {
     const stream = await openStream(rig, "single", "NORMAL");
     const spread = await Promise.all(
@@ -157,7 +161,7 @@ function peerWorks({ port, path, pid, settle }: TelegrafPeer): Work[] {
   return [1, 100, 1_000].map((count) => ({
     pid,
     settle,
-    ...work("peer: Telegraf, answers before it stores", count, {
+    ...work(PEER, count, {
       protocol: "http1",
       path,
       port,
