@@ -1,7 +1,8 @@
 /** Writes the table of variables into the README; a test keeps the two equal. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { VARIABLES, type Variable } from "../src/config-variables.ts";
+import type { Variable } from "../src/config-readers.ts";
+import { VARIABLES } from "../src/config-variables.ts";
 
 /** The table in Markdown. */
 export function formatVariables(): string {

@@ -45,7 +45,9 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const audit = openAudit(foundations, closers);
   let url = config.PUBLIC_URL ?? "";
   const publicUrl = () => url;
-  const access = await time("access", () => openAccess(foundations, publicUrl, closers));
+  const access = await time("access", () =>
+    openAccess({ ...foundations, audit }, publicUrl, closers),
+  );
   const { auth } = access;
   const people = openPeople(foundations, { ...access, catalog, publicUrl });
   const port = await time("port", () =>

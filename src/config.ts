@@ -5,7 +5,8 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { VARIABLES, type Variable } from "./config-variables.ts";
+import type { Variable } from "./config-readers.ts";
+import { VARIABLES } from "./config-variables.ts";
 import { nearestWord } from "./core/nearest-word.ts";
 
 type Table = typeof VARIABLES;

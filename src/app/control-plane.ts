@@ -2,6 +2,7 @@
 
 import { Task_Kind } from "#gen/tributary/management/v1/task_pb.js";
 import { type AuditLog, createAuditLog } from "../audit/audit-log.ts";
+import { openAuditUpkeep } from "../audit/audit-upkeep.ts";
 import { accessRules } from "../auth/access-rules.ts";
 import { type Auth, openAuth } from "../auth/auth.ts";
 import { createOpaqueTokens } from "../auth/opaque-tokens.ts";
@@ -22,6 +23,7 @@ import type { Foundations } from "./foundations.ts";
 import { createHeldView } from "./held-view.ts";
 import { openSessions, type SessionParts } from "./people.ts";
 import { tokenRate } from "./rates.ts";
+import { noteClientRefusals } from "./refusals.ts";
 import { OWN_SERVICES } from "./services.ts";
 
 /** What the services of the control plane share. */
@@ -96,15 +98,18 @@ export function environmentOf({ config, embedded, logger, feed }: Foundations) {
 const DAY_MS = 24 * 60 * 60_000;
 
 /** The audit log, open until the port is closed. */
-export function openAudit({ database, logger }: Foundations, closers: Closers): AuditLog {
+export function openAudit({ database, logger, config }: Foundations, closers: Closers): AuditLog {
   const audit = createAuditLog({ database, logger, makeUid: () => makeUid() });
   closers.add("audit log", audit.close);
+  const retentionMs = config.TRIBUTARY_AUDIT_DAYS * DAY_MS;
+  const upkeep = openAuditUpkeep({ database, logger, retentionMs });
+  closers.add("upkeep of the audit log", upkeep.close);
   return audit;
 }
 
 /** Tokens and access control. `publicUrl` is asked for when a token is issued or checked. */
 export async function openAccess(
-  foundations: Foundations,
+  { audit, ...foundations }: Foundations & { readonly audit: AuditLog },
   publicUrl: () => string,
   closers: Closers,
 ): Promise<SessionParts & { readonly auth: Auth }> {
@@ -134,6 +139,7 @@ export async function openAccess(
     logger,
     nodes: foundations.bus.nodes,
     rules: accessRules(OWN_SERVICES),
+    onRefused: noteClientRefusals(audit),
     rotateAfterMs: (config.TRIBUTARY_SIGNING_KEY_DAYS || Number.POSITIVE_INFINITY) * DAY_MS,
     verifiers: {
       session: parts.sessions.verifier,

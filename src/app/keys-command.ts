@@ -22,9 +22,11 @@ export async function runKeysCommand(action: KeysAction, options: StartOptions):
       closers.add("signing keys", keys.close);
       const audit = createAuditLog({ database, logger, makeUid: () => makeUid() });
       closers.add("audit log", audit.close);
+      const entry = { method: "tributary keys rotate", resource: "" };
+      const intent = await audit.begin(entry);
       await keys.rotate();
       const after = { kids: keys.publicKeys().map(({ kid = "" }) => kid) };
-      await audit.record({ method: "tributary keys rotate", resource: "", after, code: "ok" });
+      await audit.record({ ...entry, after, code: "ok" }, intent);
     }
     return formatKeys(await store.list(Date.now()), Date.now());
   } finally {

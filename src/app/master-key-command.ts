@@ -1,6 +1,8 @@
 /** `tributary keys rotate-master`: secrets at rest under a new master key. */
+import { createAuditLog } from "../audit/audit-log.ts";
 import { rewrapSecret } from "../core/envelope.ts";
 import { StartError } from "../core/start-error.ts";
+import { makeUid } from "../core/uid.ts";
 import { readMasterKeyIds, rewrapSealed } from "../db/sealed-keys.ts";
 import { openMasterKey, replaceMasterKey } from "../master-key.ts";
 import { createClosers } from "./closers.ts";
@@ -17,6 +19,8 @@ export async function runMasterKeyCommand(options: StartOptions): Promise<string
   const closers = createClosers(logger);
   try {
     const { database } = await openCommandDatabase(options, closers);
+    const audit = createAuditLog({ database, logger, makeUid: () => makeUid() });
+    closers.add("audit log", audit.close);
     const given = config.TRIBUTARY_MASTER_KEY;
     const previous = config.TRIBUTARY_MASTER_KEY_PREVIOUS;
     if (given && !previous) {
@@ -25,6 +29,8 @@ export async function runMasterKeyCommand(options: StartOptions): Promise<string
           "on every node first",
       );
     }
+    const entry = { method: "tributary keys rotate-master", resource: "" };
+    const intent = await audit.begin(entry);
     const usedIds = await readMasterKeyIds(database);
     const open = () => openMasterKey({ given, previous, dataDir: config.dataDir, usedIds });
     // A run that was cut off left secrets of two keys: it is finished with the newer one.
@@ -34,6 +40,7 @@ export async function runMasterKeyCommand(options: StartOptions): Promise<string
     }
     const keys = open();
     const counts = await rewrapSealed(database, keys.id, (sealed) => rewrapSecret(keys, sealed));
+    await audit.record({ ...entry, after: Object.fromEntries(counts), code: "ok" }, intent);
     const lines = [...counts].map(([column, count]) => `  ${column}  ${count}\n`);
     return `all secrets are under the current master key; changed now:\n${lines.join("")}`;
   } finally {

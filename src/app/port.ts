@@ -54,6 +54,7 @@ import type { Foundations } from "./foundations.ts";
 import { openOidcRoutes } from "./oidc.ts";
 import { openPoller } from "./poller.ts";
 import { addressRates } from "./rates.ts";
+import { notePushRefusals } from "./refusals.ts";
 import { packageVersion } from "./version.ts";
 import { watchParts } from "./watch.ts";
 import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
@@ -144,7 +145,7 @@ function managementServices(
 
 /** The lanes of pushes and sources, and the generated handlers of PushService, over one way in. */
 function openPush(
-  { foundations, auth }: PortParts,
+  { foundations, auth, audit }: PortParts,
   wayIn: WayIn,
 ): { readonly lanes: readonly Lane[]; readonly register: Registration } {
   const { ingest, admission, openCalls, limitCaller } = wayIn;
@@ -159,6 +160,7 @@ function openPush(
     authorizePush,
     sendError,
     sendGrpcError,
+    onRefused: notePushRefusals(audit, "tributary.push.v1.PushService/Push"),
   });
   const service = createPushService({
     ingest,
@@ -168,7 +170,7 @@ function openPush(
     authorizePush,
     recheck: auth.authenticator.recheck,
   });
-  const lanes = [lane, openSourceLane(foundations, wayIn, { auth, authenticate })];
+  const lanes = [lane, openSourceLane(foundations, wayIn, { auth, authenticate, audit })];
   return { lanes, register: (router) => router.service(PushService, service) };
 }
 

@@ -1,4 +1,5 @@
 /** The way in: what pushes, sources and their owners share. */
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { Auth } from "../auth/auth.ts";
 import { checkFresh } from "../auth/authenticate-client.ts";
 import { watchSchemaDrift } from "../catalog/schema-drift.ts";
@@ -21,6 +22,7 @@ import { watchQuotas } from "../usage/quota-watch.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { callerRate, type LimitCaller } from "./rates.ts";
+import { notePushRefusals } from "./refusals.ts";
 
 /** Some 5 million names of signed requests. */
 const REPLAY_BYTES_MAX = 1024 * 1024 * 1024;
@@ -113,6 +115,7 @@ export function openSourceLane(
   { snapshot }: Foundations,
   { desk: _, ...wayIn }: WayIn,
   access: {
+    readonly audit: AuditLog;
     readonly auth: Auth;
     readonly authenticate: (request: {
       readonly method?: string | undefined;
@@ -139,5 +142,6 @@ export function openSourceLane(
     checkFresh: (nowMs) => checkFresh(snapshot, nowMs),
     sendError,
     sendText,
+    onRefused: notePushRefusals(access.audit, "POST /in/"),
   });
 }

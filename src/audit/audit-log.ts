@@ -1,38 +1,40 @@
 /**
- * Writes the audit log. A change is written before its call is answered; refusals, of which an
- * attacker can make any number, go through a bounded queue, and only so many of a minute one by one.
+ * Writes the audit log. A change is announced before it is made (its intent) and written before its
+ * call is answered; both in a database transaction of their own, not in that of the change, because a
+ * call may change several things, also in JetStream, and because the event holds its answer. Whoever
+ * dies in between leaves the intent, which upkeep turns into an event of unknown outcome: no change
+ * is without an event, and a change that cannot be announced is not made. Refusals, of which an
+ * attacker can make any number, go through a bounded queue.
  */
-import { create, type JsonObject } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type AuditEvent, AuditEventSchema } from "#gen/tributary/management/v1/audit_event_pb.js";
+import type { AuditEvent } from "#gen/tributary/management/v1/audit_event_pb.js";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
-import type { Principal } from "../core/principal.ts";
 import type { Database } from "../db/client.ts";
+import { type AuditEntry, eventOf } from "./audit-entry.ts";
 import { insertEvent } from "./audit-store.ts";
+import { deleteIntent, insertIntent } from "./intent-store.ts";
+import { createRefusalNotes } from "./refusal-notes.ts";
 
-/** One call, without anything secret. */
-export interface AuditEntry {
-  readonly principal?: Principal | undefined;
-  /** Full name of the rpc, `package.Service/Method`, or words for a change that no rpc makes. */
-  readonly method: string;
-  /** Name of what was changed; empty for the installation. */
-  readonly resource: string;
-  readonly before?: JsonObject | undefined;
-  readonly after?: JsonObject | undefined;
-  readonly request?: JsonObject | undefined;
-  /** `ok`, or the code of the error. */
-  readonly code: string;
-  readonly reason?: string | undefined;
-  readonly address?: string | undefined;
-  readonly requestId?: string | undefined;
+/** An announced change. */
+export interface AuditIntent {
+  readonly uid: string;
 }
 
 /** The open audit log. */
 export interface AuditLog {
-  /** Resolves when the event is stored. Fails with DATABASE_UNAVAILABLE, and then logs the event. */
-  record(entry: AuditEntry): Promise<void>;
-  /** Notes a call that changed nothing, soon: 120 a minute, and the number of those beyond. */
+  /**
+   * Announces a change; `entry` holds what is known before it. Fails with DATABASE_UNAVAILABLE, and
+   * then the change must not be made.
+   */
+  begin(entry: Omit<AuditEntry, "code">): Promise<AuditIntent>;
+  /**
+   * Resolves when the event is stored, in place of its intent. Fails with DATABASE_UNAVAILABLE, logs
+   * the event, and leaves the intent.
+   */
+  record(entry: AuditEntry, intent?: AuditIntent): Promise<void>;
+  /** Takes back what was announced, as nothing was changed. Never fails: an intent that stays tells too much. */
+  dismiss(intent: AuditIntent): Promise<void>;
+  /** Notes a call that changed nothing, soon: so many a minute, and the number of those beyond. */
   noteRefusal(entry: AuditEntry): void;
   /** Writes what is queued. */
   close(): Promise<void>;
@@ -46,8 +48,6 @@ export interface AuditLogOptions {
   readonly now?: () => number;
 }
 
-const WINDOW_MS = 60_000;
-const REFUSALS_MAX = 120;
 const FLUSH_MS = 500;
 /** While Postgres is away refusals gather no further than this. */
 const QUEUE_MAX = 1_000;
@@ -56,22 +56,60 @@ const QUEUE_MAX = 1_000;
 export function createAuditLog(options: AuditLogOptions): AuditLog {
   const { database, logger, makeUid, now = Date.now } = options;
   const event = (entry: AuditEntry, count = 1): AuditEvent =>
-    eventOf(entry, makeUid(), now(), count);
-  const queue: AuditEvent[] = [];
-  let windowStartMs = 0;
-  let noted = 0;
-  let beyond = 0;
-  let flushing = Promise.resolve();
+    eventOf(entry, { uid: makeUid(), timeMs: now(), count });
+  const refusals = createRefusalQueue(options, event);
+  return {
+    async begin(entry) {
+      const uid = makeUid();
+      const announced = eventOf(
+        { ...entry, code: "unknown", reason: "OUTCOME_UNKNOWN" },
+        { uid, timeMs: now() },
+      );
+      await insertIntent(database, announced).catch((cause: unknown) => {
+        const text = "nothing was changed: the audit log takes no events now";
+        throw fail("DATABASE_UNAVAILABLE", text, { retryAfterMs: 1_000, cause });
+      });
+      return { uid };
+    },
+    async record(entry, intent) {
+      const made = event(entry);
+      try {
+        await insertEvent(database, made, intent?.uid);
+      } catch (error) {
+        logger.error("a change could not be written to the audit log", {
+          ...entry,
+          principal: entry.principal?.id,
+          error,
+        });
+        throw fail(
+          "DATABASE_UNAVAILABLE",
+          "the change was made, but could not be written to the audit log",
+          { retryAfterMs: 1_000, cause: error },
+        );
+      }
+    },
+    async dismiss({ uid }) {
+      await deleteIntent(database, uid).catch((error: unknown) => {
+        logger.debug("an announced change stays in the audit log", { error });
+      });
+    },
+    noteRefusal: refusals.note,
+    close: refusals.close,
+  };
+}
 
-  const turnWindow = () => {
-    if (now() - windowStartMs < WINDOW_MS) return;
-    if (beyond > 0) queue.push(event(severalRefusals, beyond));
-    windowStartMs = now();
-    noted = 0;
-    beyond = 0;
+function createRefusalQueue(
+  { database, logger, now = Date.now }: AuditLogOptions,
+  event: (entry: AuditEntry, count?: number) => AuditEvent,
+) {
+  const notes = createRefusalNotes(now);
+  const queue: AuditEvent[] = [];
+  let flushing = Promise.resolve();
+  const turn = (isForced?: boolean) => {
+    for (const { entry, count } of notes.turn(isForced)) queue.push(event(entry, count));
   };
   const flush = async () => {
-    turnWindow();
+    turn();
     for (let next = queue[0]; next; next = queue[0]) {
       await insertEvent(database, next);
       queue.shift();
@@ -86,66 +124,14 @@ export function createAuditLog(options: AuditLogOptions): AuditLog {
   const timer = setInterval(() => void flushNext(), FLUSH_MS);
   timer.unref();
   return {
-    async record(entry) {
-      const made = event(entry);
-      try {
-        await insertEvent(database, made);
-      } catch (error) {
-        logger.error("a change could not be written to the audit log", {
-          ...entry,
-          principal: entry.principal?.id,
-          error,
-        });
-        throw fail(
-          "DATABASE_UNAVAILABLE",
-          "the change was made, but could not be written to the audit log",
-          { retryAfterMs: 1_000, cause: error },
-        );
-      }
-    },
-    noteRefusal(entry) {
-      turnWindow();
-      if (noted >= REFUSALS_MAX || queue.length >= QUEUE_MAX) {
-        beyond += 1;
-        return;
-      }
-      noted += 1;
-      queue.push(event(entry));
+    note(entry: AuditEntry) {
+      turn();
+      if (queue.length < QUEUE_MAX && notes.take(entry)) queue.push(event(entry));
     },
     async close() {
       clearInterval(timer);
-      windowStartMs = 0;
+      turn(true);
       await flushNext();
     },
   };
-}
-
-const severalRefusals: AuditEntry = {
-  method: "",
-  resource: "",
-  code: "resource_exhausted",
-  reason: "SEVERAL_REFUSALS",
-};
-
-function eventOf(entry: AuditEntry, uid: string, timeMs: number, count: number): AuditEvent {
-  const { principal, before, after, request } = entry;
-  return create(AuditEventSchema, {
-    uid,
-    createTime: timestampFromMs(timeMs),
-    actor: {
-      kind: principal?.kind ?? "",
-      id: principal?.id ?? "",
-      credentialId: principal?.tokenId ?? "",
-    },
-    method: entry.method,
-    resource: entry.resource,
-    ...(before && { before }),
-    ...(after && { after }),
-    ...(request && { request }),
-    code: entry.code,
-    reason: entry.reason ?? "",
-    address: entry.address ?? "",
-    requestId: entry.requestId ?? "",
-    count: BigInt(count),
-  });
 }

@@ -7,7 +7,7 @@ import type { AuditEventFilter } from "#gen/tributary/management/v1/audit_servic
 import { projectOf } from "../core/names.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Database, Queries } from "../db/client.ts";
-import { auditEvents } from "../db/schema.ts";
+import { auditEvents, auditIntents } from "../db/schema.ts";
 
 /** A row of `audit_events`. */
 export type AuditRow = typeof auditEvents.$inferSelect;
@@ -20,26 +20,45 @@ export function eventFromRow(row: AuditRow): AuditEvent {
 
 /**
  * Appends an event to the chain of the project that its resource lies in, or to the installation's
- * where there is no such project (any more).
+ * where there is no such project (any more); and removes the announcement that it settles.
  */
-export async function insertEvent(database: Database, event: AuditEvent): Promise<void> {
-  const columns = sql`(chain, uid, project_uid, actor_id, method, resource, code, create_time, event)`;
+export async function insertEvent(
+  database: Database,
+  event: AuditEvent,
+  intentUid?: string,
+): Promise<void> {
+  await database.acrossProjects(async (queries) => {
+    if (intentUid !== undefined) {
+      await queries.delete(auditIntents).where(eq(auditIntents.uid, intentUid));
+    }
+    await appendEvent(queries, event);
+  });
+}
+
+/** The same within a transaction above projects. */
+export async function appendEvent(queries: Queries, event: AuditEvent): Promise<void> {
+  const project = projectOf(event.resource) ?? "";
+  await queries.execute(sql`INSERT INTO ${auditEvents} ${columns}
+    SELECT coalesce(p.uid, ''), p.uid, ${valuesOf(event)}
+    FROM (SELECT) AS one LEFT JOIN tributary.projects p ON p.name = ${project}`);
+}
+
+/** Appends an event to a chain, also to that of a project which is gone. */
+export async function appendToChain(
+  queries: Queries,
+  chain: string,
+  event: AuditEvent,
+): Promise<void> {
+  await queries.execute(sql`INSERT INTO ${auditEvents} ${columns}
+    VALUES (${chain}, ${chain === "" ? null : chain}, ${valuesOf(event)})`);
+}
+
+const columns = sql`(chain, project_uid, uid, actor_id, method, resource, code, create_time, event)`;
+
+function valuesOf(event: AuditEvent): SQL {
   const time = event.createTime ? timestampDate(event.createTime) : new Date(0);
-  const values = sql`${event.actor?.id ?? ""}, ${event.method}, ${event.resource}, ${event.code},
+  return sql`${event.uid}, ${event.actor?.id ?? ""}, ${event.method}, ${event.resource}, ${event.code},
     ${time.toISOString()}::timestamptz, ${Buffer.from(toBinary(AuditEventSchema, event))}::bytea`;
-  const project = projectOf(event.resource);
-  if (project) {
-    const stored = await database.inProject(project, (queries) =>
-      queries.execute(sql`INSERT INTO ${auditEvents} ${columns}
-        SELECT p.uid, ${event.uid}, p.uid, ${values} FROM tributary.projects p
-        WHERE p.name = ${project} RETURNING uid`),
-    );
-    if (stored.length > 0) return;
-  }
-  await database.acrossProjects((queries) =>
-    queries.execute(sql`INSERT INTO ${auditEvents} ${columns}
-      VALUES ('', ${event.uid}, NULL, ${values})`),
-  );
 }
 
 /** A page of the events in scope, newest first, with one row more than it holds. */

@@ -5,12 +5,13 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { AuditEventSchema } from "#gen/tributary/management/v1/audit_event_pb.js";
 import type { Database } from "../db/client.ts";
 import { type AuditRow, readChain } from "./audit-store.ts";
+import { type TrimmedHead, trimmedHeadOf } from "./trim.ts";
 
 /** What was found of one chain. */
 export interface ChainReport {
   /** Uid of the project; empty for the installation. */
   readonly chain: string;
-  /** Events that hold together. */
+  /** Events that hold together; what retention removed is not counted. */
   readonly events: number;
   /** Hash of the last of them, in hex: kept elsewhere, it proves that none was cut off later. */
   readonly head: string;
@@ -34,25 +35,42 @@ export async function verifyChains(database: Database): Promise<ChainReport[]> {
 
 async function verifyChain(database: Database, chain: string): Promise<ChainReport> {
   let events = 0;
-  let head: Uint8Array = new Uint8Array();
+  let last: { readonly number: number; readonly head: Uint8Array } | undefined;
+  let begin: TrimmedHead | undefined;
+  let trimmed: TrimmedHead | undefined;
   const report = (fault?: string): ChainReport => ({
     chain,
     events,
-    head: Buffer.from(head).toString("hex"),
+    head: Buffer.from(last?.head ?? []).toString("hex"),
     fault,
   });
   while (true) {
+    const after = last?.number ?? 0;
     const rows = await database.acrossProjects((queries) =>
-      readChain(queries, chain, { after: events, limit: ROWS_AT_ONCE }),
+      readChain(queries, chain, { after, limit: ROWS_AT_ONCE }),
     );
-    if (rows.length === 0) return report();
+    if (rows.length === 0) return report(beginFault(begin, trimmed));
     for (const row of rows) {
-      const fault = faultOf(row, { number: events + 1, head });
+      const { number, previousHash } = row;
+      begin ??= { through: number - 1, hash: Buffer.from(previousHash).toString("hex") };
+      last ??= { number: number - 1, head: previousHash };
+      const fault = faultOf(row, { number: last.number + 1, head: last.head });
       if (fault) return report(fault);
-      events = row.number;
-      head = row.hash;
+      events++;
+      last = { number, head: row.hash };
+      trimmed = trimmedHeadOf(fromBinary(AuditEventSchema, row.event)) ?? trimmed;
     }
   }
+}
+
+/** A chain begins with its first event, or where the newest trim in it says. */
+function beginFault(
+  begin: TrimmedHead | undefined,
+  trimmed: TrimmedHead | undefined,
+): string | undefined {
+  if (!begin || begin.through === 0) return undefined;
+  if (begin.through === trimmed?.through && begin.hash === trimmed.hash) return undefined;
+  return `event ${trimmed && trimmed.through < begin.through ? trimmed.through + 1 : 1} is missing`;
 }
 
 function faultOf(

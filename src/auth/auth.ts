@@ -29,7 +29,7 @@ import { createSessionCookie, type SessionCookie } from "./session-cookie.ts";
 import { createSigningKeyStore } from "./signing-key-store.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 import { createTokenDesk, type TokenDesk } from "./token-desk.ts";
-import { createOAuth2Routes, type OAuth2Route } from "./token-routes.ts";
+import { createOAuth2Routes, type OAuth2Route, type RefusedClient } from "./token-routes.ts";
 import { createUsedProofs } from "./used-proofs.ts";
 
 /** What authentication and authorisation need of the rest. */
@@ -56,6 +56,8 @@ export interface AuthOptions {
   readonly nodes?: NodeQuestions;
   /** Told of each issued token; must not wait. */
   readonly onIssued?: (application: ApplicationDefinition) => void;
+  /** Told of each client that the plain routes refuse; must not wait. */
+  readonly onRefused?: (refused: RefusedClient) => void;
   readonly now?: () => number;
   /** How often other nodes' revocations are read; 2 s. */
   readonly refreshMs?: number;
@@ -140,7 +142,8 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     ...{ tokens, revocations, definitions, proofs, now },
     ...(verifiers && { verifiers }),
   });
-  const shared = { issueToken, desk, keys, issuer };
+  const { onRefused } = options;
+  const shared = { issueToken, desk, keys, issuer, onRefused };
   const cookie = options.cookie ?? createSessionCookie({ isSecure: false });
   return {
     gate: createGate({ authenticator, authorizer, issuer, cookie }),

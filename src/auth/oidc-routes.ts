@@ -52,7 +52,9 @@ export interface OidcRoutesOptions {
   /** Signs the person in. Fails with SIGN_IN_REFUSED and SIGN_UP_REFUSED. */
   readonly signIn: (identity: ExternalIdentity, origin: SignInOrigin) => Promise<SignedIn>;
   readonly audit: {
-    record(event: SignInEvent): Promise<void>;
+    begin(event: Omit<SignInEvent, "code">): Promise<{ readonly uid: string }>;
+    dismiss(intent: { readonly uid: string }): Promise<void>;
+    record(event: SignInEvent, intent: { readonly uid: string }): Promise<void>;
     noteRefusal(event: SignInEvent): void;
   };
   readonly publicUrl: () => string;
@@ -83,12 +85,33 @@ export function createOidcRoutes(options: OidcRoutesOptions): readonly OAuth2Rou
       const { cookie } = request.headers;
       const identity = await redeem(options, request);
       const userAgent = request.headers["user-agent"] ?? "";
-      const signedIn = await options.signIn(identity.identity, { address, userAgent, cookie });
-      const event = { method: METHOD, resource: signedIn.person, code: "ok", address };
-      await options.audit.record(event);
+      const signedIn = await signInAudited(options, identity.identity, {
+        address,
+        userAgent,
+        cookie,
+      });
       redirect(response, `${publicUrl()}${identity.returnTo}`, [flows.clear(), signedIn.setCookie]);
     }),
   ];
+}
+
+async function signInAudited(
+  { audit, signIn }: OidcRoutesOptions,
+  identity: ExternalIdentity,
+  origin: SignInOrigin,
+): Promise<SignedIn> {
+  const { address } = origin;
+  const intent = await audit.begin({ method: METHOD, resource: "", address });
+  try {
+    const signedIn = await signIn(identity, origin);
+    const event = { method: METHOD, resource: signedIn.person, code: "ok", address };
+    await audit.record(event, intent);
+    return signedIn;
+  } catch (error) {
+    // Of anything but a refusal nobody knows what it has changed: then it stays announced.
+    if (refusalOf(error).status < 500) await audit.dismiss(intent);
+    throw error;
+  }
 }
 
 async function redeem(

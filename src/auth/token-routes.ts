@@ -6,6 +6,7 @@ import { reasonOf, retryAfterMsOf } from "../core/errors.ts";
 import { authorizationHeaders, headerValues } from "./authenticate.ts";
 import type { ClientCall } from "./authenticate-client.ts";
 import { BASIC_CHALLENGE } from "./challenge.ts";
+import { readClientCredentials } from "./client-credentials.ts";
 import { FormRefused, readForm } from "./form-body.ts";
 import type { IssueToken } from "./issue-token.ts";
 import { OAuthError, type OAuthErrorCode } from "./oauth-error.ts";
@@ -21,11 +22,24 @@ export interface OAuth2Route {
   readonly methods: readonly string[];
   readonly path: string;
   /** Rejects only for faults of the server. `remoteAddress` is the caller's, after trusted proxies. */
-  handle(
-    request: Request,
-    response: Response,
-    call: { readonly remoteAddress: string },
-  ): Promise<void>;
+  handle(request: Request, response: Response, call: RouteCall): Promise<void>;
+}
+
+/** Where a request comes from, and what its answer names it. */
+export interface RouteCall {
+  readonly remoteAddress: string;
+  readonly requestId?: string;
+}
+
+/** A client that was refused. */
+export interface RefusedClient {
+  /** Path of the endpoint. */
+  readonly path: string;
+  /** Who it said it was; unproven, at most 128 characters. */
+  readonly clientId: string;
+  /** An error code of RFC 6749. */
+  readonly code: string;
+  readonly call: RouteCall;
 }
 
 /** What the routes work with. */
@@ -37,6 +51,8 @@ export interface OAuth2RoutesOptions {
   readonly issuer: () => string;
   /** Path of the public URL where it has one, such as `/tributary`. */
   readonly issuerPath?: string;
+  /** Hears of clients that are not who they say, or may not do what they ask. */
+  readonly onRefused?: ((refused: RefusedClient) => void) | undefined;
 }
 
 interface Answer {
@@ -58,6 +74,8 @@ const CACHEABLE = { "cache-control": "public, max-age=300" };
 /** The routes `/oauth2/{token,introspect,revoke}` and those of `/.well-known/`. */
 export function createOAuth2Routes(options: OAuth2RoutesOptions): readonly OAuth2Route[] {
   const { issueToken, desk, keys, issuer, issuerPath = "" } = options;
+  const formRoute = (path: string, answerForm: AnswerForm) =>
+    routeOfForm(path, answerForm, options.onRefused);
   const metadata = (path: string) =>
     getRoute(path, () => ({ status: 200, body: serverMetadata(issuer()), headers: CACHEABLE }));
   return [
@@ -92,32 +110,56 @@ export function createOAuth2Routes(options: OAuth2RoutesOptions): readonly OAuth
   ];
 }
 
-function formRoute(
+type AnswerForm = (form: Form, client: ClientCall, request: Request) => Promise<Answer>;
+
+/** Refusals that say who or what the client is; all others are mistakes in a request. */
+const CLIENT_REFUSALS: readonly OAuthErrorCode[] = [
+  "invalid_client",
+  "invalid_grant",
+  "unauthorized_client",
+  "invalid_dpop_proof",
+];
+
+function routeOfForm(
   path: string,
-  answerForm: (form: Form, client: ClientCall, request: Request) => Promise<Answer>,
+  answerForm: AnswerForm,
+  onRefused: OAuth2RoutesOptions["onRefused"],
 ): OAuth2Route {
   return {
     methods: ["POST"],
     path,
-    async handle(request, response, { remoteAddress }) {
+    async handle(request, response, call) {
       if (request.method !== "POST") return send(response, notAllowed("POST"));
+      let client: ClientCall | undefined;
       try {
         const form = await readForm(request, PARAMETERS);
-        const client = {
+        client = {
           authorization: authorizationHeaders(request.rawHeaders),
           clientId: form.get("client_id"),
           clientSecret: form.get("client_secret"),
           clientAssertion: form.get("client_assertion"),
           clientAssertionType: form.get("client_assertion_type"),
-          address: remoteAddress,
+          address: call.remoteAddress,
         };
         const answer = await answerForm(form, client, request);
         send(response, { ...answer, headers: { ...NO_STORE, ...answer.headers } });
       } catch (error) {
+        if (error instanceof OAuthError && CLIENT_REFUSALS.includes(error.code)) {
+          onRefused?.({ path, clientId: claimedId(client), code: error.code, call });
+        }
         send(response, refusal(error));
       }
     },
   };
+}
+
+/** Who a client says it is, whatever else it sent. */
+function claimedId(client: ClientCall | undefined): string {
+  try {
+    return client ? readClientCredentials(client).clientId.slice(0, 128) : "";
+  } catch {
+    return client?.clientId?.slice(0, 128) ?? "";
+  }
 }
 
 function getRoute(path: string, answer: () => Answer): OAuth2Route {

@@ -87,3 +87,15 @@ export const auditEvents = tributary.table(
     index().on(t.createTime, t.uid),
   ],
 );
+
+/** Calls that are about to change something: see migrations/0120_audit_intents.sql. */
+export const auditIntents = tributary.table(
+  "audit_intents",
+  {
+    uid: text().primaryKey(),
+    createTime: time().notNull(),
+    /** An encoded tributary.management.v1.AuditEvent. */
+    event: bytea().notNull(),
+  },
+  (t) => [index().on(t.createTime)],
+);

@@ -47,6 +47,18 @@ export interface PushLaneOptions {
     error: ConnectError,
     requestId: string,
   ) => void;
+  /** Hears of every refusal. Left out: nobody does. */
+  readonly onRefused?: ((refusal: Refusal) => void) | undefined;
+}
+
+/** A refused request of a lane. */
+export interface Refusal {
+  readonly call: Call;
+  readonly error: ConnectError;
+  /** Whose it was, where that was found out. */
+  readonly principal?: Principal | undefined;
+  /** Name of the stream or source, where it is known; it may not exist. */
+  readonly resource: string;
 }
 
 /** Takes a request that is a push; returns undefined at once, untouched, for any other. */
@@ -83,8 +95,10 @@ async function serve(
   const gone = new AbortController();
   const onClose = () => gone.abort(fail("INVALID_BODY", "the caller has gone"));
   response.once("close", onClose);
+  let principal: Principal | undefined;
+  let resource = route.kind === "rest" ? route.stream : "";
   try {
-    const principal = await options.authenticate(request);
+    principal = await options.authenticate(request);
     if (options.limitCaller) setHeaders(response, options.limitCaller(principal.id));
     if (route.kind === "rest") {
       options.authorizePush(principal, route.stream);
@@ -94,7 +108,12 @@ async function serve(
     const length = contentLengthOf(request) ?? UNKNOWN_LENGTH;
     admitted = await options.admission.admit(shareOf(principal), length, gone.signal);
     const bytes = await readBody(request, { inflate, admitted });
-    const body = await readPush(options, route, { bytes, principal });
+    const body = await readPush(options, route, {
+      ...{ bytes, principal },
+      onStream: (stream) => {
+        resource = stream;
+      },
+    });
     const result = await withDeadline(
       route.timeoutMs,
       options.ingest.push({
@@ -111,6 +130,7 @@ async function serve(
     if (!gone.signal.aborted) sendResult(response, route, result);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
+    options.onRefused?.({ call, error, principal, resource });
     if (!gone.signal.aborted) refuse(options, route, { ...exchange, error });
   } finally {
     response.off("close", onClose);
@@ -142,9 +162,14 @@ function checkHead(route: LaneRoute, request: LaneRequest) {
 async function readPush(
   { ingest, authorizePush }: PushLaneOptions,
   route: LaneRoute,
-  input: { readonly bytes: Uint8Array; readonly principal: Principal },
+  input: {
+    readonly bytes: Uint8Array;
+    readonly principal: Principal;
+    readonly onStream: (stream: string) => void;
+  },
 ): Promise<PushBody> {
   const lookup = (stream: string) => {
+    input.onStream(stream);
     authorizePush(input.principal, stream);
     return ingest.streamOf(stream);
   };

@@ -15,7 +15,7 @@ import type { Sender, SourceHead } from "../sources/source.ts";
 import type { GateFinder, SourceGate } from "../sources/source-gate.ts";
 import type { Admission, AdmittedBytes } from "./admission.ts";
 import type { Ingest, PushResult } from "./ingest.ts";
-import type { LaneRequest, LaneResponse, PushLane } from "./push-lane.ts";
+import type { LaneRequest, LaneResponse, PushLane, Refusal } from "./push-lane.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { countOf, type RecordSet } from "./record-set.ts";
 import type { Replays } from "./replays.ts";
@@ -48,6 +48,8 @@ export interface SourceLaneOptions {
     error: ConnectError,
     options: { readonly requestId: string },
   ) => void;
+  /** Hears of every refusal. Left out: nobody does. */
+  readonly onRefused?: ((refusal: Refusal) => void) | undefined;
   readonly sendText: (
     response: LaneResponse,
     answer: { status: number; text: string; headers: Readonly<Record<string, string>> },
@@ -100,10 +102,16 @@ async function serve(lane: Lane, exchange: Exchange): Promise<void> {
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     if (visit) lane.stats.refused(visit.definition);
+    lane.onRefused?.({ call, error, resource: sourceOf(lane, exchange)?.name ?? "" });
     if (!gone.signal.aborted) lane.sendError(response, error, { requestId: call.requestId });
   } finally {
     response.off("close", onClose);
   }
+}
+
+function sourceOf(lane: Lane, { request }: Exchange): SourceDefinition | undefined {
+  const target = targetOf(request);
+  return target && lane.definitions.sourceByPublicId(target.publicId);
 }
 
 /** Finds the source, and refuses what needs no credentials to be refused. */

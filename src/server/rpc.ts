@@ -23,7 +23,7 @@ import { contentTypeUnsupported, methodNotAllowed } from "./answer.ts";
 import { COMPRESSIONS } from "./compression.ts";
 import { admit, authorizeCalls, type Gate, rulesOf } from "./gate.ts";
 import { bodyOf, type HttpHandler, pathOf } from "./http-message.ts";
-import { auditCalls, readingBefore } from "./interceptors/audit-calls.ts";
+import { announcing, auditCalls } from "./interceptors/audit-calls.ts";
 import { limitTime } from "./interceptors/limit-time.ts";
 import { logCalls } from "./interceptors/log-calls.ts";
 import { validateRequests } from "./interceptors/validate.ts";
@@ -121,7 +121,7 @@ function createRegistrar(
         const given = (implementation as Record<string, unknown>)[method.localName];
         const run =
           typeof given === "function" ? given.bind(implementation) : notImplemented(method);
-        const handle = readingBefore(method, implementation, run as never);
+        const handle = announcing(method, implementation, run as never);
         router.rpc(method, handle as never, {
           ...optionsOf(method, drainSignal),
           ...serviceOptions,

@@ -104,6 +104,67 @@ test("check 34: refused calls are noted with their reason, also those without a 
   expect(found.actor?.id ?? "").toBe("");
 });
 
+test("check 34: refusals of plain routes are noted too: pushes, sources and the token endpoint", async () => {
+  const bad = { authorization: "Bearer nonsense", "content-type": "application/json" };
+  const restPush = await fetch(`${server.url}/v1/${stream}/records`, {
+    ...{ method: "POST", headers: bad, body: '[{"value":{"n":1}}]' },
+  });
+  const { source } = await call<{ source: { url: string; name: string } }>(
+    ...[server, "management.v1.SourceService/CreateSource"],
+    { parent: stream, sourceId: "hook", source: { apiKey: {} } },
+  );
+  const address = new URL(source.url);
+  const toSource = await fetch(`${server.url}${address.pathname}`, {
+    ...{ method: "POST", headers: { "x-api-key": "wrong" }, body: "{}" },
+  });
+  const token = await fetch(`${server.url}/oauth2/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa("nobody:wrong")}` },
+    body: new URLSearchParams({ grant_type: "client_credentials" }),
+  });
+  const other = await createApplication(server, "watched-stranger");
+  const basic = btoa(`${other.clientId}:${other.clientSecret}`);
+  const issued = await fetch(`${server.url}/oauth2/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${basic}` },
+    body: new URLSearchParams({ grant_type: "client_credentials" }),
+  });
+  const { access_token } = (await issued.json()) as { access_token: string };
+  const denied = await push({ url: server.url, token: async () => access_token }, stream, [
+    { n: 1 },
+  ]);
+  expect([restPush.status, toSource.status, token.status, denied.status]).toEqual([
+    401, 401, 401, 403,
+  ]);
+  const found = await waitFor(async () => {
+    const { auditEvents = [] } = await call<{ auditEvents?: Event[] }>(
+      ...[server, "management.v1.AuditService/ListInstallationAuditEvents"],
+      { pageSize: 1_000 },
+    );
+    const refused = auditEvents.filter(({ method, code }) => code !== "ok" && !/Get/.test(method));
+    return refused.some(({ actor }) => actor?.id === other.clientId) ? refused : undefined;
+  });
+  const PUSH = "tributary.push.v1.PushService/Push";
+  expect(found).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ method: PUSH, resource: stream, code: "unauthenticated" }),
+      expect.objectContaining({
+        method: "POST /in/",
+        resource: source.name,
+        reason: "KEY_INVALID",
+      }),
+      expect.objectContaining({
+        ...{ method: "POST /oauth2/token", reason: "INVALID_CLIENT" },
+        request: { client_id: "nobody" },
+      }),
+      expect.objectContaining({
+        ...{ method: PUSH, resource: stream, code: "permission_denied", address: "127.0.0.1" },
+        actor: expect.objectContaining({ id: other.clientId }),
+      }),
+    ]),
+  );
+});
+
 test("B19: events are filtered, paged newest first, and exported oldest first", async () => {
   const filter = { actorId: server.env.CLIENT_ID, code: "ok" };
   const all = await eventsOf(filter);

@@ -106,7 +106,7 @@ test("a project sees its own events; they outlive it for the installation", asyn
   await audit.close();
 });
 
-test("refusals in any number take 120 rows a minute; the rest is counted", async () => {
+test("refusals in any number take 30 rows a minute and origin, also from a thousand of them; the rest is counted", async () => {
   const { database } = await useTestDatabase();
   let now = 1e12;
   const audit = createAuditLog({
@@ -114,12 +114,15 @@ test("refusals in any number take 120 rows a minute; the rest is counted", async
     now: () => now,
   });
   const refusal = { method: "a.B/Get", resource: "", code: "unauthenticated" };
-  for (let n = 0; n < 5_000; n++) audit.noteRefusal(refusal);
+  for (let n = 0; n < 4_000; n++) audit.noteRefusal({ ...refusal, address: "192.0.2.1" });
+  audit.noteRefusal({ ...refusal, address: "192.0.2.2" });
   now += 60_000;
-  audit.noteRefusal(refusal);
+  for (let n = 0; n < 1_000; n++) {
+    audit.noteRefusal({ ...refusal, address: `198.51.${n >> 8}.${n & 255}` });
+  }
   await audit.close();
   const rows = await database.sql<{ method: string }[]>`SELECT method FROM tributary.audit_events`;
-  expect(rows).toHaveLength(122);
+  expect(rows).toHaveLength(30 + 1 + 1 + 200 + 30 + 1);
   const several = await database.acrossProjects((db) =>
     listEvents(db, undefined, { size: 500, after: undefined, list: "" }),
   );

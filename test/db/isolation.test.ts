@@ -13,6 +13,7 @@ import { createTestLogger } from "../support/test-logger.ts";
 
 /** Tables that hold nothing of a single project: only the scope of the installation sees them. */
 const ABOVE_PROJECTS = [
+  "audit_intents",
   "changes",
   "external_identities",
   "persons",

@@ -12,7 +12,8 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, createContextKey, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { rule as ruleOption } from "#gen/tributary/access/v1/access_pb.js";
-import type { AuditEntry, AuditLog } from "../../audit/audit-log.ts";
+import type { AuditEntry } from "../../audit/audit-entry.ts";
+import type { AuditIntent, AuditLog } from "../../audit/audit-log.ts";
 import { redactMessage } from "../../audit/redact.ts";
 import { readField } from "../../auth/access-rules.ts";
 import { type Call, callKey } from "../../core/call.ts";
@@ -23,6 +24,9 @@ import { asPublicError } from "../answer.ts";
 /** What the call's handler finds out for the audit log. */
 interface AuditDraft {
   before?: JsonObject;
+  intent?: AuditIntent;
+  /** Announces the change; fails when that cannot be written. */
+  readonly begin: () => Promise<void>;
 }
 
 /** The handler of an rpc. */
@@ -53,42 +57,72 @@ export function isAudited(method: DescMethod): boolean {
   );
 }
 
+/** After these nobody knows what a call has changed; all others say that it changed nothing. */
+const DOUBTFUL_CODES = [
+  Code.Canceled,
+  Code.Unknown,
+  Code.DeadlineExceeded,
+  Code.Internal,
+  Code.Unavailable,
+  Code.DataLoss,
+];
+
 /** Runs outside of validation and authorisation, so that it sees what they refuse. */
 export function auditCalls(audit: AuditLog): Interceptor {
   return (next) => async (request) => {
     const { method, contextValues } = request;
     if (request.stream) return await next(request);
-    const draft: AuditDraft = {};
-    contextValues.set(draftKey, draft);
-    const entry = (): AuditEntry => ({
+    const entry = (): Omit<AuditEntry, "code"> => ({
       ...originOf(contextValues.get(callKey)),
       principal: contextValues.get(principalKey),
       method: fullNameOf(method),
       resource: nameIn(method, request.message),
-      code: "ok",
+      before: draft.before,
     });
+    const asked = () => redactMessage(method.input, request.message);
+    const draft: AuditDraft = {
+      async begin() {
+        draft.intent = await audit.begin({ ...entry(), request: asked() });
+      },
+    };
+    contextValues.set(draftKey, draft);
     try {
       const response = await next(request);
       if (response.stream || !isAudited(method)) return response;
       const made = resourceIn(method, response.message);
-      await audit.record({
+      const event: AuditEntry = {
         ...entry(),
-        before: draft.before,
         ...(made === undefined
-          ? { request: redactMessage(method.input, request.message) }
+          ? { request: asked() }
           : { resource: made.name || nameIn(method, request.message) }),
         after: redactMessage(method.output, response.message),
-      });
+        code: "ok",
+      };
+      await audit.record(event, draft.intent);
       return response;
     } catch (reason) {
       const error = asPublicError(reason);
-      if (isAudited(method) || isRefusal(error.code)) {
-        const name = codeToString(error.code);
-        audit.noteRefusal({ ...entry(), code: name, reason: reasonOf(error) });
-      }
+      const refusal = { ...entry(), code: codeToString(error.code), reason: reasonOf(error) };
+      await noteFault(audit, draft.intent, { refusal, error, isAudited: isAudited(method) });
       throw reason;
     }
   };
+}
+
+/** A change that failed in doubt is an event like one that was made; a refusal is only noted. */
+async function noteFault(
+  audit: AuditLog,
+  intent: AuditIntent | undefined,
+  fault: { refusal: AuditEntry; error: { readonly code: Code }; isAudited: boolean },
+): Promise<void> {
+  const { refusal, error } = fault;
+  if (intent && DOUBTFUL_CODES.includes(error.code)) {
+    // What cannot be written stays announced.
+    await audit.record(refusal, intent).catch(() => undefined);
+    return;
+  }
+  if (intent) await audit.dismiss(intent);
+  if (fault.isAudited || isRefusal(error.code)) audit.noteRefusal(refusal);
 }
 
 /** What is known of a call that was refused before its message was read. */
@@ -107,21 +141,25 @@ export function refusedEntry(
   };
 }
 
-/** The handler of an rpc that first reads, with the service's own Get rpc, what it is about to change. */
-export function readingBefore(method: DescMethod, implementation: object, run: RunCall): RunCall {
-  const get = isAudited(method) && method.methodKind === "unary" ? getterOf(method) : undefined;
+/**
+ * The handler of an rpc that changes something: it first reads, with the service's own Get rpc, what
+ * it is about to change, and announces the change.
+ */
+export function announcing(method: DescMethod, implementation: object, run: RunCall): RunCall {
+  if (!isAudited(method) || method.methodKind !== "unary") return run;
+  const get = getterOf(method);
   const read = get && (implementation as Record<string, unknown>)[get.localName];
-  if (!get || typeof read !== "function") return run;
   return async (request, context) => {
     const draft = context.values.get(draftKey);
     const name = nameIn(method, request);
-    if (draft && name) {
+    if (draft && name && get && typeof read === "function") {
       const found = await Promise.resolve(read.call(implementation, { name }, context)).catch(
         () => undefined,
       );
       // What does not exist has no state before; the call itself says so.
       if (found) draft.before = redactMessage(get.output, create(get.output, found));
     }
+    await draft?.begin();
     return await run(request, context);
   };
 }

@@ -76,7 +76,8 @@ export declare type AuditEvent = Message<"tributary.management.v1.AuditEvent"> &
   request?: JsonObject | undefined;
 
   /**
-   * Code of the answer, such as `ok` or `permission_denied`.
+   * Code of the answer, such as `ok` or `permission_denied`; `unknown` with the reason
+   * OUTCOME_UNKNOWN for a change that was begun by a server which then ended.
    *
    * @generated from field: string code = 9;
    */
@@ -104,7 +105,8 @@ export declare type AuditEvent = Message<"tributary.management.v1.AuditEvent"> &
   requestId: string;
 
   /**
-   * Calls that this event stands for: more than 1 where refusals came faster than they are written.
+   * Calls that this event stands for: more than 1, with the reason SEVERAL_REFUSALS, where refusals
+   * of one actor or address came faster than they are written.
    *
    * @generated from field: int64 count = 13;
    */
