@@ -16,11 +16,14 @@ import { noteTokenUse } from "../catalog/token-store.ts";
 import { startUpkeep } from "../catalog/upkeep.ts";
 import { makeUid } from "../core/uid.ts";
 import type { Delivery } from "../delivery/delivery.ts";
+import type { RangeReader } from "../delivery/replay/record-range.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import type { Closers } from "./closers.ts";
 import { createCountedLog } from "./counted-log.ts";
+import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
 import { createHeldView } from "./held-view.ts";
+import { createReplayCount, createReplayHandler, openRangeReader } from "./moves.ts";
 import { openSessions, type SessionParts } from "./people.ts";
 import { tokenRate } from "./rates.ts";
 import { noteClientRefusals } from "./refusals.ts";
@@ -41,6 +44,7 @@ export function openCatalog(
   const purger = createLogPurger({ database, logger, purgeLog });
   closers.add("log purger", purger.close);
   const environment = environmentOf(foundations);
+  const range = openRangeReader(foundations);
   let tasks: TaskRunner | undefined;
   const catalog: SinkCatalog = {
     wakeTasks: () => tasks?.wake(),
@@ -61,38 +65,36 @@ export function openCatalog(
     environmentOf: (identity) => ({ ...identity, ...environment }),
     statuses: { statuses: delivery.statuses },
     held: createHeldView(delivery.held),
+    countReplay: createReplayCount(foundations, range),
   };
   closers.add("upkeep", startUpkeep(catalog).close);
-  tasks = openTasks(foundations);
+  tasks = openTasks(foundations, delivery, range);
   if (tasks) closers.add("tasks", tasks.close);
   return catalog;
 }
 
+/** Some tasks do nothing but wait for long, for a sink that fails or is paused. */
+const TASKS_AT_ONCE = 16;
+
 /** The workers, on nodes that serve the API. */
-function openTasks(foundations: Foundations): TaskRunner | undefined {
+function openTasks(
+  foundations: Foundations,
+  delivery: Delivery,
+  range: RangeReader,
+): TaskRunner | undefined {
   const { config, database, bus, snapshot, logger } = foundations;
   if (!config.TRIBUTARY_ROLES.includes("api")) return undefined;
   const logs = { definitions: snapshot, reader: bus.reader, writer: bus.writer };
   return startTaskRunner({
     database,
     logger,
-    handlers: { [Task_Kind.COPY_BRANCH]: createBranchCopier(logs) },
+    handlers: {
+      [Task_Kind.COPY_BRANCH]: createBranchCopier(logs),
+      [Task_Kind.REPLAY]: createReplayHandler(foundations, delivery, range),
+    },
+    concurrency: TASKS_AT_ONCE,
     onEnded: snapshot.refresh,
   });
-}
-
-/** What every sink's driver is given, for tests of destinations as for delivery. */
-export function environmentOf({ config, embedded, logger, feed }: Foundations) {
-  return {
-    logger,
-    embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,
-    isLoopbackAllowed: config.isLoopbackEgressAllowed,
-    egressAllowList: config.TRIBUTARY_EGRESS_ALLOW,
-    dnsServers: config.TRIBUTARY_DNS_SERVERS,
-    fileSinkDir: config.fileSinkDir,
-    feed,
-    awsIdentity: config.awsIdentity,
-  };
 }
 
 const DAY_MS = 24 * 60 * 60_000;

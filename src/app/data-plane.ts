@@ -5,7 +5,7 @@ import { sinkDrivers } from "../sinks/index.ts";
 import { createUsageCounters, type UsageCounters } from "../usage/usage-counters.ts";
 import { createUsageStore } from "../usage/usage-store.ts";
 import type { Closers } from "./closers.ts";
-import { environmentOf } from "./control-plane.ts";
+import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
 import { openAttempts } from "./watch.ts";
 

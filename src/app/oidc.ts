@@ -9,7 +9,7 @@ import { signInExternally } from "../people/external-sign-in.ts";
 import type { People } from "../people/people.ts";
 import { createEgressGuard } from "../sinks/egress.ts";
 import { createGuardedFetch } from "../sinks/guarded-fetch.ts";
-import { environmentOf } from "./control-plane.ts";
+import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
 import { isHttps } from "./people.ts";
 

@@ -5,7 +5,7 @@ import { createEgressGuard } from "../sinks/egress.ts";
 import { createGuardedFetch } from "../sinks/guarded-fetch.ts";
 import { nextPollTime } from "../sources/poll.ts";
 import type { Closers } from "./closers.ts";
-import { environmentOf } from "./control-plane.ts";
+import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
 import type { WayIn } from "./way-in.ts";
 

@@ -7,6 +7,7 @@ import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.
 import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
+import { ReplayService } from "#gen/tributary/management/v1/replay_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
@@ -30,6 +31,7 @@ export const OWN_SERVICES = [
   ProjectService,
   PushService,
   RecordService,
+  ReplayService,
   SinkService,
   SourceService,
   StreamService,

@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HeldRecord, SinkStatusSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
+import type { ReplayJob } from "../core/replay-job.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import type { Place, SinkEnvironment } from "../sinks/sink.ts";
 import type { Catalog } from "./catalog.ts";
@@ -47,4 +48,8 @@ export interface SinkCatalog extends Catalog {
   readonly environmentOf: (identity: SinkIdentity) => SinkEnvironment;
   readonly statuses: SinkStatusSource;
   readonly held: HeldRecords;
+  /** Counts what a replay would deliver, for about a second; then there are more. */
+  readonly countReplay: (
+    job: ReplayJob,
+  ) => Promise<{ readonly count: number; readonly isExact: boolean }>;
 }

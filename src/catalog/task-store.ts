@@ -74,6 +74,22 @@ export async function listTaskRows(
     .limit(limit);
 }
 
+/** A page of the tasks of one kind on one resource, as `listTaskRows`. */
+export async function listTasksOf(
+  queries: Queries,
+  { resource, kind }: { readonly resource: string; readonly kind: Task_Kind },
+  page: PageRequest,
+): Promise<TaskRow[]> {
+  const condition = and(eq(tasks.resource, resource), eq(tasks.kind, kind));
+  const { where, orderBy, limit } = newestFirst(tasks, page, condition);
+  return await queries
+    .select()
+    .from(tasks)
+    .where(where)
+    .orderBy(...orderBy)
+    .limit(limit);
+}
+
 /** Asks for the end of a task that has not ended; undefined when it has. */
 export async function wantCancel(queries: Queries, name: string): Promise<TaskRow | undefined> {
   const isOpen = and(eq(tasks.name, name), inArray(tasks.state, OPEN_STATES));

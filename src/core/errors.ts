@@ -68,6 +68,8 @@ export const REASONS = {
   BALANCE_USED: Code.ResourceExhausted,
   RATE_EXCEEDED: Code.ResourceExhausted,
   LOG_UNAVAILABLE: Code.Unavailable,
+  /** A destination does not take records now; they are tried again. */
+  DESTINATION_UNAVAILABLE: Code.Unavailable,
   DATABASE_UNAVAILABLE: Code.Unavailable,
   SHUTTING_DOWN: Code.Unavailable,
   DEADLINE_EXCEEDED: Code.DeadlineExceeded,

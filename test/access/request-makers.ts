@@ -182,6 +182,14 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "TaskService/ListTasks": (w) => ({ parent: w.project }),
   "TaskService/CancelTask": async (w) => ({ name: await w.fresh("task") }),
 
+  "ReplayService/CreateReplay": (w) => ({
+    parent: w.sink,
+    selection: { sequences: {} },
+    validateOnly: true,
+  }),
+  "ReplayService/GetReplay": (w) => ({ name: `${w.sink}/replays/none` }),
+  "ReplayService/ListReplays": (w) => ({ parent: w.sink }),
+
   "StreamService/CreateBranch": (w) => ({ parent: w.stream, branchId: w.id() }),
   "StreamService/GetBranch": (w) => ({ name: `${w.stream}/branches/main` }),
   "StreamService/ListBranches": (w) => ({ parent: w.stream }),

@@ -116,6 +116,7 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
       }),
       statuses: options.statuses ?? { statuses: async () => new Map() },
       held: options.held ?? noHeldRecords,
+      countReplay: async () => ({ count: 0, isExact: true }),
     },
     as: (clientId) => createClients(made.catalog, clientId),
   };

@@ -15,6 +15,18 @@ export interface MergeParts {
   readonly staging: string;
 }
 
+/** Replays of APPEND: a row that a unique key of the table holds already is there, and stays as it is. */
+export function mergeMissing(
+  config: PostgresSink,
+  { columns, staging }: MergeParts,
+): readonly string[] {
+  const list = columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  return [
+    `INSERT INTO ${tableOf(config)} (${list}) SELECT ${list} FROM ${staging}
+ORDER BY ${PLACE} ON CONFLICT DO NOTHING`,
+  ];
+}
+
 /** UPSERT: of the rows of a key in a request the last one wins, and replaces what is there. */
 export function mergeNewestPlace(
   config: PostgresSink,

@@ -65,7 +65,9 @@ export async function openPostgres(saved: PostgresSink, env: SinkEnvironment): P
         await prepareTable(run, each, { columns, isCreateAllowed: true });
         await createTombstones(run, tombstones);
         const purge = createPurge(tombstones, env.retentionAgeMs);
-        tables.set(each.table, { statements: buildStatements(each, parts), purge });
+        const statements = buildStatements(each, parts);
+        const replay = buildStatements(each, { ...parts, isReplay: true });
+        tables.set(each.table, { statements, replay, purge });
       }
     });
   } catch (error) {
@@ -91,6 +93,8 @@ function newestSchema({ rows }: SinkRequest): number {
 
 interface Table {
   readonly statements: SinkStatements;
+  /** Of rows that are delivered again. */
+  readonly replay: SinkStatements;
   readonly purge: () => readonly Statement[];
 }
 
@@ -104,15 +108,17 @@ interface SinkParts {
 
 function createSink({ target, config, columns, env, tables }: SinkParts): OpenSink {
   const lane = (partition: number) => `${env.sinkUid}/${partition}`;
-  const partOf = ({ table, ...routed }: RoutedRows): WritePart => {
-    const { statements, purge } = tables.get(table)!;
+  const partOf = ({ table, ...routed }: RoutedRows, isReplay: boolean): WritePart => {
+    const { purge, replay, ...live } = tables.get(table)!;
+    const statements = isReplay ? replay : live.statements;
     return { statements: { ...statements, after: [...statements.after, ...purge()] }, ...routed };
   };
   const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
     // A field that this sink does not know yet would be left out.
     if (env.schemaVersion !== undefined && newestSchema(request) > env.schemaVersion) return STALE;
     const previousId = target.lastRequests.get(lane(request.partition)) ?? null;
-    const parts = (await routeRows(config, request.rows)).map(partOf);
+    const routed = await routeRows(config, request.rows);
+    const parts = routed.map((each) => partOf(each, request.isReplay));
     const job = { target, parts, columns, sinkUid: env.sinkUid, request, previousId };
     const outcome = await writeRequest(job, signal);
     if (outcome.kind === "rows" && request.cursor) {

@@ -3,7 +3,7 @@ import { type PostgresSink, PostgresSink_Mode } from "#gen/tributary/management/
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import { type Column, quoteIdentifier, tableOf } from "./columns.ts";
 import type { Statement } from "./copy-query.ts";
-import { type MergeParts, mergeChanges, mergeNewestPlace, PLACE } from "./merge.ts";
+import { type MergeParts, mergeChanges, mergeMissing, mergeNewestPlace, PLACE } from "./merge.ts";
 import { shortHash } from "./short-hash.ts";
 
 /** The statements of one table, in their order. */
@@ -26,6 +26,8 @@ const MERGES: Readonly<Partial<Record<PostgresSink_Mode, Merge>>> = {
 
 /** What the statements depend on beside the configuration. */
 export interface StatementParts {
+  /** Whether rows are replayed: they may be in the table already. */
+  readonly isReplay?: boolean;
   readonly columns: readonly Column[];
   readonly schema: Schema;
 }
@@ -34,7 +36,7 @@ export interface StatementParts {
 export function buildStatements(config: PostgresSink, parts: StatementParts): SinkStatements {
   const { columns } = parts;
   const names = columns.map((column) => quoteIdentifier(column.name));
-  const merge = MERGES[config.mode];
+  const merge = MERGES[config.mode] ?? (parts.isReplay ? mergeMissing : undefined);
   if (!merge) {
     return { before: [], copy: copyInto(tableOf(config), names), after: [], isStaged: false };
   }

@@ -23,13 +23,19 @@ export interface WebhookParts {
   readonly nowMs: () => number;
 }
 
+/** What is sent at once. */
+export interface WebhookRequest {
+  readonly id: string;
+  readonly rows: readonly SinkRow[];
+  readonly isTest?: boolean;
+  /** Whether the records are delivered again by request: the header `tributary-replay` says so. */
+  readonly isReplay?: boolean;
+}
+
 /** A webhook that can be posted to. */
 export interface WebhookClient {
   /** Sends rows under an id; throws SinkFault when no answer came. Texts are free of secrets. */
-  send(
-    input: { readonly id: string; readonly rows: readonly SinkRow[]; readonly isTest?: boolean },
-    signal: AbortSignal,
-  ): Promise<Answer>;
+  send(input: WebhookRequest, signal: AbortSignal): Promise<Answer>;
   close(): void;
 }
 
@@ -46,7 +52,8 @@ export async function openWebhook(
   });
   const write: OpenSink["write"] = async (request, signal): Promise<RequestOutcome> => {
     try {
-      const answer = await client.send({ id: request.id, rows: request.rows }, signal);
+      const { id, rows, isReplay } = request;
+      const answer = await client.send({ id, rows, isReplay }, signal);
       return outcomeOf(answer, { rows: request.rows.length, nowMs: nowMs() });
     } catch (error) {
       if (!(error instanceof SinkFault)) throw error;
@@ -67,13 +74,14 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
   const tokens =
     clientCredentials && createTokenSource(clientCredentials, createGuardedFetch(guard), nowMs);
   return {
-    async send({ id, rows, isTest }, signal) {
+    async send({ id, rows, isTest, isReplay }, signal) {
       const body = config.singleObject && rows[0] ? Buffer.from(rows[0].json) : bodyOf(rows);
       const timestamp = Math.floor(nowMs() / 1000);
       const headers = {
         ...headersOf(config, endpoint, { id, timestamp }),
         ...idHeader(rows),
         ...(isTest && { "tributary-test": "1" }),
+        ...(isReplay && { "tributary-replay": "1" }),
         ...signatureHeader(signersAt(nowMs()), { id, timestamp, body }),
       };
       const base = { url: endpoint.url, body, agent, guard, method: METHODS[config.method] };

@@ -48,7 +48,8 @@ export declare type Task = Message<"tributary.management.v1.Task"> & {
   state: Task_State;
 
   /**
-   * How much of `total` is done, in the unit of the kind: bytes of the log for COPY_BRANCH.
+   * How much of `total` is done, in the unit of the kind: bytes of the log for COPY_BRANCH,
+   * records for REPLAY and MIGRATE.
    *
    * @generated from field: int64 done = 5;
    */
@@ -129,6 +130,20 @@ export enum Task_Kind {
    * @generated from enum value: COPY_BRANCH = 1;
    */
   COPY_BRANCH = 1,
+
+  /**
+   * Delivers stored records to a sink again.
+   *
+   * @generated from enum value: REPLAY = 20;
+   */
+  REPLAY = 20,
+
+  /**
+   * Moves a stream from one sink to another.
+   *
+   * @generated from enum value: MIGRATE = 21;
+   */
+  MIGRATE = 21,
 }
 
 /**

@@ -1,0 +1,29 @@
+/** The way of a replay to its destination, and where a request stands in it. */
+import { fail } from "../../core/errors.ts";
+import type { ReplayProgress } from "../../core/replay-job.ts";
+import type { Place } from "../../sinks/sink.ts";
+import type { Destination } from "../destinations.ts";
+import type { VersionPlan } from "../version-table.ts";
+
+/** Where requests go. */
+export interface ReplayLane {
+  readonly uid: string;
+  readonly plan: VersionPlan;
+  readonly destination: Destination;
+  readonly keepsCursor: boolean;
+  readonly epoch: number;
+  readonly signal: AbortSignal;
+}
+
+/** Where a request stands in its replay. */
+export interface ReplayStep {
+  /** Before the request. */
+  readonly progress: ReplayProgress;
+  /** Where the replay goes on after it. */
+  readonly next: Place;
+}
+
+/** Another worker goes on with the replay. */
+export function taken() {
+  return fail("LOG_UNAVAILABLE", "another node goes on with the replay");
+}
