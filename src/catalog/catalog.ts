@@ -2,7 +2,7 @@
 
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import type { MasterKey } from "../core/envelope.ts";
-import { fail, failFields, notFound } from "../core/errors.ts";
+import { type FieldViolation, fail, failFields, notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { ID_PATTERN, idFromTitle, type NameShape, parseName } from "../core/names.ts";
@@ -44,15 +44,20 @@ export function callerOf(context: HandlerContext): Principal {
 
 /** The id to make something under: the chosen one, or one from the title. Fails with INVALID_FIELDS. */
 export function chooseId(field: string, chosen: string, title: string): string {
+  const faults = findIdFaults(field, chosen, title);
+  if (faults.length > 0) throw failFields(faults);
+  return chosen || (idFromTitle(title) ?? "");
+}
+
+/** What keeps `chooseId` from giving an id, for those who tell all faults of a request at once. */
+export function findIdFaults(field: string, chosen: string, title: string): FieldViolation[] {
   if (chosen !== "" && !ID_PATTERN.test(chosen)) {
     const description =
       "an id begins with a letter a-z and has up to 63 letters a-z, digits and dashes";
-    throw failFields([{ field, description }]);
+    return [{ field, description }];
   }
-  const id = chosen || idFromTitle(title);
-  if (!id)
-    throw failFields([{ field, description: "give an id, or a display name to make it of" }]);
-  return id;
+  if (chosen || idFromTitle(title)) return [];
+  return [{ field, description: "give an id, or a display name to make it of" }];
 }
 
 /** A name that must have the given shape; a malformed one names nothing. */

@@ -17,9 +17,9 @@ function checkSchema({ schema, schemaMode, keyFields }: Stream): FieldViolation[
   return checkSchemaDefinition(schema, keyFields);
 }
 
-/** Fails with INVALID_FIELDS; paths begin with `stream.`. */
-export function checkStream(stream: Stream): void {
-  const violations = checkSchema(stream);
+/** Fails with INVALID_FIELDS, of the faults that are known already as well; paths begin with `stream.`. */
+export function checkStream(stream: Stream, known: readonly FieldViolation[] = []): void {
+  const violations = [...known, ...checkSchema(stream)];
   const { age, bytes = 0n } = stream.retention ?? {};
   const ageMs = age && durationMs(age);
   if (ageMs !== undefined && (ageMs < MINUTE_MS || ageMs > YEAR_MS)) {

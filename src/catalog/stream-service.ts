@@ -19,6 +19,7 @@ import {
   checkEtag,
   checkName,
   chooseId,
+  findIdFaults,
   insertNamed,
 } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
@@ -75,8 +76,8 @@ export async function createStream(
   const stream = createMessage(StreamSchema, request.stream);
   if (stream.schema) stream.schema = expandPreset(stream.schema);
   const [project = ""] = parseName(checkName(request.parent, "project"), "project") ?? [];
+  checkStream(stream, findIdFaults("stream_id", request.streamId, stream.displayName));
   const id = chooseId("stream_id", request.streamId, stream.displayName);
-  checkStream(stream);
   const name = formatName("stream", project, id);
   const time = new Date(catalog.now());
   const shard = await database.acrossProjects((queries) => chooseShard(queries, catalog.shards));

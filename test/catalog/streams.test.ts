@@ -67,6 +67,8 @@ test("F10: names every fault at once, and makes nothing", async () => {
     ]),
   );
   expect(snapshot.stream(name)).toBeUndefined();
+  const nameless = await failureOf(ops.streams.createStream({ parent, stream: { schema: {} } }));
+  expect(nameless.fields).toEqual(["stream_id", "stream.schema.fields"]);
 });
 
 test("validate_only makes nothing, and says what creation would say", async () => {

@@ -113,6 +113,7 @@ describe("every page", () => {
     `/${STREAM}/connect`,
     `/${STREAM}/schema`,
     `/${STREAM}/share`,
+    `/${STREAM}/settings`,
     `/${STREAM}/sources`,
     `/${STREAM}/sources/new`,
     `/${STREAM}/sinks`,

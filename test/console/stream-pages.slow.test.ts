@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 const run = promisify(execFile);
 
@@ -103,6 +104,66 @@ test("records: a table of records, of keys and of partitions, and the list as cu
   await page.getByRole("link", { name: "Partitions" }).click();
   await page.getByRole("rowheader", { name: "3" }).waitFor();
   expect(await page.getByRole("row").count()).toBe(5);
+});
+
+test("F10: an unfinished stream shows all its faults at once; a preset fills in its fields and its key is chosen", async () => {
+  const { page, open } = rig;
+  await open("/projects/farm/new-stream");
+  const status = page.getByRole("status").filter({ hasText: "Before the stream can be created" });
+  await status.getByText("Name: give an id").waitFor();
+  await status.getByText("Field 1").waitFor();
+  await page.getByLabel("Name", { exact: true }).fill("Usage");
+  await page.getByLabel("Begin with").selectOption({ label: "Usage of a service" });
+  await page.getByText("The fields of this preset stand as they are").waitFor();
+  await page.getByText("Ready to be created.").waitFor();
+  await page.reload();
+  await page.getByText("The fields of this preset stand as they are").waitFor();
+  await page.getByLabel("Begin with").selectOption({ label: "Events of a service" });
+  await page.getByLabel("Name of field 1").first().waitFor();
+  await page.getByText("Ready to be created.").waitFor();
+  await page.getByRole("button", { name: "Create stream" }).click();
+  await page.getByRole("heading", { name: "Usage" }).waitFor();
+});
+
+test("S16: a proposed change is edited before it is accepted, another one is dismissed", async () => {
+  const { page, open, push } = rig;
+  await push({ sensor: "a", value: 1, colour: "red" });
+  await push({ sensor: "a", value: 1, weight: 4 });
+  await open(`/${READINGS}/schema`);
+  const proposals = page.getByRole("article");
+  await waitFor(async () => {
+    await page.reload();
+    await page.getByRole("heading", { name: "Proposed changes" }).waitFor();
+    return (await proposals.count()) === 2;
+  });
+  const colour = proposals.filter({ hasText: "colour" });
+  await colour.getByRole("button", { name: "Edit before accepting" }).click();
+  await colour.getByLabel("Name of field 3").fill("sensor");
+  await colour.getByRole("button", { name: "Accept as edited" }).click();
+  await colour.getByRole("alert").waitFor();
+  expect(await colour.getByLabel("Name of field 3").getAttribute("aria-invalid")).toBe("true");
+  await colour.getByLabel("Name of field 3").fill("colour");
+  await colour.getByLabel("Type of field 3").selectOption({ label: "Any JSON" });
+  await colour.getByRole("button", { name: "Accept as edited" }).click();
+  await page.getByText("Fields, version 2").waitFor();
+  await page.getByText("colour: Any JSON").waitFor();
+  await proposals.filter({ hasText: "weight" }).getByRole("button", { name: "Dismiss" }).click();
+  await page.getByText("Decided before: 2").waitFor();
+});
+
+test("settings: mode and retention of a stream are changed; a wrong retention is named", async () => {
+  const { page, open } = rig;
+  await open(`/${READINGS}/settings`);
+  await page.getByLabel("Schema mode").selectOption("OPEN");
+  await page.getByText("Retention", { exact: true }).first().click();
+  await page.getByLabel("Age").fill("1s");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Age").fill("86400s");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("alert").waitFor({ state: "hidden" });
+  await page.getByRole("link", { name: "Schema" }).click();
+  await page.getByText("Open: records that do not fit are taken").waitFor();
 });
 
 test("the policy of the pages stopped nothing that they do", () => {

@@ -3,7 +3,7 @@
 import { create } from "@bufbuild/protobuf";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, useLocation } from "wouter";
+import { useLocation } from "wouter";
 import {
   Stream_SchemaMode as Mode,
   type Schema,
@@ -18,6 +18,7 @@ import { Note } from "../../parts/note.tsx";
 import { Page } from "../../parts/page.tsx";
 import { ChangeDataCapturePart } from "./change-data-capture.tsx";
 import { FieldRows } from "./field-rows.tsx";
+import { PresetField, SettledFields } from "./preset-part.tsx";
 import { SampleDialog } from "./sample-dialog.tsx";
 import { streams, useStreamCheck, useStreamDraft } from "./stream-draft.ts";
 
@@ -119,21 +120,32 @@ function SchemaPart(props: {
           Generate from JSON sample…
         </button>
       </div>
+      <PresetField
+        project={props.project}
+        schema={draft.schema}
+        onSchema={(schema) => setSchema(schema, [])}
+      />
       {notes.map((note) => (
         <Note key={note} kind="warn">
           {note}
         </Note>
       ))}
-      <FieldRows
-        fields={draft.schema?.fields ?? []}
-        path="stream.schema.fields"
-        faults={faults}
-        onChange={(fields) => change({ schema: create(SchemaSchema, { ...draft.schema, fields }) })}
-        keys={{
-          names: draft.keyFields,
-          onChange: (keyFields) => change(withKey(draft, keyFields)),
-        }}
-      />
+      {draft.schema?.preset ? (
+        <SettledFields draft={draft} onKeys={(keyFields) => change(withKey(draft, keyFields))} />
+      ) : (
+        <FieldRows
+          fields={draft.schema?.fields ?? []}
+          path="stream.schema.fields"
+          faults={faults}
+          onChange={(fields) =>
+            change({ schema: create(SchemaSchema, { ...draft.schema, fields }) })
+          }
+          keys={{
+            names: draft.keyFields,
+            onChange: (keyFields) => change(withKey(draft, keyFields)),
+          }}
+        />
+      )}
       <p>
         Key: {draft.keyFields.length > 0 ? draft.keyFields.join(", ") : "none, so no order is kept"}
       </p>
@@ -188,8 +200,8 @@ function SourceSigns() {
   return (
     <Note>
       A stream is fed by pushes, by webhooks and devices (its sources, for senders that speak no
-      API), and by Kafka Connect. Create the stream first, then <Link href="/">come back</Link> to
-      its page to connect them.
+      API), and by Kafka Connect. Create the stream first; its parts Connect and Sources then lead
+      through each.
     </Note>
   );
 }

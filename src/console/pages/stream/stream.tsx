@@ -25,6 +25,7 @@ const PARTS: Readonly<Record<string, ComponentType<StreamPart>>> = {
   share: later(() => import("./share.tsx")),
   sources: later(() => import("./sources.tsx")),
   sinks: later(() => import("../sinks/sinks.tsx")),
+  settings: later(() => import("./stream-settings.tsx")),
 };
 
 /** The page of a stream. */
@@ -67,6 +68,7 @@ export default function Stream({
                 ["Share", `/${name}/share`],
                 ["Sources", `/${name}/sources`],
                 ["Sinks", `/${name}/sinks`],
+                ["Settings", `/${name}/settings`],
               ]}
             />
             <Suspense fallback={<Loading />}>
