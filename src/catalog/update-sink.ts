@@ -31,6 +31,7 @@ const writable = [
   "sqs",
   "kinesis",
   "firehose",
+  "nats",
   "s3",
   "batching",
   "retry",

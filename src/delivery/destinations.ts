@@ -1,6 +1,7 @@
 /** The open destinations of a sink, one for each version that has work; and one attempt at a write. */
 import type { StreamDefinition } from "../core/definitions.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sinks/sink.ts";
+import { createKeyReader } from "./key-reader.ts";
 import { type DriverTable, driverOf, type VersionPlan } from "./version-table.ts";
 
 /** How long a driver may ignore its signal before delivery goes on without it. */
@@ -10,7 +11,14 @@ const OPEN_TIMEOUT_MS = 60_000;
 /** What the process gives to drivers; delivery adds the sink and its stream. */
 export type DestinationEnvironment = Omit<
   SinkEnvironment,
-  "sinkUid" | "sinkName" | "logName" | "logUid" | "schema" | "schemaVersion" | "retentionAgeMs"
+  | "sinkUid"
+  | "sinkName"
+  | "logName"
+  | "logUid"
+  | "schema"
+  | "schemaVersion"
+  | "retentionAgeMs"
+  | "keyOf"
 >;
 
 /** A destination with the partitions that were claimed in it. */
@@ -58,6 +66,7 @@ export function createDestinations(input: DestinationsInput): Destinations {
       schema,
       schemaVersion: stream.schemaVersion,
       retentionAgeMs: stream.retentionAgeMs,
+      keyOf: createKeyReader(input.stream),
     });
     let isLate = false;
     // What opens when nobody waits for it any more is closed at once.

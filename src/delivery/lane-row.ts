@@ -21,7 +21,7 @@ export class LaneRow implements SinkRow {
   readonly #logUid: string;
   #recordId: string | undefined;
 
-  constructor(logUid: string, fields: Omit<LaneRow, "recordId" | "bytes">) {
+  constructor(logUid: string, fields: Omit<LaneRow, "recordId" | "bytes" | "headers">) {
     this.#logUid = logUid;
     this.place = fields.place;
     this.json = fields.json;
@@ -35,6 +35,10 @@ export class LaneRow implements SinkRow {
   get recordId(): string {
     this.#recordId ??= recordId(this.#logUid, this.place, Math.floor(this.arrivalTimeUs / 1000));
     return this.#recordId;
+  }
+
+  get headers(): CallFacts["headers"] {
+    return this.call.headers;
   }
 
   /** Memory that the row takes, in bytes. */

@@ -124,6 +124,7 @@ async function mapRows(
 }
 
 function mappedRow(row: LaneRow, json: Uint8Array): SinkRow {
-  const { place, recordId, arrivalTimeUs, producerId, schemaVersion, keyHash } = row;
-  return { place, recordId, json, arrivalTimeUs, producerId, schemaVersion, keyHash };
+  const { place, recordId, arrivalTimeUs, producerId, schemaVersion, keyHash, headers } = row;
+  const facts = { place, recordId, arrivalTimeUs, producerId, schemaVersion, keyHash, headers };
+  return { ...facts, json, stored: row };
 }

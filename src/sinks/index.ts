@@ -2,6 +2,7 @@
 import { fileDriver } from "./file/driver.ts";
 import { firehoseDriver } from "./firehose/driver.ts";
 import { kinesisDriver } from "./kinesis/driver.ts";
+import { natsDriver } from "./nats/driver.ts";
 import { postgresDriver } from "./postgres/driver.ts";
 import { s3Driver } from "./s3/driver.ts";
 import type { SinkDriver, SinkKind } from "./sink.ts";
@@ -20,6 +21,7 @@ export const sinkDrivers = {
   sqs: sqsDriver,
   kinesis: kinesisDriver,
   firehose: firehoseDriver,
+  nats: natsDriver,
   s3: s3Driver,
   stream: streamDriver,
 } satisfies { [K in SinkKind]: SinkDriver<K> };

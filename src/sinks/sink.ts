@@ -34,7 +34,17 @@ export interface SinkRow {
   readonly schemaVersion: number;
   /** Kafka's murmur2 of the key of the record; undefined on a stream without keys. */
   readonly keyHash?: number | undefined;
+  /** The record as it is stored, where `json` is what a mapping has made of it. */
+  readonly stored?: Pick<SinkRow, "json"> | undefined;
+  /** Request headers that the source kept: names in lower case, in the order of the request. */
+  readonly headers?: readonly { readonly name: string; readonly value: string }[] | undefined;
 }
+
+/**
+ * The canonical key of a row, as it was hashed when the record was pushed; undefined for a stream
+ * without keys. `generation` is that of its request.
+ */
+export type KeyReader = (row: SinkRow, generation: number) => string | undefined;
 
 /** One planned request: a repeat, also after a crash, has the same id and the same rows. */
 export interface SinkRequest {
@@ -172,6 +182,8 @@ export interface SinkEnvironment {
   readonly egressAllowList: readonly string[];
   /** DNS servers to ask; the system's when there are none. */
   readonly dnsServers?: readonly string[] | undefined;
+  /** Reads keys of rows; not set when a destination is only tested. */
+  readonly keyOf?: KeyReader | undefined;
   /** The way into other streams; undefined where there is none. */
   readonly feed?: StreamFeed | undefined;
   /** Root folder of file sinks. */

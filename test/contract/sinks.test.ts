@@ -25,6 +25,7 @@ import { createBuckets } from "../support/aws/s3.ts";
 import { createQueues } from "../support/aws/sqs.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
 import { startFirehose } from "./firehose-harness.ts";
+import { startNats } from "./nats-harness.ts";
 import { describeSink, type SinkHarness } from "./sink-suite.ts";
 
 const schema = schemaOf([{ name: "id", type: T.LONG }]);
@@ -307,6 +308,7 @@ const harnesses = {
   sqs: startSqs,
   kinesis: startKinesis,
   firehose: () => startFirehose(schema),
+  nats: () => startNats(schema),
   s3: startS3,
   stream: startStream,
 } satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };
@@ -317,5 +319,6 @@ describeSink("file", harnesses.file);
 describeSink("sqs", harnesses.sqs);
 describeSink("kinesis", harnesses.kinesis);
 describeSink("firehose", harnesses.firehose);
+describeSink("nats", harnesses.nats);
 describeSink("s3", harnesses.s3);
 describeSink("stream", harnesses.stream);

@@ -1,10 +1,11 @@
 /** Puts what is left of a request as records, many at once; the last record of a key stays the last. */
+
+import { orderingName } from "../ordering-name.ts";
+import type { RowProgress } from "../progress.ts";
 import type { SinkRequest } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import { backOff } from "./backoff.ts";
 import { describeAws, isDenied, isThrottle, reject } from "./fault.ts";
-import { orderingName } from "./ordering-name.ts";
-import type { RowProgress } from "./progress.ts";
 
 /** A record as it is put. */
 export interface OutgoingRecord {

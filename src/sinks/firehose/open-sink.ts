@@ -1,10 +1,10 @@
 import { type FirehoseSink, FirehoseSink_Delimiter } from "#gen/tributary/management/v1/sink_pb.js";
 import { retryAws, toAwsFault } from "../aws/fault.ts";
-import { createProgress } from "../aws/progress.ts";
 import { type PutLimits, putMany } from "../aws/put-many.ts";
-import { createTurns } from "../aws/turns.ts";
+import { createProgress } from "../progress.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { retrySink } from "../sink-fault.ts";
+import { createTurns } from "../turns.ts";
 import { openDelivery, RECORD_BYTES_MAX } from "./client.ts";
 
 const LIMITS: PutLimits = {

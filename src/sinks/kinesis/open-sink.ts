@@ -1,10 +1,10 @@
 import { type KinesisSink, KinesisSink_Order } from "#gen/tributary/management/v1/sink_pb.js";
 import { retryAws, toAwsFault } from "../aws/fault.ts";
-import { createProgress } from "../aws/progress.ts";
 import { putMany } from "../aws/put-many.ts";
-import { createTurns } from "../aws/turns.ts";
+import { createProgress } from "../progress.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { retrySink } from "../sink-fault.ts";
+import { createTurns } from "../turns.ts";
 import { openStream } from "./client.ts";
 import { KINESIS_LIMITS, type LastNumbers, putInOrder } from "./put-in-order.ts";
 

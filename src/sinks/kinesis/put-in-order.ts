@@ -1,6 +1,7 @@
 /** Puts what is left of a request one by one, and never loses the order of a key. */
-import type { RowProgress } from "../aws/progress.ts";
+
 import { type PutLimits, recordsOf, withBackOff } from "../aws/put-many.ts";
+import type { RowProgress } from "../progress.ts";
 import type { SinkRequest } from "../sink.ts";
 import type { StreamClient } from "./client.ts";
 

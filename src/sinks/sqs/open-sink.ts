@@ -1,10 +1,10 @@
 import { type SqsSink, SqsSink_Encoding } from "#gen/tributary/management/v1/sink_pb.js";
 import { retryAws, toAwsFault } from "../aws/fault.ts";
-import { orderingName } from "../aws/ordering-name.ts";
-import { createProgress } from "../aws/progress.ts";
-import { createTurns } from "../aws/turns.ts";
+import { orderingName } from "../ordering-name.ts";
+import { createProgress } from "../progress.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { retrySink } from "../sink-fault.ts";
+import { createTurns } from "../turns.ts";
 import { MESSAGE_BYTES_UNKNOWN, openQueue } from "./client.ts";
 import type { Packing } from "./messages.ts";
 import { isFifo } from "./queue.ts";

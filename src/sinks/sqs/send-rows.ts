@@ -1,7 +1,7 @@
 /** Sends what is left of a request, batch by batch; a group never overtakes a failure of its own. */
 
 import { describeAws, isDenied, isThrottle, reject } from "../aws/fault.ts";
-import type { RowProgress } from "../aws/progress.ts";
+import type { RowProgress } from "../progress.ts";
 import type { SinkRow } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import type { EntryFault, QueueClient } from "./client.ts";

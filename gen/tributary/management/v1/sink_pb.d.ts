@@ -104,6 +104,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
     case: "s3";
   } | {
     /**
+     * A NATS server: messages on subjects, kept by JetStream.
+     *
+     * @generated from field: tributary.management.v1.NatsSink nats = 25;
+     */
+    value: NatsSink;
+    case: "nats";
+  } | {
+    /**
      * An Amazon Data Firehose stream.
      *
      * @generated from field: tributary.management.v1.FirehoseSink firehose = 27;
@@ -1318,6 +1326,118 @@ export enum S3Sink_Compression {
  * Describes the enum tributary.management.v1.S3Sink.Compression.
  */
 export declare const S3Sink_CompressionSchema: GenEnum<S3Sink_Compression>;
+
+/**
+ * Messages on subjects of a NATS server, one for each record. At least once, in the order of keys: each
+ * message is confirmed by the JetStream stream that takes its subject, and carries the header
+ * `Nats-Msg-Id`, the same for each repeat, by which that stream drops repeats.
+ *
+ * @generated from message tributary.management.v1.NatsSink
+ */
+export declare type NatsSink = Message<"tributary.management.v1.NatsSink"> & {
+  /**
+   * Addresses of servers of one cluster, tried in this order: `nats://host:4222`, or `tls://host:4222`.
+   *
+   * @generated from field: repeated string servers = 1;
+   */
+  servers: string[];
+
+  /**
+   * Subject of a message, with parts in braces: `{key}` is the key of the record, every other name a
+   * field of type STRING, LONG or BOOLEAN at the top level. In their texts all but letters, digits and
+   * `_-~` is percent-encoded, so that each stays one token; an empty text is `%`.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * Whether messages go to whoever listens now, without a stream that confirms them. Nothing tells then
+   * that a message was lost.
+   *
+   * @generated from field: bool at_most_once = 3;
+   */
+  atMostOnce: boolean;
+
+  /**
+   * How the server knows us; not set: it asks nobody.
+   *
+   * @generated from oneof tributary.management.v1.NatsSink.credentials
+   */
+  credentials: {
+    /**
+     * A token. Never returned.
+     *
+     * @generated from field: string token = 4;
+     */
+    value: string;
+    case: "token";
+  } | {
+    /**
+     * A user with a password.
+     *
+     * @generated from field: tributary.management.v1.NatsUser user = 5;
+     */
+    value: NatsUser;
+    case: "user";
+  } | {
+    /**
+     * Seed of an NKey, `SU…`. Never returned.
+     *
+     * @generated from field: string nkey_seed = 6;
+     */
+    value: string;
+    case: "nkeySeed";
+  } | {
+    /**
+     * Text of a credentials file: a JWT and the seed of its NKey. Never returned.
+     *
+     * @generated from field: string credentials_file = 7;
+     */
+    value: string;
+    case: "credentialsFile";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Certificates in PEM that the servers' must lead to; empty means those that are generally trusted.
+   *
+   * @generated from field: string certificate_authority = 8;
+   */
+  certificateAuthority: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.NatsSink.
+ * Use `create(NatsSinkSchema)` to create a new message.
+ */
+export declare const NatsSinkSchema: GenMessage<NatsSink>;
+
+/**
+ * A user of a NATS server.
+ *
+ * @generated from message tributary.management.v1.NatsUser
+ */
+export declare type NatsUser = Message<"tributary.management.v1.NatsUser"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * Its password. Never returned.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.NatsUser.
+ * Use `create(NatsUserSchema)` to create a new message.
+ */
+export declare const NatsUserSchema: GenMessage<NatsUser>;
 
 /**
  * Another stream of the same project, into which the mapped records are pushed. A record that does not

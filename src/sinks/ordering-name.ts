@@ -1,4 +1,4 @@
-import type { SinkRow } from "../sink.ts";
+import type { SinkRow } from "./sink.ts";
 
 /**
  * What the order of a row is kept by, as the message group or partition key: records of one key share

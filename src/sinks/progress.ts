@@ -1,4 +1,4 @@
-import type { RowOutcome, SinkRequest } from "../sink.ts";
+import type { RowOutcome, SinkRequest } from "./sink.ts";
 
 /** Requests that failed in part, remembered at once; beyond them the oldest is sent again whole (D5). */
 const REQUESTS_MAX = 256;
