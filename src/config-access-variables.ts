@@ -1,8 +1,9 @@
 /** Variables of access: keys, sign-in, mail, TLS and limits of calls. */
-import { issuerAddress, mailAddress } from "./config-addresses.ts";
+import { issuerAddress, mailAddress, webAddress } from "./config-addresses.ts";
 import {
   flag,
   integer,
+  kmsKey,
   masterKey,
   noFlag,
   noKey,
@@ -28,6 +29,18 @@ export const ACCESS_VARIABLES = {
     shown: "none",
     doc: "Another master key that opens secrets at rest, while keys change: see Secrets.",
     isSecret: true,
+  },
+  TRIBUTARY_KMS_KEY: {
+    parse: kmsKey,
+    fallback: none,
+    shown: "none",
+    doc: "ARN of a key or alias of AWS KMS that holds the key to the master keys, in place of TRIBUTARY_MASTER_KEY and the file: see Secrets.",
+  },
+  TRIBUTARY_KMS_ENDPOINT: {
+    parse: webAddress,
+    fallback: none,
+    shown: "AWS' own",
+    doc: "Address of AWS KMS, where it is another.",
   },
   TRIBUTARY_AUDIT_DAYS: {
     parse: (value: string) => (value === "0" ? 0 : integer(30, 36_500)(value)),
@@ -95,13 +108,13 @@ export const ACCESS_VARIABLES = {
     parse: integer(0, 1_000_000),
     fallback: 6_000,
     shown: "6000",
-    doc: "Calls of `/oauth2/` that an address, and tokens that an application, gets in a minute on this node; 0 for no limit.",
+    doc: "Calls of `/oauth2/` that an address, and tokens that an application, gets in a minute; 0 for no limit.",
   },
   TRIBUTARY_RATE_SIGN_IN: {
     parse: integer(0, 1_000_000),
     fallback: 300,
     shown: "300",
-    doc: "Sign-ins and sign-ups that an address may try in a minute on this node; 0 for no limit.",
+    doc: "Sign-ins and sign-ups that an address may try in a minute; 0 for no limit.",
   },
   TRIBUTARY_RATE_PUSH: {
     parse: integer(0, 1_000_000),

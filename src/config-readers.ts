@@ -71,6 +71,12 @@ export function masterKey(value: string): Buffer | undefined {
   return key;
 }
 
+/** A symmetric key of AWS KMS. */
+export function kmsKey(value: string): string | undefined {
+  if (/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)\/[\w/-]{1,256}$/.test(value)) return value;
+  throw new Error("must be an ARN such as arn:aws:kms:eu-central-1:123456789012:key/<id>");
+}
+
 /** No text. */
 export const none: string | undefined = undefined;
 /** Neither yes nor no. */

@@ -120,6 +120,11 @@ function contradictions(config: Config): string[] {
       "TRIBUTARY_AWS_ACCESS_KEY_ID and TRIBUTARY_AWS_SECRET_ACCESS_KEY go together: set both",
     );
   }
+  if (config.TRIBUTARY_KMS_KEY !== undefined && config.TRIBUTARY_MASTER_KEY !== undefined) {
+    faults.push(
+      "TRIBUTARY_KMS_KEY and TRIBUTARY_MASTER_KEY exclude each other: name the old key as TRIBUTARY_MASTER_KEY_PREVIOUS",
+    );
+  }
   const hasTls = config.TRIBUTARY_TLS_CERT !== undefined && config.TRIBUTARY_TLS_KEY !== undefined;
   if ((config.TRIBUTARY_TLS_CERT === undefined) !== (config.TRIBUTARY_TLS_KEY === undefined)) {
     faults.push("TRIBUTARY_TLS_CERT and TRIBUTARY_TLS_KEY go together: set both");

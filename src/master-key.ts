@@ -23,7 +23,7 @@ export interface MasterKeyOptions {
  * a new one would open none of them.
  */
 export function openMasterKey(options: MasterKeyOptions): KeyProvider {
-  const { given, previous, dataDir, usedIds } = options;
+  const { given, dataDir, usedIds } = options;
   const file = keyFile(dataDir);
   const key = given ?? readKey(file) ?? (usedIds.length === 0 ? makeKey(dataDir) : undefined);
   if (!key) {
@@ -32,12 +32,7 @@ export function openMasterKey(options: MasterKeyOptions): KeyProvider {
         "or set TRIBUTARY_MASTER_KEY",
     );
   }
-  const read = () => {
-    const all = given
-      ? [given, previous]
-      : [readKey(file), readKey(previousFile(dataDir)), previous];
-    return all.filter((each) => each !== undefined);
-  };
+  const read = () => readLocalKeys(options);
   const isOurs = (id: Uint8Array) => read().some((each) => masterKeyId(each).equals(id));
   if (usedIds.length > 0 && !usedIds.every(isOurs)) {
     throw new StartError(
@@ -46,6 +41,18 @@ export function openMasterKey(options: MasterKeyOptions): KeyProvider {
     );
   }
   return createLocalKeys(read);
+}
+
+/** The keys that this node holds itself, the current one first; none where another place holds them. */
+export function readLocalKeys({
+  given,
+  previous,
+  dataDir,
+}: Omit<MasterKeyOptions, "usedIds">): readonly Uint8Array[] {
+  const all = given
+    ? [given, previous]
+    : [readKey(keyFile(dataDir)), readKey(previousFile(dataDir)), previous];
+  return all.filter((each) => each !== undefined);
 }
 
 /**

@@ -130,7 +130,7 @@ export async function openAccess(
   });
   closers.add("notes of tokens' use", tokenUses.close);
   const { refresh } = snapshot;
-  const tokens = tokenRate(config);
+  const tokens = tokenRate(config, foundations.counts.share);
   const issuerPath = new URL(config.PUBLIC_URL ?? "http://localhost").pathname.replace(/\/$/, "");
   opened = await openAuth({
     database,
@@ -140,6 +140,7 @@ export async function openAccess(
     issuerPath,
     logger,
     nodes: foundations.bus.nodes,
+    shareCounts: foundations.counts.share,
     rules: accessRules(OWN_SERVICES),
     onRefused: noteClientRefusals(audit),
     rotateAfterMs: (config.TRIBUTARY_SIGNING_KEY_DAYS || Number.POSITIVE_INFINITY) * DAY_MS,

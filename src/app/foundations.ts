@@ -1,10 +1,12 @@
 /** What everything stands on: Postgres, NATS and the master key, embedded or given. */
 
+import { openSharedCounts, type SharedCounts } from "../auth/shared-counts.ts";
 import { type Bus, createBus } from "../bus/index.ts";
 import { openSnapshot, type Snapshot } from "../catalog/snapshot.ts";
 import type { Config } from "../config.ts";
 import type { MasterKey } from "../core/envelope.ts";
 import { reasonOf } from "../core/errors.ts";
+import type { KeyManagement } from "../core/key-management.ts";
 import type { Logger } from "../core/logger.ts";
 import { checkDatabase, type Database, openDatabase } from "../db/client.ts";
 import { migrate } from "../db/migrate.ts";
@@ -13,9 +15,11 @@ import { type Embedded, startEmbedded } from "../embedded/index.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import { createTemplatePool } from "../mapping/templates/template-pool.ts";
-import { openMasterKey } from "../master-key.ts";
+import { openMasterKey, readLocalKeys } from "../master-key.ts";
+import { openAwsKms } from "./aws-kms.ts";
 import type { Closers } from "./closers.ts";
 import { openMailer } from "./mail.ts";
+import { openManagedKeys } from "./managed-keys.ts";
 import { createPhases } from "./phases.ts";
 import { reach } from "./reach.ts";
 import { createLateFeed, type LateFeed } from "./stream-feed.ts";
@@ -30,6 +34,8 @@ export interface Foundations {
   readonly snapshot: Snapshot;
   readonly masterKey: MasterKey;
   readonly mailer: Mailer;
+  /** What nodes count together. */
+  readonly counts: SharedCounts;
   /** Evaluates the templates of mappings. */
   readonly templates: TemplateCompiler;
   /** The way of sinks into streams, open once pushes are. */
@@ -74,7 +80,9 @@ export async function openFoundations(
   const templates = createTemplatePool({ threads: config.TRIBUTARY_TEMPLATE_THREADS });
   closers.add("templates", templates.close);
   const feed = createLateFeed();
-  return { config, logger, embedded, bus, mailer, templates, feed, ...definitions };
+  const counts = openSharedCounts(bus.nodes);
+  closers.add("shared counts", counts.close);
+  return { counts, config, logger, embedded, bus, mailer, templates, feed, ...definitions };
 }
 
 function databaseUrl(config: Config, embedded: Embedded | undefined): string {
@@ -114,13 +122,32 @@ export async function reachDatabase(
     onProgress,
   });
   await migrate(database, logger);
-  const masterKey = openMasterKey({
+  const kms = kmsOf(config);
+  const usedIds = await readMasterKeyIds(database);
+  const local = localKeyOptions(config);
+  if (!kms) return { database, masterKey: openMasterKey({ ...local, usedIds }) };
+  const localKeys = () => readLocalKeys(local);
+  const managed = await openManagedKeys({ kms, database, logger, localKeys, usedIds });
+  closers.add("master keys", managed.close);
+  return { database, masterKey: managed.keys };
+}
+
+/** Where this node finds master keys itself. */
+export function localKeyOptions(config: Config) {
+  return {
     given: config.TRIBUTARY_MASTER_KEY,
     previous: config.TRIBUTARY_MASTER_KEY_PREVIOUS,
     dataDir: config.dataDir,
-    usedIds: await readMasterKeyIds(database),
-  });
-  return { database, masterKey };
+  };
+}
+
+/** The service that holds the key to the master keys, where there is one. */
+export function kmsOf({
+  TRIBUTARY_KMS_KEY: keyArn,
+  TRIBUTARY_KMS_ENDPOINT: endpoint,
+  awsIdentity: identity,
+}: Config): KeyManagement | undefined {
+  return keyArn === undefined ? undefined : openAwsKms({ keyArn, endpoint, identity });
 }
 
 async function openBus(

@@ -52,7 +52,7 @@ const SIGN_UPS_MAX = 20;
 
 /** What the rpcs about people work with. */
 export function openPeople(
-  { config, masterKey, mailer }: Foundations,
+  { config, masterKey, mailer, counts: { share } }: Foundations,
   parts: SessionParts & {
     readonly catalog: Catalog;
     readonly auth: Auth;
@@ -62,8 +62,11 @@ export function openPeople(
   return {
     ...parts,
     passwords: createPasswords(),
-    attempts: createAttemptLimit(),
-    signUps: createAttemptLimit({ perClient: SIGN_UPS_MAX, perAddress: SIGN_UPS_MAX }),
+    attempts: createAttemptLimit({ shared: { kind: "sign-in", share } }),
+    signUps: createAttemptLimit({
+      ...{ perClient: SIGN_UPS_MAX, perAddress: SIGN_UPS_MAX },
+      shared: { kind: "sign-up", share },
+    }),
     authenticate: parts.auth.gate.authenticate,
     mailer,
     externalProvider: config.TRIBUTARY_OIDC_ISSUER ? config.TRIBUTARY_OIDC_NAME : "",

@@ -85,7 +85,10 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     ],
     gate: parts.auth.gate,
     logger,
-    lanes: [createAddressRates(addressRates(config)), ...(push?.lanes ?? [])],
+    lanes: [
+      createAddressRates(addressRates(config, parts.foundations.counts.share)),
+      ...(push?.lanes ?? []),
+    ],
     audit: parts.audit,
     routes: config.TRIBUTARY_ROLES.includes("api")
       ? [...parts.auth.routes, ...openOidcRoutes(parts)]

@@ -1,7 +1,13 @@
 /** The limits of calls that the configuration sets. */
+import type { ShareCounts } from "../auth/shared-counts.ts";
 import type { Config } from "../config.ts";
 import { fail } from "../core/errors.ts";
-import { createRateLimit, type RateLimit, rateHeaders } from "../core/rate-limit.ts";
+import {
+  createRateLimit,
+  type RateLimit,
+  type RatePolicy,
+  rateHeaders,
+} from "../core/rate-limit.ts";
 import type { AddressRate } from "../server/address-rates.ts";
 
 const MINUTE = 60;
@@ -24,7 +30,7 @@ const startsWith = (heads: readonly string[]) => (path: string) =>
   heads.some((head) => path.startsWith(head));
 
 /** Limits by address; those that are off are left out. */
-export function addressRates(config: Config): AddressRate[] {
+export function addressRates(config: Config, share: ShareCounts): AddressRate[] {
   const isPush = startsWith(PUSH_PATHS);
   const rates = [
     {
@@ -42,7 +48,17 @@ export function addressRates(config: Config): AddressRate[] {
   ];
   return rates
     .filter(({ policy }) => policy.calls > 0)
-    .map(({ policy, counts }) => ({ limit: createRateLimit(policy), counts }));
+    .map(({ policy, counts }) => ({
+      // Pushes are too many to tell others of, and cost little where they are refused.
+      limit: policy.name === "address" ? createRateLimit(policy) : sharedRate(policy, share),
+      counts,
+    }));
+}
+
+function sharedRate(policy: RatePolicy, share: ShareCounts): RateLimit {
+  const tell = share(`rate ${policy.name}`, (key, calls) => limit.add(key, calls));
+  const limit = createRateLimit(policy, { onTaken: (key) => tell(key, 1) });
+  return limit;
 }
 
 /** Refuses callers with too many pushes, and gives the headers for the others' answers. */
@@ -64,7 +80,10 @@ export function callerRate({ TRIBUTARY_RATE_PUSH: calls }: Config): LimitCaller 
 }
 
 /** The limit of tokens by application; undefined when it is off. */
-export function tokenRate({ TRIBUTARY_RATE_TOKEN: calls }: Config): RateLimit | undefined {
+export function tokenRate(
+  { TRIBUTARY_RATE_TOKEN: calls }: Config,
+  share: ShareCounts,
+): RateLimit | undefined {
   if (calls === 0) return undefined;
-  return createRateLimit({ name: "client", calls, windowSeconds: MINUTE });
+  return sharedRate({ name: "client", calls, windowSeconds: MINUTE }, share);
 }

@@ -4,6 +4,7 @@
  * client is not locked out: it comes from another address.
  */
 import { originOf } from "../core/client-origin.ts";
+import type { ShareCounts } from "./shared-counts.ts";
 
 /** Counters of wrong secrets. */
 export interface AttemptLimit {
@@ -25,6 +26,8 @@ export interface AttemptLimitOptions {
   /** Counters in memory; beyond it the oldest are forgotten. */
   readonly countersMax?: number;
   readonly now?: () => number;
+  /** Has every node count: the name of what is counted, and the way to tell. */
+  readonly shared?: { readonly kind: string; readonly share: ShareCounts } | undefined;
 }
 
 interface Counter {
@@ -32,7 +35,7 @@ interface Counter {
   endMs: number;
 }
 
-/** Makes counters in memory, of this node alone: 10 per client and 100 per address a minute by default. */
+/** Makes counters in memory, of this node alone unless they are shared: 10 per client and 100 per address a minute by default. */
 export function createAttemptLimit(options: AttemptLimitOptions = {}): AttemptLimit {
   const { perClient = 10, perAddress = 100, windowMs = 60_000 } = options;
   const { countersMax = 20_000, now = Date.now } = options;
@@ -43,18 +46,30 @@ export function createAttemptLimit(options: AttemptLimitOptions = {}): AttemptLi
     const counter = counters.get(key);
     return counter && counter.failures >= limit ? Math.max(0, counter.endMs - now()) : 0;
   };
-  const count = (counters: Map<string, Counter>, key: string) => {
+  const count = (counters: Map<string, Counter>, key: string, failures: number) => {
     const counter = counters.get(key);
     if (counter && counter.endMs > now()) {
-      counter.failures++;
+      counter.failures = Math.max(0, counter.failures + failures);
       return;
     }
+    if (failures <= 0) return;
     counters.delete(key);
-    counters.set(key, { failures: 1, endMs: now() + windowMs });
+    counters.set(key, { failures, endMs: now() + windowMs });
     if (counters.size > countersMax) {
       const [oldest] = counters.keys();
       counters.delete(oldest!);
     }
+  };
+  // The pair holds no address with a space, and no client id before its first one.
+  const countPair = (pair: string, failures: number) => {
+    count(clients, pair, failures);
+    count(addresses, pair.slice(0, pair.indexOf(" ")), failures);
+  };
+  const tell = options.shared?.share(options.shared.kind, countPair);
+  const countHere = (clientId: string, address: string, failures: number) => {
+    const pair = pairKey(clientId, originOf(address));
+    countPair(pair, failures);
+    tell?.(pair, failures);
   };
   return {
     waitMs(clientId, address) {
@@ -64,17 +79,8 @@ export function createAttemptLimit(options: AttemptLimitOptions = {}): AttemptLi
         wait(addresses, origin, perAddress),
       );
     },
-    countFailure(clientId, address) {
-      const origin = originOf(address);
-      count(clients, pairKey(clientId, origin));
-      count(addresses, origin);
-    },
-    forgive(clientId, address) {
-      const origin = originOf(address);
-      for (const counter of [clients.get(pairKey(clientId, origin)), addresses.get(origin)]) {
-        if (counter && counter.failures > 0) counter.failures--;
-      }
-    },
+    countFailure: (clientId, address) => countHere(clientId, address, 1),
+    forgive: (clientId, address) => countHere(clientId, address, -1),
   };
 }
 

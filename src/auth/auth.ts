@@ -26,6 +26,7 @@ import { createRevocationStore } from "./revocation-store.ts";
 import { openRevocations, type Revocations } from "./revocations.ts";
 import { createSeenProofs } from "./seen-proofs.ts";
 import { createSessionCookie, type SessionCookie } from "./session-cookie.ts";
+import type { ShareCounts } from "./shared-counts.ts";
 import { createSigningKeyStore } from "./signing-key-store.ts";
 import { openSigningKeys, type SigningKeys } from "./signing-keys.ts";
 import { createTokenDesk, type TokenDesk } from "./token-desk.ts";
@@ -54,6 +55,8 @@ export interface AuthOptions {
   readonly tokenWaitOf?: (clientId: string) => number;
   /** How this node asks others about DPoP proofs; left out on a single node. */
   readonly nodes?: NodeQuestions;
+  /** How this node hears of other nodes' wrong secrets; left out on a single node. */
+  readonly shareCounts?: ShareCounts;
   /** Told of each issued token; must not wait. */
   readonly onIssued?: (application: ApplicationDefinition) => void;
   /** Told of each client that the plain routes refuse; must not wait. */
@@ -119,7 +122,8 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     throw error;
   });
   const tokens = createAccessTokens({ keys, issuer, now });
-  const attempts = createAttemptLimit({ now });
+  const { shareCounts: share } = options;
+  const attempts = createAttemptLimit({ now, shared: share && { kind: "client", share } });
   const spendProof = createUsedProofs(database);
   const checkAssertion = createAssertionCheck({ spendProof, issuer, now });
   const authenticateClient = createClientAuthenticator({

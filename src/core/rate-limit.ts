@@ -1,5 +1,5 @@
 /**
- * How many calls a caller may make: a bucket for each caller, on this node alone, in bounded memory.
+ * How many calls a caller may make: a bucket for each caller, on each node, in bounded memory.
  * What an answer says of it follows draft-ietf-httpapi-ratelimit-headers (-10).
  */
 
@@ -26,6 +26,8 @@ export interface RateLimit {
   readonly policy: RatePolicy;
   /** Counts a call, unless it may not be made. About 0.3 µs. */
   take(key: string): RateState;
+  /** Counts calls that were made elsewhere, such as at another node. */
+  add(key: string, calls: number): void;
 }
 
 /** Callers in memory, about 100 bytes each; beyond it those who called least recently are forgotten. */
@@ -36,10 +38,14 @@ interface Bucket {
   fullAtMs: number;
 }
 
-/** Makes the limit. `now` is monotonic, in milliseconds. */
+/** Makes the limit. `now` is monotonic, in milliseconds; `onTaken` hears of each call that may be made. */
 export function createRateLimit(
   policy: RatePolicy,
-  { callersMax = CALLERS_MAX, now = () => performance.now() } = {},
+  {
+    callersMax = CALLERS_MAX,
+    now = () => performance.now(),
+    onTaken = undefined as ((key: string) => void) | undefined,
+  } = {},
 ): RateLimit {
   const buckets = new Map<string, Bucket>();
   const windowMs = policy.windowSeconds * 1000;
@@ -64,13 +70,25 @@ export function createRateLimit(
       const afterMs = Math.max(bucket.fullAtMs, nowMs) + callMs - nowMs;
       // Sums of fractions: a millionth of a millisecond decides nothing.
       const waitMs = afterMs - windowMs > 1e-6 ? Math.ceil(afterMs - windowMs) : 0;
-      if (waitMs === 0) bucket.fullAtMs = nowMs + afterMs;
+      if (waitMs === 0) {
+        bucket.fullAtMs = nowMs + afterMs;
+        onTaken?.(key);
+      }
       const leftMs = bucket.fullAtMs - nowMs;
       return {
         waitMs,
         remaining: Math.max(0, Math.floor((windowMs - leftMs) / callMs + 1e-6)),
         resetSeconds: Math.ceil(leftMs / 1000),
       };
+    },
+    add(key, calls) {
+      const nowMs = now();
+      const bucket = find(key, nowMs);
+      // Never later than an empty bucket's: nobody waits longer than the window.
+      bucket.fullAtMs = Math.min(
+        Math.max(bucket.fullAtMs, nowMs) + calls * callMs,
+        nowMs + windowMs,
+      );
     },
   };
 }

@@ -99,3 +99,12 @@ export const auditIntents = tributary.table(
   },
   (t) => [index().on(t.createTime)],
 );
+
+/** Master keys that a key management service has wrapped: see migrations/0020_managed_master_keys.sql. */
+export const managedMasterKeys = tributary.table("managed_master_keys", {
+  id: bytea().primaryKey(),
+  /** Which key of which service opens it. */
+  kmsKey: text().notNull(),
+  wrapped: bytea().notNull(),
+  createTime: time().notNull().defaultNow(),
+});

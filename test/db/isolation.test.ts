@@ -16,6 +16,7 @@ const ABOVE_PROJECTS = [
   "audit_intents",
   "changes",
   "external_identities",
+  "managed_master_keys",
   "persons",
   "purges",
   "revoked_tokens",

@@ -170,6 +170,45 @@ test("F17, check 20: what the first node takes away ends on the second within 5 
   }
 }, 90_000);
 
+test("check 24: who guesses at one node is turned away by the other too, of clients and of people; others are not", async () => {
+  const { env } = await pusher("guessed");
+  const other = await pusher("not-guessed");
+  const ask = async ({ url }: { url: string }, client: typeof env) => {
+    const authorization = `Basic ${btoa(`${client.CLIENT_ID}:${client.CLIENT_SECRET}`)}`;
+    const body = new URLSearchParams({ grant_type: "client_credentials" });
+    return (
+      await fetch(`${url}/oauth2/token`, { method: "POST", headers: { authorization }, body })
+    ).status;
+  };
+  const wrong = { ...env, CLIENT_SECRET: "wrong" };
+  for (let n = 0; n < 10; n++) expect(await ask([first, second][n % 2]!, wrong)).toBe(401);
+  for (const node of [first, second]) {
+    await waitFor(async () => (await ask(node, env)) === 429, { timeoutMs: EFFECT_MS });
+    expect(await ask(node, other.env)).toBe(200);
+  }
+  const signIn = (node: { url: string }, password: string) =>
+    createBrowser(node.url)
+      .call("AccountService/SignIn", { email: "ada@example.com", password })
+      .then(
+        () => 200,
+        (error: unknown) => (error as ApiError).status,
+      );
+  for (let n = 0; n < 10; n++) expect(await signIn(first, "not her password")).toBe(401);
+  await waitFor(async () => (await signIn(second, "correct horse battery")) === 429, {
+    timeoutMs: EFFECT_MS,
+  });
+});
+
+test("check 24: the rate of an address counts at both nodes", async () => {
+  const ask = ({ url }: { url: string }) =>
+    fetch(`${url}/tributary.management.v1.AccountService/LookupInvitation`, { method: "POST" });
+  const leftAt = async (node: { url: string }) =>
+    Number(/r=(\d+)/.exec((await ask(node)).headers.get("ratelimit") ?? "")?.[1]);
+  const before = await leftAt(second);
+  await Promise.all(Array.from({ length: 60 }, () => ask(first)));
+  await waitFor(async () => (await leftAt(second)) < before - 20, { timeoutMs: EFFECT_MS });
+});
+
 test("check 23: a DPoP proof counts once among all nodes, and not after a restart; oauth4webapi calls either node", async () => {
   const { env } = await pusher("prover");
   const client: oauth.Client = { client_id: env.CLIENT_ID };
