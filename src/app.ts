@@ -7,6 +7,7 @@ import { offerSetupToken, openPeople } from "./app/people.ts";
 import { createPhases } from "./app/phases.ts";
 import { openPort } from "./app/port.ts";
 import { packageVersion } from "./app/version.ts";
+import { openAlerts } from "./app/watch.ts";
 import type { BannerFacts } from "./banner.ts";
 import { rotateSecret } from "./catalog/application-service.ts";
 import { ensureDemo, ensureOperator } from "./catalog/demo.ts";
@@ -41,6 +42,7 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const time = createPhases(options.logger);
   const foundations = await time("foundations", () => openFoundations(options, closers));
   const delivery = await time("delivery", () => openDelivery(foundations, closers));
+  openAlerts(foundations, delivery, closers);
   const catalog = openCatalog(foundations, delivery, closers);
   const audit = openAudit(foundations, closers);
   let url = config.PUBLIC_URL ?? "";

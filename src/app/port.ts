@@ -3,6 +3,7 @@
 import { AccessRule_Operation } from "#gen/tributary/access/v1/access_pb.js";
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
+import { AlertService } from "#gen/tributary/management/v1/alert_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
@@ -50,6 +51,7 @@ import type { Lane } from "../server/route.ts";
 import { createServerHandler } from "../server/router.ts";
 import type { Registration } from "../server/rpc.ts";
 import { createUsageService } from "../usage/usage-service.ts";
+import { createAlertService } from "../watch/alert-service.ts";
 import { createDeliveryService } from "../watch/delivery-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
@@ -58,7 +60,7 @@ import { openPoller } from "./poller.ts";
 import { addressRates } from "./rates.ts";
 import { notePushRefusals } from "./refusals.ts";
 import { packageVersion } from "./version.ts";
-import { watchParts } from "./watch.ts";
+import { alertParts, watchParts } from "./watch.ts";
 import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
 
 /** What the port is made of. */
@@ -137,6 +139,7 @@ function managementServices(
     (router) => router.service(ApplicationService, createApplicationService(catalog)),
     (router) => router.service(AccessService, createAccessService(catalog)),
     (router) => router.service(CatalogService, createCatalogService(catalog.drivers)),
+    (router) => router.service(AlertService, createAlertService(alertParts(foundations))),
     (router) => router.service(DeliveryService, createDeliveryService(watchParts(foundations))),
     (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),

@@ -1,6 +1,7 @@
 /** The services of our own protos. */
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
+import { AlertService } from "#gen/tributary/management/v1/alert_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
@@ -22,6 +23,7 @@ import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
 export const OWN_SERVICES = [
   AccessService,
   AccountService,
+  AlertService,
   ApplicationService,
   CatalogService,
   DeliveryService,

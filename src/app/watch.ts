@@ -1,9 +1,17 @@
 /** What tells of deliveries: the attempt log of a node, and what the services need. */
 import { maskConfig } from "../catalog/sink-kind.ts";
+import { makeUid } from "../core/uid.ts";
+import type { Delivery } from "../delivery/delivery.ts";
+import { createEgressGuard } from "../sinks/egress.ts";
+import { createGuardedFetch } from "../sinks/guarded-fetch.ts";
 import { sinkDrivers } from "../sinks/index.ts";
+import type { AlertServiceParts } from "../watch/alert-service.ts";
+import { startAlertTeller } from "../watch/alert-teller.ts";
+import { startAlertWatch } from "../watch/alert-watch.ts";
 import { openAttemptLog, type RunningAttemptLog } from "../watch/attempt-log.ts";
 import type { WatchParts } from "../watch/watch-parts.ts";
 import type { Closers } from "./closers.ts";
+import { environmentOf } from "./control-plane.ts";
 import type { Foundations } from "./foundations.ts";
 
 const DAY_MS = 86_400_000;
@@ -43,4 +51,40 @@ export function watchParts({
     logger,
     now: Date.now,
   };
+}
+
+/** What alerts are kept and told with. */
+export function alertParts(foundations: Foundations): AlertServiceParts {
+  const { database, snapshot, logger, masterKey, mailer, config } = foundations;
+  const guard = createEgressGuard(environmentOf(foundations));
+  return {
+    database,
+    logger,
+    masterKey,
+    mailer,
+    fetch: createGuardedFetch(guard),
+    checkHost: guard.resolve,
+    publicUrl: config.PUBLIC_URL,
+    definitions: snapshot,
+    makeUid: () => makeUid(),
+    now: Date.now,
+  };
+}
+
+/** Watches the sinks that this node delivers for, and tells what goes wrong with them. */
+export function openAlerts(foundations: Foundations, delivery: Delivery, closers: Closers): void {
+  const { database, logger, snapshot, config } = foundations;
+  if (!config.TRIBUTARY_ROLES.includes("deliver")) return;
+  const teller = startAlertTeller(alertParts(foundations));
+  closers.add("telling of alerts", teller.close);
+  const watch = startAlertWatch({
+    database,
+    logger,
+    definitions: snapshot,
+    makeUid: () => makeUid(),
+    isOwner: delivery.isOwner,
+    statuses: delivery.statuses,
+    onOpened: teller.wake,
+  });
+  closers.add("watch of sinks", async () => watch.close());
 }

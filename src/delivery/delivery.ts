@@ -1,5 +1,7 @@
 /** The delivery engine of a node: takes part in owning every shard, and delivers what it owns. */
 import { randomBytes } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { SinkStatusSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
 import type { AttemptLog } from "../core/attempt.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
@@ -12,6 +14,7 @@ import { createHeldCommands } from "./held-commands.ts";
 import { HELD_LIMITS, type HeldLimits } from "./held-quota.ts";
 import { createHeldRecords, type HeldRecords } from "./held-records.ts";
 import { createHeldStore } from "./held-store.ts";
+import { createLossClocks, type LossClocks } from "./loss-clocks.ts";
 import { ShardDelivery } from "./shard-delivery.ts";
 import type { SinkState } from "./sink-state.ts";
 import { type SinkStatusInit, sinkStatus } from "./sink-status.ts";
@@ -148,7 +151,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await Promise.all(shards.map((shard) => shard.start()));
     },
     isOwner: (shard) => shards[shard]?.isOwner ?? false,
-    statuses: (sinks) => readStatuses(sinks, stateOf, workerOptions.now),
+    statuses: (sinks) =>
+      readStatuses(sinks, { stateOf, lossOf: createLossClocks(options), now: workerOptions.now }),
     held: createHeldRecords(heldInput),
     lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf),
     async beforeTrim(log, sequence) {
@@ -185,17 +189,26 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
   };
 }
 
+interface StatusParts {
+  readonly stateOf: (sink: SinkDefinition) => Promise<SinkState | undefined>;
+  readonly lossOf: LossClocks;
+  readonly now: () => number;
+}
+
 async function readStatuses(
   sinks: Iterable<SinkDefinition>,
-  stateOf: (sink: SinkDefinition) => Promise<SinkState | undefined>,
-  now: () => number,
+  { stateOf, lossOf, now }: StatusParts,
 ): Promise<Map<string, SinkStatusInit>> {
   const statuses = new Map<string, SinkStatusInit>();
   const list = [...sinks];
   let at = 0;
   const next = async () => {
     for (let sink = list[at++]; sink; sink = list[at++]) {
-      statuses.set(sink.uid, sinkStatus(sink, await stateOf(sink), now()));
+      const state = await stateOf(sink);
+      const loss = state && (await lossOf(sink, state, now()));
+      const status = create(SinkStatusSchema, sinkStatus(sink, state, now()));
+      if (loss) status.loss = loss;
+      statuses.set(sink.uid, status);
     }
   };
   await Promise.all(Array.from({ length: STATUS_READS_AT_ONCE }, next));

@@ -31,6 +31,7 @@ export interface GateRun {
   readonly lanes: LaneSet;
   readonly versions: VersionTable;
   readonly held: HeldQuota;
+  readonly waits: { failingMs(): number };
   rewind(): void;
 }
 
@@ -193,7 +194,7 @@ export class DestinationGate {
 
   /** Notes why a run could not begin; gives when it tries again, undefined when another owner has it. */
   beginFailed(error: unknown, failures: number): number | undefined {
-    const { owner, options, versions, lanes } = this.#run;
+    const { owner, options, versions, lanes, waits } = this.#run;
     const outcome = outcomeOfError(error);
     if (outcome.kind !== "retry") {
       owner.fenced();
@@ -206,7 +207,7 @@ export class DestinationGate {
     owner.note.fail({
       reason: outcome.reason,
       why: outcome.why,
-      isError: isError(outcome, { failures }),
+      isError: isError(outcome, { failures }, { plan, failingMs: waits.failingMs() }),
       nextAttemptMs: options.now() + waitMs,
     });
     owner.changed(false);

@@ -32,6 +32,8 @@ export interface WaitHost {
 /** The waits of one run. */
 export class LaneWaits {
   readonly #host: WaitHost;
+  /** First failure since the last success, in `now` terms; undefined when there was none. */
+  #failingSinceMs: number | undefined;
 
   constructor(host: WaitHost) {
     this.#host = host;
@@ -59,14 +61,23 @@ export class LaneWaits {
     return run.waitUntilMs - this.#host.now() >= LONG_MS / 2;
   }
 
+  /** For how long nothing but failures came; the first one starts the clock. */
+  failingMs(): number {
+    const nowMs = this.#host.now();
+    this.#failingSinceMs ??= nowMs;
+    return nowMs - this.#failingSinceMs;
+  }
+
   /** A request of a lane was taken: when none of it has failed any more, its wait is over. */
   succeeded(run: LaneRun): void {
+    this.#failingSinceMs = undefined;
     if (!run.lane.requests.some((request) => request.failures > 0)) this.#clear(run);
     if (run.lane.isShelved && run.waitUntilMs === 0 && !this.#host.isStopped) this.#host.rewind();
   }
 
   /** Ends the wait of a lane because its owner has acted. */
   end(run: LaneRun): void {
+    this.#failingSinceMs = undefined;
     for (const request of run.lane.requests) request.attempts = 0;
     this.#clear(run);
   }

@@ -42,6 +42,8 @@ export interface RequestHost {
   /** Rows of a request are staged; its rows are let go. */
   staged(run: LaneRun, request: LaneRequest, plan: VersionPlan): void;
   succeeded(run: LaneRun): void;
+  /** For how long the sink has done nothing but fail, in milliseconds: 0 at its first failure. */
+  failingMs(): number;
   /** The lane waits: until a time (`now` terms), or for its owner when that is Infinity. */
   waits(
     run: LaneRun,
@@ -175,7 +177,7 @@ function retryLater(
   host.waits(run, host.now() + waitMs, {
     reason: outcome.reason,
     why: outcome.why,
-    isError: isError(outcome, request),
+    isError: isError(outcome, request, { plan, failingMs: host.failingMs() }),
   });
 }
 

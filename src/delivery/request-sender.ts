@@ -154,6 +154,10 @@ export class RequestSender implements RequestHost {
     this.#run.recovered();
   }
 
+  failingMs(): number {
+    return this.#run.waits.failingMs();
+  }
+
   waits(run: LaneRun, untilMs: number, fault: WaitFault): void {
     this.#run.waits.wait(run, untilMs, fault);
     this.changed(false);

@@ -51,7 +51,19 @@ export function retryWaitMs(
   return Math.max(varied, retry.afterMs ?? 0);
 }
 
-/** Whether a failure turns the sink to ERROR: its owner is needed, or the same request failed twice. */
-export function isError(retry: Retry, request: Pick<LaneRequest, "failures">): boolean {
-  return OWNER_REASONS.has(retry.reason) || (retry.burnsAttempt && request.failures >= 2);
+/** How long a sink may do nothing but fail. */
+const ERROR_AFTER_MS = 15 * 60_000;
+
+/**
+ * Whether a failure turns the sink to ERROR: its owner is needed, or the sink has only failed for as long
+ * as it may. Where it does not say how long, the second failure of a request is one.
+ */
+export function isError(
+  retry: Retry,
+  request: Pick<LaneRequest, "failures">,
+  { plan, failingMs }: { readonly plan: VersionPlan; readonly failingMs: number },
+): boolean {
+  if (OWNER_REASONS.has(retry.reason)) return true;
+  if (failingMs >= (plan.errorAfterMs ?? ERROR_AFTER_MS)) return true;
+  return plan.errorAfterMs === undefined && retry.burnsAttempt && request.failures >= 2;
 }

@@ -16,6 +16,8 @@ export interface VersionPlan {
   readonly flushMs: number;
   readonly attemptTimeoutMs: number;
   readonly scheduleMs: readonly number[];
+  /** How long the sink may do nothing but fail before it is in ERROR; undefined for the default. */
+  readonly errorAfterMs: number | undefined;
   readonly isKeyBlocked: boolean;
   /** Requests a second, all partitions together; Infinity for no limit. */
   readonly ratePerSecond: number;
@@ -114,6 +116,7 @@ function planOf(version: SinkVersion, { drivers, templates, schema }: PlanParts)
     flushMs: timeMs ?? driver.defaults.timeMs,
     attemptTimeoutMs: durationMs(sink.retry?.timeout) || ATTEMPT_TIMEOUT_MS,
     scheduleMs: schedule.length > 0 ? schedule : RETRY_SCHEDULE_MS,
+    errorAfterMs: durationMs(sink.retry?.errorAfter),
     ratePerSecond: sink.pace?.requestsPerSecond || Number.POSITIVE_INFINITY,
     inFlightMax: sink.pace?.concurrency || Number.POSITIVE_INFINITY,
     isKeyBlocked: sink.onRecordFailure === 2,

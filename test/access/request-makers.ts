@@ -80,6 +80,13 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "AuditService/ExportAuditEvents": (w) => ({ parent: w.project }),
   "AuditService/ListInstallationAuditEvents": () => ({}),
 
+  "AlertService/GetAlertSettings": (w) => ({ name: `${w.project}/alertSettings` }),
+  "AlertService/UpdateAlertSettings": (w) => ({
+    settings: { name: `${w.project}/alertSettings`, etag: stale },
+  }),
+  "AlertService/TestAlerts": (w) => ({ name: `${w.project}/alertSettings` }),
+  "AlertService/ListAlerts": (w) => ({ parent: w.project }),
+
   "DeliveryService/ListAttempts": (w) => ({ parent: w.sink }),
   "DeliveryService/GetAttempt": (w) => ({ name: `${w.sink}/attempts/1` }),
 

@@ -504,6 +504,16 @@ export declare type Retry = Message<"tributary.management.v1.Retry"> & {
    * @generated from field: google.protobuf.Duration timeout = 2;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * How long the destination may fail, with nothing delivered in between, before the sink is in ERROR and
+   * its owner is told. Not set: at the second failure of a request, and after 15 min for 429 and 503. What
+   * only the owner can mend, such as wrong credentials, is an ERROR at once. In ERROR everything is kept
+   * within the stream's retention, attempts go on, and the first that succeeds ends it.
+   *
+   * @generated from field: google.protobuf.Duration error_after = 10;
+   */
+  errorAfter?: Duration | undefined;
 };
 
 /**
@@ -1543,6 +1553,14 @@ export declare type SinkStatus = Message<"tributary.management.v1.SinkStatus"> &
    * @generated from field: google.protobuf.Timestamp last_delivered_time = 10;
    */
   lastDeliveredTime?: Timestamp | undefined;
+
+  /**
+   * When retention would begin to take what the sink still needs; not set while nothing is in danger, as
+   * it never is of a sink that runs.
+   *
+   * @generated from field: tributary.management.v1.LossClock loss = 30;
+   */
+  loss?: LossClock | undefined;
 };
 
 /**
@@ -1550,6 +1568,74 @@ export declare type SinkStatus = Message<"tributary.management.v1.SinkStatus"> &
  * Use `create(SinkStatusSchema)` to create a new message.
  */
 export declare const SinkStatusSchema: GenMessage<SinkStatus>;
+
+/**
+ * When a sink that does not run would begin to lose records. An estimate: it moves when pushes get faster
+ * or slower.
+ *
+ * @generated from message tributary.management.v1.LossClock
+ */
+export declare type LossClock = Message<"tributary.management.v1.LossClock"> & {
+  /**
+   * When the first of them would go.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Which limit takes them first.
+   *
+   * @generated from field: tributary.management.v1.LossClock.Limit limit = 2;
+   */
+  limit: LossClock_Limit;
+
+  /**
+   * How many records wait.
+   *
+   * @generated from field: int64 pending = 3;
+   */
+  pending: bigint;
+};
+
+/**
+ * Describes the message tributary.management.v1.LossClock.
+ * Use `create(LossClockSchema)` to create a new message.
+ */
+export declare const LossClockSchema: GenMessage<LossClock>;
+
+/**
+ * What would take the records.
+ *
+ * @generated from enum tributary.management.v1.LossClock.Limit
+ */
+export enum LossClock_Limit {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: LIMIT_UNSPECIFIED = 0;
+   */
+  LIMIT_UNSPECIFIED = 0,
+
+  /**
+   * The retention age of the stream.
+   *
+   * @generated from enum value: AGE = 1;
+   */
+  AGE = 1,
+
+  /**
+   * The retention bytes of the stream, at the rate of pushes since the oldest record that is needed.
+   *
+   * @generated from enum value: BYTES = 2;
+   */
+  BYTES = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.LossClock.Limit.
+ */
+export declare const LossClock_LimitSchema: GenEnum<LossClock_Limit>;
 
 /**
  * The ledger of a sink, in records.

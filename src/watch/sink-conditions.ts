@@ -1,0 +1,54 @@
+/** What of a sink its owner should hear, from its status. Pure. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { Alert_Kind as Kind } from "#gen/tributary/management/v1/alert_pb.js";
+import {
+  LossClock_Limit,
+  Sink_State,
+  type SinkStatusSchema,
+} from "#gen/tributary/management/v1/sink_pb.js";
+
+/** A status as delivery gives it. */
+export type Status = MessageInitShape<typeof SinkStatusSchema>;
+
+/** Something that goes on. */
+export interface Condition {
+  readonly kind: Kind;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What goes on with a sink; `warningMs` is how long before the first loss is soon. */
+export function conditionsOf(
+  status: Status,
+  { nowMs, warningMs }: { readonly nowMs: number; readonly warningMs: number },
+): Condition[] {
+  return [errorOf(status), heldOf(status), lossOf(status, nowMs, warningMs)].filter(
+    (condition) => condition !== undefined,
+  );
+}
+
+function errorOf({ state, cause, reason }: Status): Condition | undefined {
+  if (state !== Sink_State.ERROR) return undefined;
+  const message = `delivery fails: ${cause || "no cause is known"}. Everything is kept, and tried again.`;
+  return { kind: Kind.ERROR, reason: reason || "ERROR", message };
+}
+
+function heldOf({ counts }: Status): Condition | undefined {
+  const held = Number(counts?.held ?? 0n);
+  if (held === 0) return undefined;
+  const records = held === 1 ? "1 record" : `${held} records`;
+  const message = `${records} could not be delivered and ${held === 1 ? "is" : "are"} held: look, then replay or discard.`;
+  return { kind: Kind.HELD, reason: "RECORDS_HELD", message };
+}
+
+function lossOf({ loss }: Status, nowMs: number, warningMs: number): Condition | undefined {
+  const time = loss?.time as Parameters<typeof timestampMs>[0] | undefined;
+  if (!loss || !time || timestampMs(time) - nowMs > warningMs) return undefined;
+  const when = new Date(timestampMs(time)).toISOString();
+  const limit = loss.limit === LossClock_Limit.BYTES ? "retention bytes" : "retention age";
+  const message =
+    `${loss.pending ?? 0n} records wait for this sink, and from about ${when} on the ${limit} of the stream ` +
+    "will take them: mend or resume the sink, or raise the retention.";
+  return { kind: Kind.LOSS, reason: "LOSS_AHEAD", message };
+}
