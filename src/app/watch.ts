@@ -11,7 +11,7 @@ import { startAlertWatch } from "../watch/alert-watch.ts";
 import { openAttemptLog, type RunningAttemptLog } from "../watch/attempt-log.ts";
 import type { WatchParts } from "../watch/watch-parts.ts";
 import type { Closers } from "./closers.ts";
-import { environmentOf } from "./control-plane.ts";
+import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
 
 const DAY_MS = 86_400_000;
