@@ -300,6 +300,7 @@ test("E04, E05: a webhook that refuses a record shows it held with the reason; i
 });
 
 test("a filter is previewed on the newest records before it is saved", async () => {
+  await page.getByRole("link", { name: "Filter and mapping" }).click();
   await page.getByLabel(/CEL expression/).fill('record.sensor == "bad"');
   await page.getByRole("button", { name: "Preview on the newest records" }).click();
   await page.getByText("filtered", { exact: true }).first().waitFor();

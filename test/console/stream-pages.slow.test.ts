@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -15,6 +15,9 @@ beforeAll(async () => {
     await rig.push(...hundred.map((value) => ({ sensor: `s${value % 7}`, value })));
   }
 }, 120_000);
+afterEach(async ({ task }) => {
+  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
+});
 afterAll(async () => {
   await rig?.close();
 });

@@ -38,7 +38,10 @@ async function installChromium(): Promise<string> {
 export function buildConsole(): void {
   const built = join(root, "dist/console/index.html");
   if (existsSync(built) && statSync(built).mtimeMs > newest(join(root, "src/console"))) return;
-  execFileSync(process.execPath, [join(root, "scripts/build-console.js")], { stdio: "inherit" });
+  // Of the test files that run side by side one builds; the others wait, and then build in vain.
+  const lock = join(tmpdir(), "tributary-console.lock");
+  const build = [lock, process.execPath, join(root, "scripts/build-console.js")];
+  execFileSync("flock", build, { stdio: "inherit" });
 }
 
 function newest(folder: string): number {

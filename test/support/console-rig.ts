@@ -32,6 +32,8 @@ export interface ConsoleRig {
   violations(): Promise<string[]>;
   /** Everything that the page, its address and its storage hold. */
   everythingHeld(): Promise<string>;
+  /** What the page shows as text, for the report of a failed test. */
+  shown(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -63,6 +65,7 @@ export async function openConsoleRig(
     },
     violations: () => findViolations(page),
     everythingHeld: () => readEverything(page),
+    shown: () => page.locator("body").innerText(),
     async close() {
       await browser.close();
       await server.close();

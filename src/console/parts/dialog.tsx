@@ -5,6 +5,8 @@ import { createPortal } from "react-dom";
 /** A modal dialog: it traps the focus, closes on Escape and gives the focus back. */
 export function Dialog(props: {
   readonly title: string;
+  /** For what is read, not filled in. */
+  readonly isWide?: boolean;
   readonly onClose: () => void;
   readonly children: ReactNode;
 }) {
@@ -17,7 +19,12 @@ export function Dialog(props: {
   }, []);
   // Forms may not be nested: a dialog stands beside the page, wherever it is opened.
   return createPortal(
-    <dialog ref={dialog} aria-labelledby={id} onClose={props.onClose}>
+    <dialog
+      ref={dialog}
+      className={props.isWide ? "wide" : undefined}
+      aria-labelledby={id}
+      onClose={props.onClose}
+    >
       <h2 id={id}>{props.title}</h2>
       {props.children}
     </dialog>,

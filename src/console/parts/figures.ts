@@ -21,3 +21,13 @@ export function bytes(value: bigint | undefined): string {
   }
   return `${size.toLocaleString(undefined, { maximumFractionDigits: 1 })} ${units[unit]}`;
 }
+
+/** How long something took. */
+export function duration(
+  value: { readonly seconds: bigint; readonly nanos: number } | undefined,
+): string {
+  if (!value) return "";
+  const ms = Number(value.seconds) * 1_000 + value.nanos / 1e6;
+  if (ms < 1_000) return `${ms.toLocaleString(undefined, { maximumFractionDigits: 1 })} ms`;
+  return `${(ms / 1_000).toLocaleString(undefined, { maximumFractionDigits: 1 })} s`;
+}

@@ -17,7 +17,7 @@ export default function Sinks({ stream, id, more }: StreamPart) {
   const kind = SINK_KINDS.find((each) => each.id === more);
   if (id === "new" && kind) return <NewSink stream={stream.name} kind={kind} />;
   if (id === "new") return <Tiles stream={stream.name} />;
-  if (id) return <SinkDetails stream={stream} name={`${stream.name}/sinks/${id}`} />;
+  if (id) return <SinkDetails stream={stream} name={`${stream.name}/sinks/${id}`} part={more} />;
   return <SinkList stream={stream.name} />;
 }
 

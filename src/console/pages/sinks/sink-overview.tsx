@@ -1,0 +1,86 @@
+/** What a sink has done and where it delivers to. */
+import { toJson } from "@bufbuild/protobuf";
+import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import { whole } from "../../parts/figures.ts";
+import { wordsOf } from "../../parts/message-words.ts";
+import { Time } from "../../parts/time.tsx";
+import { HeldRecords } from "./held-records.tsx";
+import type { SinkPart } from "./sink-details.tsx";
+import { kindTitle, sinks } from "./sink-kinds.ts";
+import { TestLadder } from "./test-ladder.tsx";
+
+/** The part that a sink's page opens with. */
+export function SinkOverview({ sink, stream }: SinkPart) {
+  return (
+    <>
+      <section className="card stack" aria-labelledby="status-title">
+        <h2 id="status-title">Delivery</h2>
+        <Status sink={sink} />
+      </section>
+      <section className="card stack" aria-labelledby="config-title">
+        <h2 id="config-title">Destination: {kindTitle(sink)}</h2>
+        <Configuration sink={sink} />
+        <TestLadder test={() => sinks.testSink({ parent: stream.name, sink })} />
+      </section>
+      <HeldRecords sink={sink} />
+    </>
+  );
+}
+
+function Status({ sink: { status } }: { readonly sink: Sink }) {
+  const counts = status?.counts;
+  const ledger = [
+    ["Delivered", counts?.delivered],
+    ["Filtered", counts?.filtered],
+    ["Held", counts?.held],
+    ["Discarded", counts?.discarded],
+    ["Expired", counts?.expired],
+    ["Waiting", counts?.pending],
+    ["Pushed since the start", counts?.pushed],
+  ] as const;
+  return (
+    <dl>
+      <dt>In this state since</dt>
+      <dd>
+        <Time at={status?.since} none="not known" />
+      </dd>
+      {status?.nextAttemptTime && (
+        <>
+          <dt>Next attempt</dt>
+          <dd>
+            <Time at={status.nextAttemptTime} />
+          </dd>
+        </>
+      )}
+      <dt>Last delivered</dt>
+      <dd>
+        <Time at={status?.lastDeliveredTime} none="nothing yet" />
+      </dd>
+      <dt>Lag</dt>
+      <dd>{status?.lag ? `${status.lag.seconds} s` : "none"}</dd>
+      {ledger.map(([title, count]) => (
+        <div className="pair" key={title}>
+          <dt>{title}</dt>
+          <dd>{whole(count)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** Every setting as it is saved; secrets are not among them. */
+function Configuration({ sink }: { readonly sink: Sink }) {
+  const json = toJson(SinkSchema, sink, { useProtoFieldName: true }) as { [name: string]: unknown };
+  const field = SinkSchema.fields.find(({ localName }) => localName === sink.config.case);
+  const config = (json[field?.name ?? ""] ?? {}) as { [name: string]: unknown };
+  return (
+    <dl>
+      {Object.entries(config).map(([key, value]) => (
+        <div className="pair" key={key}>
+          <dt>{wordsOf(key)}</dt>
+          <dd>{typeof value === "string" ? value : JSON.stringify(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

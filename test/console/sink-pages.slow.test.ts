@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type ConsoleRig, openConsoleRig, READINGS } from "../support/console-rig.ts";
+import { type Receiver, startReceiver } from "../support/receiver.ts";
+
+const HOOK = `${READINGS}/sinks/hook`;
+
+let rig: ConsoleRig;
+let receiver: Receiver;
+
+beforeAll(async () => {
+  [rig, receiver] = await Promise.all([openConsoleRig(), startReceiver()]);
+  await rig.push({ sensor: "a", value: 1 }, { sensor: "b", value: 2 });
+  await rig.ada.call("SinkService/CreateSink", {
+    parent: READINGS,
+    sink: {
+      displayName: "Hook",
+      webhook: { url: receiver.url, headers: { "x-team": "a secret of the team" } },
+      retry: { schedule: ["0.2s"] },
+      start: { position: "EARLIEST" },
+    },
+  });
+}, 120_000);
+afterEach(async ({ task }) => {
+  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
+});
+afterAll(async () => {
+  await rig?.close();
+  await receiver?.close();
+});
+
+test("B03: deliveries show each attempt with what was sent and answered, and can be narrowed to failures", async () => {
+  const { page, open, push } = rig;
+  receiver.mode = { kind: "status", status: 503 };
+  await push({ sensor: "c", value: 3 });
+  await open(`/${HOOK}/deliveries`);
+  await page.getByLabel("Show").selectOption({ label: "Those that failed" });
+  await page.getByText("Failed, is repeated").first().waitFor();
+  receiver.mode = { kind: "ok" };
+  await page.getByLabel("Show").selectOption({ label: "Those that delivered" });
+  await page.getByText("Delivered", { exact: true }).first().waitFor();
+  await page.getByRole("row").nth(1).getByRole("button").press("Enter");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText(/^POST/).waitFor();
+  await dialog.getByText(/"sensor": ?"/).waitFor();
+  expect(await rig.everythingHeld()).not.toContain("a secret of the team");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+});
+
+test("B04: records of a time are counted, then replayed, with progress", async () => {
+  const { page, open } = rig;
+  const before = receiver.accepted().length;
+  await open(`/${HOOK}/replays`);
+  await page.getByLabel("Which records").selectOption("sequences");
+  await page.getByLabel("First sequence").fill("x");
+  await page.getByRole("button", { name: "Count the records" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("First sequence").fill("1");
+  await page.getByRole("button", { name: "Count the records" }).click();
+  await page.getByText("3 records would be delivered again.").waitFor();
+  await page.getByRole("button", { name: "Start the replay" }).click();
+  await page.getByText("3 delivered, 0 filtered, 0 refused").waitFor();
+  await page.getByText("Done", { exact: true }).waitFor();
+  expect(receiver.accepted().length).toBe(before + 3);
+});
+
+test("the settings of a sink are edited: a fault stands beside its field, secrets that are left empty stay", async () => {
+  const { page, open, ada } = rig;
+  await open(`/${HOOK}/settings`);
+  await page.getByLabel("Name", { exact: true }).fill("Hook of the team");
+  await page.getByText("Retry", { exact: true }).first().click();
+  await page.getByLabel("Timeout").fill("500s");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("alert").waitFor();
+  expect(await page.getByLabel("Timeout").getAttribute("aria-invalid")).toBe("true");
+  await page.getByLabel("Timeout").fill("15s");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+  await page.getByRole("heading", { name: "Hook of the team" }).waitFor();
+  const { sink } = await ada.call<{ sink: { retry: { timeout: string } } }>("SinkService/GetSink", {
+    name: HOOK,
+  });
+  expect(sink.retry.timeout).toBe("15s");
+  await rig.push({ sensor: "d", value: 4 });
+  await expect.poll(() => receiver.accepted()).toContainEqual({ sensor: "d", value: 4 });
+  expect(receiver.requests.at(-1)?.headers["x-team"]).toBe("a secret of the team");
+});
+
+test("a new signing secret is shown once and is nowhere afterwards", async () => {
+  const { page } = rig;
+  await page.getByLabel("How long the old secret signs as well").selectOption("3600s");
+  await page.getByRole("button", { name: "Make a new secret" }).click();
+  await page.getByText("It is shown this once").waitFor();
+  const secret = await page.locator(".copy-line code").innerText();
+  expect(secret).toMatch(/^whsec_/);
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByRole("button", { name: "Make a new secret" }).waitFor();
+  expect(await rig.everythingHeld()).not.toContain(secret);
+});
+
+test("a change of state is shown at once, and undone when the call fails", async () => {
+  const { page } = rig;
+  await page.getByText("Running", { exact: true }).waitFor();
+  let answer: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await page.route(/SinkService\/PauseSink$/, async (route) => {
+    await held;
+    await route.fulfill({
+      status: 403,
+      contentType: "application/json",
+      body: '{"code":"permission_denied","message":"not yours to pause"}',
+    });
+  });
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByText("Paused", { exact: true }).waitFor();
+  answer();
+  await page.getByText("Not yours to pause.").waitFor();
+  await page.getByText("Running", { exact: true }).waitFor();
+  await page.unroute(/SinkService\/PauseSink$/);
+});
+
+test("the policy of the pages stopped nothing that they do", () => {
+  expect(rig.complaints).toEqual([]);
+});
