@@ -10,6 +10,7 @@ import { createUseNotes } from "../auth/use-notes.ts";
 import { noteApplicationUse } from "../catalog/application-store.ts";
 import { createBranchCopier } from "../catalog/copy-branch.ts";
 import { createLogPurger, type LogPlace } from "../catalog/log-purger.ts";
+import { createMigrator } from "../catalog/migrate-task.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
 import { startTaskRunner, type TaskRunner } from "../catalog/task-runner.ts";
 import { noteTokenUse } from "../catalog/token-store.ts";
@@ -17,6 +18,7 @@ import { startUpkeep } from "../catalog/upkeep.ts";
 import { makeUid } from "../core/uid.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import type { RangeReader } from "../delivery/replay/record-range.ts";
+import { tallyRange } from "../delivery/replay/tally-range.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import type { Closers } from "./closers.ts";
 import { createCountedLog } from "./counted-log.ts";
@@ -65,10 +67,12 @@ export function openCatalog(
     environmentOf: (identity) => ({ ...identity, ...environment }),
     statuses: { statuses: delivery.statuses },
     held: createHeldView(delivery.held),
+    moves: delivery.held,
     countReplay: createReplayCount(foundations, range),
+    tallyLog: (part, signal) => tallyRange(range, part, signal),
   };
   closers.add("upkeep", startUpkeep(catalog).close);
-  tasks = openTasks(foundations, delivery, range);
+  tasks = openTasks(foundations, delivery, { range, catalog });
   if (tasks) closers.add("tasks", tasks.close);
   return catalog;
 }
@@ -80,7 +84,7 @@ const TASKS_AT_ONCE = 16;
 function openTasks(
   foundations: Foundations,
   delivery: Delivery,
-  range: RangeReader,
+  { range, catalog }: { readonly range: RangeReader; readonly catalog: SinkCatalog },
 ): TaskRunner | undefined {
   const { config, database, bus, snapshot, logger } = foundations;
   if (!config.TRIBUTARY_ROLES.includes("api")) return undefined;
@@ -91,6 +95,7 @@ function openTasks(
     handlers: {
       [Task_Kind.COPY_BRANCH]: createBranchCopier(logs),
       [Task_Kind.REPLAY]: createReplayHandler(foundations, delivery, range),
+      [Task_Kind.MIGRATE]: createMigrator(catalog),
     },
     concurrency: TASKS_AT_ONCE,
     onEnded: snapshot.refresh,

@@ -1,4 +1,4 @@
-/** Replays, by tasks: the catalog keeps them, delivery does them. */
+/** Replays and what else reads logs by range, by tasks: the catalog keeps them, delivery does them. */
 
 import { replayInputOf, replayProgressOf } from "../catalog/replay-view.ts";
 import type { TaskHandler } from "../catalog/task-runner.ts";

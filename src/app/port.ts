@@ -9,6 +9,7 @@ import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
 import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
+import { MigrationService } from "#gen/tributary/management/v1/migration_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { ReplayService } from "#gen/tributary/management/v1/replay_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -27,6 +28,7 @@ import { createAccessService } from "../catalog/access-service.ts";
 import { createApplicationService } from "../catalog/application-service.ts";
 import { createCatalogService } from "../catalog/catalog-service.ts";
 import { createInstallationService } from "../catalog/installation-service.ts";
+import { createMigrationService } from "../catalog/migration-service.ts";
 import { createProjectService } from "../catalog/project-service.ts";
 import { createReplayService } from "../catalog/replay-service.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
@@ -134,6 +136,7 @@ function managementServices(
     (router) => router.service(ProjectService, createProjectService(catalog)),
     (router) => router.service(StreamService, createStreamService(catalog)),
     (router) => router.service(SinkService, createSinkService(catalog)),
+    (router) => router.service(MigrationService, createMigrationService(catalog)),
     (router) => router.service(ReplayService, createReplayService(catalog)),
     (router) => router.service(SourceService, createSourceService(sourceCatalog)),
     (router) => router.service(ApplicationService, createApplicationService(catalog)),

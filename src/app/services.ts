@@ -7,6 +7,7 @@ import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
 import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
+import { MigrationService } from "#gen/tributary/management/v1/migration_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { ReplayService } from "#gen/tributary/management/v1/replay_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
@@ -29,6 +30,7 @@ export const OWN_SERVICES = [
   DeliveryService,
   InstallationService,
   AuditService,
+  MigrationService,
   OAuth2Service,
   ProjectService,
   PushService,

@@ -33,7 +33,17 @@ export type NewSink = Pick<CreateSinkRequest, "parent" | "sinkId"> & {
   readonly sink?: MessageInitShape<typeof SinkSchema> | undefined;
   readonly validateOnly?: boolean;
   readonly skipTest?: boolean;
+  /** Chosen by the caller; a new one when left out. */
+  readonly uid?: string;
 };
+
+/** A sink that was checked, and is not saved yet. */
+export interface PreparedSink extends SavedSink {
+  /** Made for a webhook that came without one; to be shown once. */
+  readonly signingSecret: string | undefined;
+  /** Which stored records it will not see. */
+  readonly note: string;
+}
 
 /**
  * Checks a sink, tries its destination and saves it. Fails with INVALID_FIELDS, OWNERSHIP_UNPROVEN, DESTINATION_REFUSED,
@@ -44,12 +54,30 @@ export async function createSink(
   request: NewSink,
   signal: AbortSignal,
 ): Promise<{ sink: Sink; note: string }> {
+  const { row, definition, signingSecret, note } = await prepareSink(catalog, request, signal);
+  if (!request.validateOnly) {
+    await saveSink(catalog, { row, definition });
+    await catalog.refresh();
+  }
+  const [view] = await viewSinks(catalog, [{ row, definition }]);
+  if (signingSecret && view?.config.case === "webhook" && !request.validateOnly) {
+    view.config.value.signingSecret = signingSecret;
+  }
+  return { sink: view!, note };
+}
+
+/** Checks a sink and tries its destination, as `createSink` does, and saves nothing. */
+export async function prepareSink(
+  catalog: SinkCatalog,
+  request: NewSink,
+  signal: AbortSignal,
+): Promise<PreparedSink> {
   const sink = createMessage(SinkSchema, request.sink);
   const { name, id } = nameSink(request, sink);
   const { stream, branch } = await findPlace(catalog, { parent: request.parent, name, sink });
   const signingSecret = makeSigningSecret(sink.config);
   const { schema, config } = checkSink(catalog, sink, fromBinary(SchemaSchema, stream.schema));
-  const uid = catalog.makeUid();
+  const uid = request.uid ?? catalog.makeUid();
   // Trying a destination for good makes what is missing there; `TestSink` tries without.
   if (!request.validateOnly) {
     const { name: logName, uid: logUid } = branch;
@@ -69,6 +97,7 @@ export async function createSink(
     isPaused: false,
     restarts: 0,
     startSequence: start.sequence,
+    endSequence: 0,
     version: 1,
     createTime: time,
     updateTime: time,
@@ -76,15 +105,7 @@ export async function createSink(
   const definition = sinkFromRow(row, branch, [
     { version: 1, fromSequence: start.sequence, sink: savedSink(sink, id) },
   ]);
-  if (!request.validateOnly) {
-    await saveSink(catalog, { row, definition });
-    await catalog.refresh();
-  }
-  const [view] = await viewSinks(catalog, [{ row, definition }]);
-  if (signingSecret && view?.config.case === "webhook" && !request.validateOnly) {
-    view.config.value.signingSecret = signingSecret;
-  }
-  return { sink: view!, note: start.note };
+  return { row, definition, signingSecret, note: start.note };
 }
 
 function nameSink({ parent, sinkId }: NewSink, sink: Sink): { name: string; id: string } {

@@ -177,6 +177,7 @@ export function sinkFromRow(
     streamName: streamOf(row.name) ?? "",
     log: logFromRow(branch),
     startSequence: row.startSequence,
+    endSequence: row.endSequence,
     isPaused: row.isPaused,
     restarts: row.restarts,
     versions,

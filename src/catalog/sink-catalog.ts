@@ -31,6 +31,14 @@ export interface HeldRecords {
   discard(sink: SinkDefinition, places: readonly Place[]): Promise<number>;
 }
 
+/** What the owner of a sink is asked for when its stream moves to another sink. */
+export interface SinkHandOver {
+  /** Ends a sink at a sequence above all that it delivered, and gives it; idempotent. */
+  handOver(sink: SinkDefinition): Promise<number>;
+  /** Undoes that, as long as no other sink goes on from there; idempotent. */
+  takeBack(sink: SinkDefinition): Promise<void>;
+}
+
 /** What a driver's environment is made of. */
 export interface SinkIdentity {
   readonly sinkUid: string;
@@ -38,6 +46,12 @@ export interface SinkIdentity {
   readonly logName: string;
   readonly logUid: string;
   readonly schema: Schema;
+}
+
+/** What a log holds of one sink's records: counts and hashes by partition. */
+export interface LogTally {
+  readonly partitions: ReadonlyMap<number, { readonly records: number; readonly hash: string }>;
+  readonly records: number;
 }
 
 /** The catalog with drivers and what delivery knows. */
@@ -48,8 +62,14 @@ export interface SinkCatalog extends Catalog {
   readonly environmentOf: (identity: SinkIdentity) => SinkEnvironment;
   readonly statuses: SinkStatusSource;
   readonly held: HeldRecords;
+  readonly moves: SinkHandOver;
   /** Counts what a replay would deliver, for about a second; then there are more. */
   readonly countReplay: (
     job: ReplayJob,
   ) => Promise<{ readonly count: number; readonly isExact: boolean }>;
+  /** Reads a range of a log, both ends included, and counts and hashes its records. */
+  readonly tallyLog: (
+    range: { readonly log: ReplayJob["log"]; readonly first: number; readonly last: number },
+    signal: AbortSignal,
+  ) => Promise<LogTally>;
 }

@@ -27,6 +27,8 @@ export interface NewTask {
   readonly resource: string;
   /** JSON that the handler of the kind reads. */
   readonly input: Record<string, unknown>;
+  /** What the handler needs that is secret, encrypted. */
+  readonly sealed?: Uint8Array;
   readonly createTime: Date;
 }
 

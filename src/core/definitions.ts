@@ -64,6 +64,8 @@ export interface SinkDefinition {
   readonly log: LogDefinition;
   /** First sequence that the sink delivers. */
   readonly startSequence: number;
+  /** First sequence that it does not deliver, for it was handed over to another; 0 for none. */
+  readonly endSequence?: number;
   /** Whether its owner paused it. */
   readonly isPaused: boolean;
   /** Grows with every RestartSink: a change makes delivery try at once. */

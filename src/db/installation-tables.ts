@@ -42,6 +42,8 @@ export const tasks = tributary.table(
     input: jsonb().$type<Record<string, unknown>>().notNull(),
     /** Where it goes on, by kind; null before the first step. */
     position: jsonb().$type<Record<string, unknown>>(),
+    /** What it needs that is secret, by kind. */
+    sealed: bytea(),
     /** Task.State. */
     state: smallint().notNull(),
     done: number().notNull(),

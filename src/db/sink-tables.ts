@@ -24,6 +24,8 @@ export const sinks = tributary.table(
     isPaused: boolean().notNull(),
     restarts: number().notNull(),
     startSequence: number().notNull(),
+    /** First sequence that it does not deliver, for it was handed over; 0 for none. */
+    endSequence: number().notNull().default(0),
     version: number().notNull(),
     createTime: time().notNull(),
     updateTime: time().notNull(),

@@ -15,7 +15,7 @@ const BEHIND_MS = 20;
 
 /** The newest sequence that the shard's owner has dispatched, of any log; everything above will come. */
 export interface ShardEdge {
-  sequence: number;
+  readonly sequence: number;
 }
 
 /** Where messages go. */

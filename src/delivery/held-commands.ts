@@ -1,15 +1,11 @@
 /** Commands about held records that other nodes have left in the store for the owner of a sink. */
 
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  type HeldCommand,
-  HeldCommand_Action,
-  HeldCommandSchema,
-} from "#gen/tributary/delivery/v1/cursor_pb.js";
+import { type HeldCommand, HeldCommandSchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import { type KeyedEntry, StaleKeysError } from "../bus/index.ts";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
-import { type HeldRecordsInput, runHeldCommand } from "./held-records.ts";
+import { actionOf, type HeldRecordsInput, runHeldCommand } from "./held-records.ts";
 import { placeFromMessage } from "./lane-state.ts";
 import type { SinkWorker } from "./sink-worker.ts";
 
@@ -62,8 +58,8 @@ async function answer(
   { entry, command }: { entry: KeyedEntry; command: HeldCommand },
 ): Promise<void> {
   const places = command.places.map(placeFromMessage);
-  const action = command.action === HeldCommand_Action.REPLAY ? "replay" : "discard";
   try {
+    const action = actionOf(command);
     command.count = BigInt(await runHeldCommand(input, worker, { action, places }));
   } catch (error) {
     command.error = error instanceof Error ? error.message : String(error);

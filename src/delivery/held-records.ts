@@ -2,7 +2,11 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { HeldCommand_Action, HeldCommandSchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
+import {
+  type HeldCommand,
+  HeldCommand_Action,
+  HeldCommandSchema,
+} from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { KeyedStore } from "../bus/index.ts";
 import type { SinkDefinition } from "../core/definitions.ts";
 import { fail } from "../core/errors.ts";
@@ -17,8 +21,23 @@ import type { SinkWorker } from "./sink-worker.ts";
 const ANSWER_MS = 30_000;
 const POLL_MS = 250;
 
-/** What is done with held records. */
-export type HeldAction = "replay" | "discard";
+/** What other nodes ask of the owner of a sink: mostly about held records. */
+export type HeldAction = "replay" | "discard" | "hand-over" | "take-back";
+
+const ACTIONS = {
+  replay: HeldCommand_Action.REPLAY,
+  discard: HeldCommand_Action.DISCARD,
+  "hand-over": HeldCommand_Action.HAND_OVER,
+  "take-back": HeldCommand_Action.TAKE_BACK,
+} as const satisfies Record<HeldAction, HeldCommand_Action>;
+
+/** What a command asks for. */
+export function actionOf({ action }: Pick<HeldCommand, "action">): HeldAction {
+  const names = Object.keys(ACTIONS) as HeldAction[];
+  const name = names.find((each) => ACTIONS[each] === action);
+  if (!name) throw new Error(`command ${action} is of a newer version`);
+  return name;
+}
 
 /** A page of held records. */
 export interface HeldPage {
@@ -38,6 +57,10 @@ export interface HeldRecords {
   replay(sink: SinkDefinition, places: readonly Place[]): Promise<number>;
   /** Gives them up; no places means all. Gives how many it was. */
   discard(sink: SinkDefinition, places: readonly Place[]): Promise<number>;
+  /** Ends a sink at a sequence above all that it delivered, and gives it; idempotent. */
+  handOver(sink: SinkDefinition): Promise<number>;
+  /** Undoes that, as long as no other sink goes on from there; idempotent. */
+  takeBack(sink: SinkDefinition): Promise<void>;
 }
 
 /** What `createHeldRecords` needs. */
@@ -67,6 +90,10 @@ export function createHeldRecords(input: HeldRecordsInput): HeldRecords {
     },
     replay: (sink, places) => run(sink, "replay", places),
     discard: (sink, places) => run(sink, "discard", places),
+    handOver: (sink) => run(sink, "hand-over", []),
+    async takeBack(sink) {
+      await run(sink, "take-back", []);
+    },
   };
 }
 
@@ -90,6 +117,11 @@ export async function runHeldCommand(
   { action, places }: { readonly action: HeldAction; readonly places: readonly Place[] },
 ): Promise<number> {
   const { definition } = worker;
+  if (action === "hand-over") return worker.handOver();
+  if (action === "take-back") {
+    await worker.takeBack();
+    return 0;
+  }
   if (action === "replay" && definition.isPaused) {
     throw fail("WRONG_STATE", "the sink is paused: resume it to replay its held records");
   }
@@ -111,7 +143,7 @@ async function forward(
   const key = `command.${sink.uid}.${randomBytes(9).toString("hex")}`;
   const deadlineMs = now() + ANSWER_MS;
   const command = create(HeldCommandSchema, {
-    action: action === "replay" ? HeldCommand_Action.REPLAY : HeldCommand_Action.DISCARD,
+    action: ACTIONS[action],
     places: places.map(placeToMessage),
     deadlineMs: BigInt(Math.round(deadlineMs)),
   });

@@ -1,6 +1,6 @@
 /** What a worker knows of its sink beside its run: what was found in the store, and what it counts. */
 import type { SinkDefinition } from "../core/definitions.ts";
-import type { ShardEdge } from "./feed.ts";
+import type { LogBound } from "./log-bound.ts";
 import { PushCount } from "./push-count.ts";
 import type { SinkRun } from "./sink-run.ts";
 import type { SinkState } from "./sink-state.ts";
@@ -12,6 +12,7 @@ type WorkerFacts = Pick<SinkState, "owner" | "epoch" | "note">;
 /** The knowledge of one worker. */
 export class KnownState {
   readonly #definition: Pick<SinkDefinition, "log" | "startSequence">;
+  readonly #bound: LogBound;
   count: PushCount;
   /** What is stored, as far as we know: shown until there is a run. */
   found: SinkState | undefined;
@@ -22,17 +23,24 @@ export class KnownState {
   /** Newest message when we looked; Infinity before that. */
   looked = Number.POSITIVE_INFINITY;
 
-  constructor(definition: SinkDefinition, edge: ShardEdge) {
+  constructor(definition: SinkDefinition, bound: LogBound) {
     this.#definition = definition;
-    this.count = new PushCount(edge, definition.startSequence - 1, 0);
+    this.#bound = bound;
+    this.count = new PushCount(bound.edge, definition.startSequence - 1, 0);
   }
 
   /** Takes what the last owner left. */
-  recall(state: SinkState | undefined, edge: ShardEdge): void {
-    this.found = state;
+  recall(state: SinkState | undefined): void {
+    this.claimed(state);
     this.identity = state?.logIdentity ?? "";
     const counted = state?.countedSequence ?? this.#definition.startSequence - 1;
-    this.count = new PushCount(edge, counted, state?.pushed ?? 0);
+    this.count = new PushCount(this.#bound.edge, counted, state?.pushed ?? 0);
+  }
+
+  /** Takes the state that is ours from now on, and the end that stands in it. */
+  claimed(state: SinkState | undefined): void {
+    this.found = state;
+    this.#bound.end = state?.endSequence || Number.POSITIVE_INFINITY;
   }
 
   /** Newest message of the log that we know of; Infinity before we have looked. */
@@ -54,6 +62,7 @@ export class KnownState {
       ...facts,
       logUid: this.#definition.log.uid,
       logIdentity: this.identity,
+      endSequence: Number.isFinite(this.#bound.end) ? this.#bound.end : 0,
       position: run?.lanes.position ?? found?.position ?? this.#definition.startSequence,
       countedSequence: count.sequence,
       pushed: count.pushed,

@@ -133,6 +133,13 @@ export class LaneSet {
     return this.#position;
   }
 
+  /** No record above this sequence was read or, by what the target keeps, delivered. */
+  get reached(): number {
+    let sequence = this.#position;
+    for (const { lane } of this.all()) sequence = Math.max(sequence, lane.state.next.sequence);
+    return sequence;
+  }
+
   /** Everything below this sequence is settled. */
   get settledBelow(): number {
     let sequence = this.#position;

@@ -4,7 +4,6 @@ import type { SinkDefinition } from "../core/definitions.ts";
 import type { LogMessage } from "../core/log.ts";
 import { CursorWriter } from "./cursor-writer.ts";
 import { DeletedSinks } from "./deleted-sinks.ts";
-import type { ShardEdge } from "./feed.ts";
 import { createRowDecoder } from "./lane-row.ts";
 import { SinkWorker } from "./sink-worker.ts";
 import { TrimMarks } from "./trim-marks.ts";
@@ -28,7 +27,7 @@ export interface ShardInput {
 
 /** What there is while the shard is owned. */
 interface Owned {
-  readonly edge: ShardEdge;
+  readonly edge: { sequence: number };
   readonly writer: CursorWriter;
   readonly trims: TrimMarks;
   readonly deleted: DeletedSinks;

@@ -22,6 +22,8 @@ export interface StartHost {
   readonly note: SinkNote;
   readonly signal: AbortSignal;
   readonly isActive: boolean;
+  /** First sequence that retention has left of what the sink may need. */
+  readonly trimmedBelow: number;
   acceptsLoss: boolean;
   snapshot(): SinkState;
   activate(): Promise<void>;
@@ -95,13 +97,13 @@ export class SinkStart {
     if (isCounted) known.count.passed(edgeBefore + 1, true);
     if (definition.isPaused) return this.#startPaused();
     const below = state ? settledBelow(state) : definition.startSequence;
-    const isTrimmed = state !== undefined && lowestNeeded(state) < trims.of(definition.log.uid);
+    const isTrimmed = state !== undefined && lowestNeeded(state) < host.trimmedBelow;
     const isAnyLeft = lastSequence >= below || (state && (hasWork(state) || isTrimmed));
     if (!isCounted || isAnyLeft) return host.activate();
     host.note.enter(Sink_State.RUNNING);
     // Once in the life of a sink, so that every node sees that it runs.
     if (state) host.changed(false);
-    else known.found = await claim.claim();
+    else known.claimed(await claim.claim());
     // A message that was offered meanwhile found us starting, and nobody else will bring it.
     if (known.offered > lastSequence) return host.activate();
   }
@@ -119,9 +121,9 @@ export class SinkStart {
   async #find(): Promise<SinkState | undefined> {
     const { definition, note } = this.#host;
     const { uid, log, restarts } = definition;
-    const { options, edge, known } = this.#input;
+    const { options, known } = this.#input;
     const { state } = await readSinkState(options.cursors, { uid, logUid: log.uid });
-    known.recall(state, edge);
+    known.recall(state);
     if (state?.note) note.recall(state.note);
     this.noteRestart(restarts);
     return state;
@@ -131,7 +133,7 @@ export class SinkStart {
     const { known, claim } = this.#input;
     this.#host.note.enter(Sink_State.PAUSED);
     if (!known.count.isAtEdge) {
-      known.found = await claim.claim();
+      known.claimed(await claim.claim());
       await this.#host.count();
     }
     this.#host.changed(false);

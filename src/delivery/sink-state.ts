@@ -25,6 +25,8 @@ export interface SinkState {
   readonly owner: string;
   /** First sequence that is not read: partitions without a lane are settled below it. */
   readonly position: number;
+  /** First sequence that the sink does not deliver; 0 for none. */
+  readonly endSequence: number;
   readonly countedSequence: number;
   readonly pushed: number;
   readonly lanes: readonly LaneState[];
@@ -49,6 +51,7 @@ export function encodeSinkState(state: SinkState): Uint8Array {
       epoch: BigInt(state.epoch),
       owner: state.owner,
       position: BigInt(state.position),
+      endSequence: BigInt(state.endSequence),
       countedSequence: BigInt(state.countedSequence),
       pushed: BigInt(state.pushed),
       lanes: state.lanes.map(laneToMessage),
@@ -77,6 +80,7 @@ export function decodeSinkState(bytes: Uint8Array): SinkState {
     epoch: Number(cursor.epoch),
     owner: cursor.owner,
     position: Number(cursor.position),
+    endSequence: Number(cursor.endSequence),
     countedSequence: Number(cursor.countedSequence),
     pushed: Number(cursor.pushed),
     lanes: cursor.lanes.map(laneFromMessage),

@@ -16,10 +16,12 @@ export function sinkStatus(
   nowMs: number,
 ): SinkStatusInit {
   const startSequence = BigInt(definition.startSequence);
+  const endSequence = BigInt(definition.endSequence ?? 0);
   if (!state) {
     return {
       state: definition.isPaused ? Sink_State.PAUSED : Sink_State.PENDING,
       startSequence,
+      endSequence,
       settledSequence: startSequence - 1n,
       counts: {},
     };
@@ -38,6 +40,7 @@ export function sinkStatus(
         nextAttemptTime: timestampFromMs(Math.round(note.nextAttemptMs)),
       }),
     startSequence,
+    endSequence,
     settledSequence: BigInt(settledBelow(state) - 1),
     counts: {
       delivered: BigInt(counts.delivered),

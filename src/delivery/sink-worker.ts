@@ -4,6 +4,7 @@
  */
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
+import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import { type ClaimHost, CursorClaim } from "./cursor-claim.ts";
 import type { CursorWriter } from "./cursor-writer.ts";
@@ -13,6 +14,7 @@ import { Feed, type FeedTarget, type ShardEdge } from "./feed.ts";
 import { createHeldQuota } from "./held-quota.ts";
 import { KnownState } from "./known-state.ts";
 import type { LaneRow } from "./lane-row.ts";
+import { createLogBound, type LogBound } from "./log-bound.ts";
 import type { RunOwner } from "./run-owner.ts";
 import { SinkNote } from "./sink-note.ts";
 import { SinkRun } from "./sink-run.ts";
@@ -43,6 +45,8 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   readonly #claim: CursorClaim;
   readonly #controller = new AbortController();
   readonly #known: KnownState;
+  readonly #bound: LogBound;
+  readonly #options: WorkerOptions;
   readonly #start: SinkStart;
   #run: SinkRun | undefined;
   #feed: Feed | undefined;
@@ -53,10 +57,13 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
     this.#input = input;
     this.definition = input.definition;
     this.note = new SinkNote(input.options.now);
-    this.#claim = new CursorClaim(this, input.writer, input.options);
-    this.#known = new KnownState(input.definition, input.edge);
-    const { options, edge, trims } = input;
-    const [claim, known] = [this.#claim, this.#known];
+    const { trims, writer } = input;
+    this.#bound = createLogBound(input.edge, input.options.reader);
+    const options = { ...input.options, reader: this.#bound.reader };
+    this.#options = options;
+    this.#claim = new CursorClaim(this, writer, options);
+    this.#known = new KnownState(input.definition, this.#bound);
+    const [claim, known, { edge }] = [this.#claim, this.#known, this.#bound];
     this.#start = new SinkStart(this, { options, edge, trims, claim, known });
   }
 
@@ -89,7 +96,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   }
 
   get trimmedBelow(): number {
-    return this.#input.trims.of(this.logUid);
+    return Math.min(this.#input.trims.of(this.logUid), this.#bound.end);
   }
 
   /** Finds out whether there is something to do. Never rejects; tries again until stopped. */
@@ -101,7 +108,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   async count(): Promise<void> {
     const { count } = this.#known;
     if (count.isAtEdge) return;
-    await count.scan(this.definition.log, this.#input.options.reader, this.signal);
+    await count.scan(this.definition.log, this.#options.reader, this.signal);
     this.changed(false);
   }
 
@@ -119,15 +126,16 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
 
   async #makeRun(): Promise<void> {
     if (this.#run) return;
-    const { options, edge, rowsOf } = this.#input;
+    const options = this.#options;
+    const { rowsOf } = this.#input;
     const state = await this.#claim.claim();
-    this.#known.found = state;
+    this.#known.claimed(state);
     const held = createHeldQuota(options.held, this.sinkUid, options.heldLimits);
     const run = new SinkRun(this, { options, rowsOf, state, count: this.#known.count, held });
     const feed = {
       log: this.definition.log,
       reader: options.reader,
-      edge,
+      edge: this.#bound.edge,
       target: this,
       logger: options.logger,
       signal: this.signal,
@@ -139,6 +147,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
 
   /** A message of the log at the edge. */
   offer(message: LogMessage): void {
+    if (message.sequence >= this.#bound.end) return;
     this.#known.offered = message.sequence;
     this.#known.count.offer(message, this.#input.rowsOf);
     if (this.#run) {
@@ -163,7 +172,8 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   }
 
   /** Books what retention is about to take below a sequence. Rejects while this sink still needs it. */
-  async expireBelow(sequence: number): Promise<void> {
+  async expireBelow(trimmed: number): Promise<void> {
+    const sequence = Math.min(trimmed, this.#bound.end);
     if (!this.isKnown) throw new Error("it is not known what a sink needs");
     if (this.#start.isRefused) return;
     if (this.neededFrom >= sequence) {
@@ -206,7 +216,10 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
 
   /** First sequence that this sink still needs, to deliver or to count; 0 while that is not known. */
   get neededFrom(): number {
-    return this.isKnown ? this.#known.neededFrom(this.#run) : 0;
+    if (!this.isKnown) return 0;
+    const from = this.#known.neededFrom(this.#run);
+    // The sink that goes on needs the rest itself; until there is one, this one keeps it.
+    return this.definition.endSequence && from >= this.#bound.end ? Number.POSITIVE_INFINITY : from;
   }
 
   /** Takes a new definition of the same sink. */
@@ -226,6 +239,37 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
     this.#claim.changed(isUrgent);
   }
 
+  /**
+   * Ends delivery at a sequence above everything that this or an earlier owner may have planned, and
+   * gives it; the same again when it has ended already. It is stored in the cursor, so every later
+   * owner ends there too. Fails with WRONG_STATE and LOG_UNAVAILABLE.
+   */
+  handOver(): Promise<number> {
+    return this.exclusively(async () => {
+      if (this.#start.isRefused) throw fail("WRONG_STATE", this.note.note.cause);
+      const run = await this.ensureRun();
+      if (Number.isFinite(this.#bound.end)) return this.#bound.end;
+      const { shardLastSequence } = await this.#options.reader.info(this.definition.log);
+      const read = Math.max(this.#feed?.position ?? 0, run.lanes.reached);
+      this.#bound.end = Math.max(shardLastSequence, this.#input.edge.sequence, read) + 1;
+      await this.confirm();
+      return this.#bound.end;
+    });
+  }
+
+  /** Goes on after a hand-over that came to nothing. */
+  takeBack(): Promise<void> {
+    return this.exclusively(async () => {
+      await this.ensureRun();
+      if (!Number.isFinite(this.#bound.end)) return;
+      this.#bound.end = Number.POSITIVE_INFINITY;
+      await this.confirm();
+      // What was not shown is read from the cursor on, as by a new owner.
+      this.#abort();
+      this.#input.onFenced();
+    });
+  }
+
   confirm(): Promise<void> {
     return this.#claim.confirm();
   }
@@ -235,7 +279,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   }
 
   snapshot(): SinkState {
-    const { owner } = this.#input.options;
+    const { owner } = this.#options;
     return this.#known.snapshot(this.#run, { owner, epoch: this.epoch, note: this.note.note });
   }
 

@@ -189,6 +189,15 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "TaskService/ListTasks": (w) => ({ parent: w.project }),
   "TaskService/CancelTask": async (w) => ({ name: await w.fresh("task") }),
 
+  "MigrationService/CreateMigration": (w) => ({
+    parent: w.sink,
+    sinkId: w.id(),
+    sink: { file: { directory: "moved" } },
+    validateOnly: true,
+  }),
+  "MigrationService/GetMigration": (w) => ({ name: `${w.sink}/migrations/none` }),
+  "MigrationService/ListMigrations": (w) => ({ parent: w.sink }),
+
   "ReplayService/CreateReplay": (w) => ({
     parent: w.sink,
     selection: { sequences: {} },

@@ -115,6 +115,7 @@ export interface SinkView {
     reason?: string;
     nextAttemptTime?: string;
     settledSequence?: string;
+    endSequence?: string;
     counts?: Record<string, string>;
   };
 }

@@ -116,7 +116,9 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
       }),
       statuses: options.statuses ?? { statuses: async () => new Map() },
       held: options.held ?? noHeldRecords,
+      moves: { handOver: async () => 1, takeBack: async () => undefined },
       countReplay: async () => ({ count: 0, isExact: true }),
+      tallyLog: async () => ({ partitions: new Map(), records: 0 }),
     },
     as: (clientId) => createClients(made.catalog, clientId),
   };

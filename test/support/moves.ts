@@ -51,3 +51,57 @@ export async function whenReplayed(
     { timeoutMs, everyMs: 100, what: () => `${name} to end: ${JSON.stringify(seen)}` },
   );
 }
+
+/** A migration, as far as tests read it. */
+export interface MigrationView {
+  name?: string;
+  task?: string;
+  target?: string;
+  sequence?: string;
+  state?: string;
+  waiting?: string;
+  error?: string;
+  report?: {
+    complete?: boolean;
+    missing?: string;
+    sourceRecords?: string;
+    targetRecords?: string;
+    partitions?: { sourceHash?: string; sourceRecords?: string }[];
+  };
+}
+
+/** Makes a migration. */
+export async function createMigration(
+  target: Target,
+  parent: string,
+  request: Record<string, unknown>,
+): Promise<MigrationView> {
+  const method = "management.v1.MigrationService/CreateMigration";
+  return (await call<{ migration: MigrationView }>(target, method, { parent, ...request }))
+    .migration;
+}
+
+/** Reads a migration. */
+export async function getMigration(
+  target: Target,
+  name: string | undefined,
+): Promise<MigrationView> {
+  const method = "management.v1.MigrationService/GetMigration";
+  return (await call<{ migration: MigrationView }>(target, method, { name })).migration;
+}
+
+/** Waits until a migration is no longer under way. */
+export async function whenMigrated(
+  target: Target,
+  { name }: MigrationView,
+  timeoutMs = 40_000,
+): Promise<MigrationView> {
+  let seen: MigrationView = {};
+  return await waitFor(
+    async () => {
+      seen = await getMigration(target, name).catch(() => seen);
+      return seen.state && !["PENDING", "RUNNING"].includes(seen.state) ? seen : undefined;
+    },
+    { timeoutMs, everyMs: 100, what: () => `${name} to end: ${JSON.stringify(seen)}` },
+  );
+}

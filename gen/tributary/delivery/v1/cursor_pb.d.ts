@@ -88,6 +88,13 @@ export declare type SinkCursor = Message<"tributary.delivery.v1.SinkCursor"> & {
    * @generated from field: string log_identity = 10;
    */
   logIdentity: string;
+
+  /**
+   * First sequence that this sink does not deliver, for it was handed over; 0 for none.
+   *
+   * @generated from field: int64 end_sequence = 20;
+   */
+  endSequence: bigint;
 };
 
 /**
@@ -713,6 +720,20 @@ export enum HeldCommand_Action {
    * @generated from enum value: DISCARD = 2;
    */
   DISCARD = 2,
+
+  /**
+   * End delivery at a sequence above all that was planned; the answer's count is that sequence.
+   *
+   * @generated from enum value: HAND_OVER = 10;
+   */
+  HAND_OVER = 10,
+
+  /**
+   * Go on after that sequence again.
+   *
+   * @generated from enum value: TAKE_BACK = 11;
+   */
+  TAKE_BACK = 11,
 }
 
 /**

@@ -1561,6 +1561,13 @@ export declare type SinkStatus = Message<"tributary.management.v1.SinkStatus"> &
    * @generated from field: tributary.management.v1.LossClock loss = 30;
    */
   loss?: LossClock | undefined;
+
+  /**
+   * For a sink that was moved (see MigrationService): the first sequence that it does not deliver.
+   *
+   * @generated from field: int64 end_sequence = 40;
+   */
+  endSequence: bigint;
 };
 
 /**

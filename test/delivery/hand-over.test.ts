@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { waitFor } from "../support/wait-for.ts";
+import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
+import { TestTarget } from "./test-target.ts";
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+for (const keepsCursor of [false, true]) {
+  const kind = keepsCursor ? "with its cursor in the target" : "with its cursor in the store";
+
+  function open() {
+    const target = new TestTarget({ keepsCursor, count: 5 });
+    const world = createWorld(target);
+    const a = sink({ uid: "a", log: log("l"), versions: [version({ count: 5 })] });
+    world.definitions.set(a);
+    const push = (from: number, to: number) => {
+      for (const i of range(from, to)) {
+        world.shard.append("l", [{ value: i }], { partition: i % 2 });
+      }
+    };
+    return { target, world, a, push };
+  }
+
+  test(`N06: a sink that was handed over delivers what stands below the sequence, and no later owner more, ${kind}`, async () => {
+    const { target, world, a, push } = open();
+    const first = world.engine();
+    await first.start();
+    push(0, 23);
+    // While requests are under way: what was planned lies below the end.
+    const end = await first.held.handOver(a);
+    push(23, 40);
+    await waitFor(async () => (await ledger(first, a)).counts.pending === 0);
+    expect(await first.held.handOver(a)).toBe(end);
+    const own = range(0, end - 1);
+    expect(new Set(target.values("a"))).toEqual(new Set(own));
+    expect((await ledger(first, a)).counts).toMatchObject({
+      delivered: own.length,
+      pushed: own.length,
+    });
+    expect((await ledger(first, a)).status.settledSequence).toBe(BigInt(end - 1));
+    // Until another sink goes on there, retention keeps what comes after.
+    expect(first.lowestNeeded("l")).toBe(end);
+    world.definitions.change("a", { endSequence: end });
+    expect(first.lowestNeeded("l")).toBe(Number.POSITIVE_INFINITY);
+    await first.close();
+    const second = world.engine();
+    await second.start();
+    push(40, 50);
+    await waitFor(async () => second.lowestNeeded("l") === Number.POSITIVE_INFINITY);
+    expect(await second.held.handOver(a)).toBe(end);
+    expect(target.values("a")).toHaveLength(own.length);
+    await second.close();
+  });
+
+  test(`N06: a hand-over that came to nothing leaves no gap, ${kind}`, async () => {
+    const { target, world, a, push } = open();
+    const engine = world.engine();
+    await engine.start();
+    push(0, 10);
+    await engine.held.handOver(a);
+    push(10, 30);
+    await waitFor(async () => (await ledger(engine, a)).counts.delivered === 10);
+    await engine.held.takeBack(a);
+    await engine.held.takeBack(a);
+    push(30, 40);
+    await waitFor(async () => (await ledger(engine, a)).counts.delivered === 40);
+    const even = target.values("a").filter((n) => Number(n) % 2 === 0);
+    expect(even).toEqual(range(0, 40).filter((n) => n % 2 === 0));
+    expect(target.values("a")).toHaveLength(40);
+    expect((await ledger(engine, a)).counts).toMatchObject({ pushed: 40, pending: 0 });
+    await engine.close();
+  });
+}
