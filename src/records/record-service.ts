@@ -20,7 +20,7 @@ import { notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
 import type { OpenCalls } from "../core/open-calls.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
-import { followMessages, type LogFollower } from "./follow.ts";
+import { createLiveLogs, type LiveLogs, type LogFollower } from "./live-logs.ts";
 import { type PlacedRecord, readRecords } from "./placed-record.ts";
 import { createRecordMatcher } from "./record-matcher.ts";
 import { openPageToken, sealPageToken } from "./record-page.ts";
@@ -48,11 +48,15 @@ const PAGE_SIZE_DEFAULT = 100;
 export function createRecordService(
   options: RecordServiceOptions,
 ): ServiceImpl<typeof RecordService> {
+  const live = createLiveLogs(options);
   return {
     listRecords: (request, context) => listRecords(options, request, context),
     tailRecords: (request, context) => {
       const projectUid = options.definitions.stream(request.stream)?.projectUid;
-      return options.openCalls.during(projectUid, tailRecords(options, request, context));
+      return options.openCalls.during(
+        projectUid,
+        tailRecords({ ...options, live }, request, context),
+      );
     },
   };
 }
@@ -110,24 +114,34 @@ async function firstPlace(reader: LogReader, log: LogDefinition, request: ListRe
 }
 
 async function* tailRecords(
-  { definitions, reader, follower, recheck, now }: RecordServiceOptions,
+  { definitions, reader, live, recheck, now }: RecordServiceOptions & { readonly live: LiveLogs },
   request: TailRecordsRequest,
   context: HandlerContext,
 ) {
   const { stream, log } = findLog(definitions, request.stream, request.branch);
-  const matcher = createRecordMatcher(stream, request);
+  const wanted = createRecordMatcher(stream, request);
+  const matcher = request.key === "" && request.filter === "" ? undefined : wanted;
   const fromSequence =
     Number(request.fromSequence) || (await reader.info(log)).shardLastSequence + 1;
-  const messages = followMessages(follower, log, { fromSequence, signal: context.signal });
-  const tail = createTail({ messages, matcher, rateMax: request.rateMax || 1_000, now });
-  for await (const { records, skipped } of tail) {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([context.signal, ended.signal]);
+  const steps = live.follow(log, { fromSequence, signal });
+  const isBinary = !/json/i.test(context.requestHeader.get("content-type") ?? "");
+  for await (const { frame, skipped, missed } of createTail({
+    steps,
+    matcher,
+    rateMax: request.rateMax || 1_000,
+    now,
+    stop: () => ended.abort(),
+  })) {
     const principal = context.values.get(principalKey);
     if (principal) recheck(principal);
     if (!definitions.stream(request.stream)) throw notFound(request.stream);
-    yield create(TailRecordsResponseSchema, {
-      records: records.map((record) => record.toMessage()),
-      skipped: BigInt(skipped),
-    });
+    const counts = { skipped: BigInt(skipped), missed: BigInt(missed) };
+    const records = isBinary ? [] : (frame?.messages() ?? []);
+    const response = create(TailRecordsResponseSchema, { records, ...counts });
+    if (isBinary && frame) response.$unknown = frame.encoded();
+    yield response;
   }
 }
 

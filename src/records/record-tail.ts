@@ -1,65 +1,73 @@
 /**
- * The flow of TailRecords: gathers what arrives close together, drops what is above the wanted rate
- * (and counts it), and gives an empty sign of life every 15 s.
+ * The flow of TailRecords: picks what one reader wants, drops what is above the wanted rate (and counts
+ * it), and gives an empty sign of life every 15 s.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LogMessage } from "../core/log.ts";
-import { type PlacedRecord, readRecords } from "./placed-record.ts";
+import { createFrame, type LiveFrame } from "./live-frame.ts";
+import type { LiveStep } from "./live-queue.ts";
+import type { PlacedRecord } from "./placed-record.ts";
 import type { RecordMatcher } from "./record-matcher.ts";
 
 /** One message of a tail. */
 export interface TailStep {
-  readonly records: readonly PlacedRecord[];
+  /** Undefined in a sign of life. */
+  readonly frame: LiveFrame | undefined;
+  /** Records above the rate since the step before. */
   readonly skipped: number;
+  /** Records left out since the step before because the reader was too slow. */
+  readonly missed: number;
 }
 
 const SIGN_OF_LIFE_MS = 15_000;
-/** Records in one step: bounds the answer's size. */
-const STEP_RECORDS_MAX = 500;
 
-/** Follows messages; ends when they end. */
+/** Follows steps; ends when they end. */
 export async function* createTail(options: {
-  readonly messages: AsyncIterable<LogMessage>;
-  readonly matcher: RecordMatcher;
+  readonly steps: AsyncIterable<LiveStep>;
+  /** Undefined when all records are wanted. */
+  readonly matcher: RecordMatcher | undefined;
   readonly rateMax: number;
   readonly now: () => number;
+  /** Ends the steps: the one that is waited for would hold up the end. */
+  readonly stop: () => void;
 }): AsyncGenerator<TailStep> {
-  const { matcher, now } = options;
-  const budget = createRateBudget(options.rateMax, now);
-  const iterator = options.messages[Symbol.asyncIterator]();
+  const budget = createRateBudget(options.rateMax, options.now);
+  const iterator = options.steps[Symbol.asyncIterator]();
   let pending = iterator.next();
   let skipped = 0;
+  let missed = 0;
   try {
     for (;;) {
       const result = await orTimeout(pending, SIGN_OF_LIFE_MS);
       if (result === "timeout") {
-        yield { records: [], skipped };
+        yield { frame: undefined, skipped, missed };
         skipped = 0;
+        missed = 0;
         continue;
       }
       if (result.done) return;
       pending = iterator.next();
-      let records: PlacedRecord[] = [];
-      for (const record of readRecords(result.value)) {
-        if (!matcher(record)) continue;
-        if (!budget()) {
-          skipped++;
-          continue;
-        }
-        records.push(record);
-        if (records.length < STEP_RECORDS_MAX) continue;
-        yield { records, skipped };
-        records = [];
+      missed += result.value.missed;
+      for (const frame of result.value.frames) {
+        const wanted = pick(frame, options.matcher);
+        const taken = budget(wanted.length);
+        skipped += wanted.length - taken;
+        if (taken === 0) continue;
+        // The frame that all others are given too is encoded already.
+        const whole = taken === frame.records.length;
+        yield { frame: whole ? frame : createFrame(wanted.slice(0, taken)), skipped, missed };
         skipped = 0;
+        missed = 0;
       }
-      if (records.length === 0) continue;
-      yield { records, skipped };
-      skipped = 0;
     }
   } finally {
     pending.catch(() => undefined);
+    options.stop();
     await iterator.return?.();
   }
+}
+
+function pick({ records }: LiveFrame, matcher: RecordMatcher | undefined): readonly PlacedRecord[] {
+  return matcher ? records.filter(matcher) : records;
 }
 
 async function orTimeout<T>(promise: Promise<T>, ms: number): Promise<T | "timeout"> {
@@ -74,16 +82,16 @@ async function orTimeout<T>(promise: Promise<T>, ms: number): Promise<T | "timeo
   }
 }
 
-/** A token bucket of one second: true while the rate allows one more. */
-function createRateBudget(rateMax: number, now: () => number): () => boolean {
+/** A token bucket of one second: how many of the wanted records the rate allows now. */
+function createRateBudget(rateMax: number, now: () => number): (wanted: number) => number {
   let tokens = rateMax;
   let at = now();
-  return () => {
+  return (wanted) => {
     const time = now();
     tokens = Math.min(rateMax, tokens + (Math.max(0, time - at) / 1000) * rateMax);
     at = time;
-    if (tokens < 1) return false;
-    tokens -= 1;
-    return true;
+    const taken = Math.min(wanted, Math.floor(tokens));
+    tokens -= taken;
+    return taken;
   };
 }

@@ -240,6 +240,14 @@ export declare type TailRecordsResponse = Message<"tributary.records.v1.TailReco
    * @generated from field: int64 skipped = 2;
    */
   skipped: bigint;
+
+  /**
+   * How many records were left out since the previous message because this reader takes them too slowly:
+   * up to 5,000 wait for it. Read them with ListRecords.
+   *
+   * @generated from field: int64 missed = 3;
+   */
+  missed: bigint;
 };
 
 /**

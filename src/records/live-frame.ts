@@ -1,0 +1,73 @@
+/** Some neighbouring records of a log, decoded and encoded once for all who are sent them. */
+import { create, toBinary, type UnknownField } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
+import { TailRecordsResponseSchema } from "#gen/tributary/records/v1/record_service_pb.js";
+import type { PlacedRecord } from "./placed-record.ts";
+
+/** Records in one frame: bounds the size of an answer. */
+export const FRAME_RECORDS_MAX = 500;
+/** Bytes of records in one frame, unless a single one is larger. */
+export const FRAME_BYTES_MAX = 1 << 20;
+
+/** Records in the order of the log. At least one. */
+export interface LiveFrame {
+  readonly records: readonly PlacedRecord[];
+  /** Bytes of their JSON. */
+  readonly bytes: number;
+  readonly lastSequence: number;
+  /** The `records` of a TailRecordsResponse. */
+  messages(): ReturnType<PlacedRecord["toMessage"]>[];
+  /**
+   * The same as they stand in the encoded message: a field that is written as it is, so that a frame for
+   * a thousand readers is encoded once.
+   */
+  encoded(): UnknownField[];
+}
+
+/** Makes a frame. */
+export function createFrame(records: readonly PlacedRecord[]): LiveFrame {
+  let messages: ReturnType<PlacedRecord["toMessage"]>[] | undefined;
+  let encoded: UnknownField[] | undefined;
+  const frame: LiveFrame = {
+    records,
+    bytes: records.reduce((sum, { json }) => sum + json.length, 0),
+    lastSequence: records.at(-1)?.sequence ?? 0,
+    messages: () => {
+      messages ??= records.map((record) => record.toMessage());
+      return messages;
+    },
+    encoded: () => {
+      encoded ??= encode(frame);
+      return encoded;
+    },
+  };
+  return frame;
+}
+
+/** Cuts records into frames. */
+export function* framesOf(records: Iterable<PlacedRecord>): Generator<LiveFrame> {
+  let open: PlacedRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    if (open.length > 0 && isFull(open.length, bytes + record.json.length)) {
+      yield createFrame(open);
+      open = [];
+      bytes = 0;
+    }
+    open.push(record);
+    bytes += record.json.length;
+  }
+  if (open.length > 0) yield createFrame(open);
+}
+
+function isFull(count: number, bytes: number): boolean {
+  return count >= FRAME_RECORDS_MAX || bytes > FRAME_BYTES_MAX;
+}
+
+function encode(frame: LiveFrame): UnknownField[] {
+  const message = create(TailRecordsResponseSchema, { records: frame.messages() });
+  const bytes = toBinary(TailRecordsResponseSchema, message);
+  const { number } = TailRecordsResponseSchema.field.records;
+  // What follows the first tag: length and bytes of the first record, then the others with their tags.
+  return [{ no: number, wireType: WireType.LengthDelimited, data: bytes.subarray(1) }];
+}
