@@ -34,11 +34,11 @@ function concat(left: Value, right: Value): string {
 
 /** `==`: equal in type and content, hidden fields aside. */
 export function equals(left: Value, right: Value): boolean {
-  if (left === right && typeof left !== "object") return checkComparable(left);
   if (typeof left === "string" && typeof right === "string") {
     scan(Math.min(left.length, right.length));
     return left === right;
   }
+  if (left === right && typeof left !== "object") return checkComparable(left);
   if (Array.isArray(left) && Array.isArray(right)) return equalArrays(left, right);
   if (left instanceof JsonnetObject && right instanceof JsonnetObject) {
     return equalObjects(left, right);

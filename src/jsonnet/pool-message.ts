@@ -1,7 +1,6 @@
 /** What a pool and its workers say to each other. */
 import type { JsonnetErrorKind, LimitName } from "./errors.ts";
 import type { Limits } from "./limits.ts";
-import type { Json } from "./plain.ts";
 
 /** A JsonnetError as data. */
 export interface Failure {
@@ -17,8 +16,8 @@ export interface Failure {
   readonly cause?: unknown;
 }
 
-/** What one template made of one record. */
-export type Outcome = { readonly value: Json } | { readonly failure: Failure };
+/** What one template made of one record: a value as JSON text without white space, or a failure. */
+export type Outcome = { readonly json: string } | { readonly failure: Failure };
 
 /** What a worker is started with. */
 export interface WorkerData {
@@ -32,11 +31,11 @@ export interface WorkerData {
 /** Every template for every record; items are counted record by record. */
 export interface Batch {
   readonly templates: readonly string[];
-  /** Anything that structured clone takes. */
-  readonly records: readonly unknown[];
+  /** What the host packed the records into: anything that structured clone takes. */
+  readonly records: unknown;
   /** Items that were stopped before and are not tried again. */
   readonly stopped: ReadonlySet<number>;
 }
 
-/** A worker's answer: one outcome per item; undefined for stopped ones. */
-export type Answer = (Outcome | undefined)[];
+/** A worker's answer for each item: JSON text, a failure, or undefined for a stopped one. */
+export type Answer = (string | Failure | undefined)[];

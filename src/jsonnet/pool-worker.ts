@@ -2,14 +2,17 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { JsonnetError } from "./errors.ts";
 import type { HostFunctions } from "./host-function.ts";
-import type { Answer, Batch, Failure, Outcome, WorkerData } from "./pool-message.ts";
+import type { Answer, Batch, Failure, WorkerData } from "./pool-message.ts";
 import { compileTemplate, type Template } from "./template.ts";
 
 /** What the module of a host exports. */
 export interface HostModule {
   readonly functions: HostFunctions<unknown>;
-  /** Makes the context of a record, once for all templates; without it the record is the context. */
-  readonly createContext?: (record: unknown) => unknown;
+  /**
+   * Makes the contexts of a batch, each used for all templates, from what `pack` of the pool made of the
+   * records. Without it the records are the contexts.
+   */
+  readonly createContexts?: (packed: unknown) => Iterable<unknown>;
 }
 
 /** Compiled templates that a worker keeps; the one used longest ago goes first. */
@@ -27,8 +30,8 @@ parentPort?.postMessage(undefined);
 function evaluateBatch({ templates, records, stopped }: Batch): Answer {
   const answer: Answer = [];
   const list = templates.map(find);
-  for (const record of records) {
-    const context = host.createContext ? host.createContext(record) : record;
+  const contexts = host.createContexts?.(records) ?? (records as unknown[]);
+  for (const context of contexts) {
     for (const template of list) {
       Atomics.store(current, 0, answer.length);
       answer.push(stopped.has(answer.length) ? undefined : evaluate(template, context));
@@ -37,12 +40,12 @@ function evaluateBatch({ templates, records, stopped }: Batch): Answer {
   return answer;
 }
 
-function evaluate(template: Template<unknown> | Failure, context: unknown): Outcome {
-  if (!("evaluate" in template)) return { failure: template };
+function evaluate(template: Template<unknown> | Failure, context: unknown): string | Failure {
+  if (!("evaluate" in template)) return template;
   try {
-    return { value: template.evaluate(context) };
+    return JSON.stringify(template.evaluate(context));
   } catch (error) {
-    return { failure: toFailure(error) };
+    return toFailure(error);
   }
 }
 

@@ -2,7 +2,7 @@
  * Strings as Jsonnet sees them: sequences of Unicode code points. JavaScript counts UTF-16 units, which
  * is the same for strings without surrogates, so those take a short way.
  */
-import { allocate, scan } from "./meter.ts";
+import { allocate, scan, spend } from "./meter.ts";
 
 const SURROGATE = /[\ud800-\udfff]/;
 
@@ -14,21 +14,30 @@ let lastPoints: readonly string[] = [];
 /** Whether code points and UTF-16 units are the same here. */
 export function isPlain(text: string): boolean {
   if (text.length < 16) return !SURROGATE.test(text);
-  if (text === lastPlain) return true;
-  scan(text.length);
-  if (SURROGATE.test(text)) return false;
+  compared(text);
+  if (text !== lastPlain) {
+    scan(text.length);
+    if (SURROGATE.test(text)) return false;
+  }
   lastPlain = text;
   return true;
 }
 
 /** The code points of a string, each as a string. */
 export function codePoints(text: string): readonly string[] {
-  if (text === lastSplit) return lastPoints;
-  allocate(text.length * 16);
-  scan(text.length * 8);
-  lastPoints = Array.from(text);
+  compared(text);
+  if (text !== lastSplit) {
+    allocate(text.length * 16);
+    scan(text.length * 8);
+    lastPoints = Array.from(text);
+  }
   lastSplit = text;
   return lastPoints;
+}
+
+/** Two strings with the same characters are compared to the end where they are not one in memory, so the last one is kept. */
+function compared(text: string): void {
+  spend(text.length >> 12);
 }
 
 /** The length in code points. */
@@ -43,8 +52,8 @@ export function sliceText(text: string, from: number, to: number): string {
 
 /** Less than, equal to or greater than zero, by code points. */
 export function compareText(left: string, right: string): number {
-  if (left === right) return 0;
   scan(Math.min(left.length, right.length));
+  if (left === right) return 0;
   if (!SURROGATE.test(left) && !SURROGATE.test(right)) return left < right ? -1 : 1;
   return compareCodePoints(left, right);
 }

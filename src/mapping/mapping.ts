@@ -50,10 +50,12 @@ export interface CompiledMapping {
   readonly primaryKey: readonly string[];
   /** Jsonnet sources of the template columns, in the order of the columns. */
   readonly templates: readonly string[];
+  /** A record as the columns see it. */
+  viewOf(record: MappedRecord): RecordView;
   /** What the templates see of a record. */
-  inputOf(record: MappedRecord): TemplateInput;
+  inputOf(view: RecordView): TemplateInput;
   /** The row of a record, as JSON; `made` holds what each template made of it. */
-  map(record: MappedRecord, made: readonly TemplateResult[]): Uint8Array | MappingFault;
+  map(view: RecordView, made: readonly TemplateResult[]): Uint8Array | MappingFault;
 }
 
 interface Cell {
@@ -135,14 +137,11 @@ function finish(mapping: Mapping, cells: readonly Cell[], plan: ViewPlan): Compi
     schema,
     primaryKey: mapping.columns.filter((column) => column.primaryKey).map(({ name }) => name),
     templates: cells.flatMap(({ compiled }) => ("template" in compiled ? [compiled.template] : [])),
-    inputOf(record) {
-      const { text, json } = new RecordView(record, plan).body;
-      const { address, headers } = record.call;
-      const timeMs = Math.floor(record.arrivalTimeUs / 1_000);
-      return { text, json, address, timeMs, headers: headers.map(plainHeader) };
+    viewOf: (record) => new RecordView(record, plan),
+    inputOf({ body: { text, json }, record: { call, arrivalTimeUs } }) {
+      return { text, json, call, timeMs: Math.floor(arrivalTimeUs / 1_000) };
     },
-    map(record, made) {
-      const view = new RecordView(record, plan);
+    map(view, made) {
       let text = "";
       let template = 0;
       for (const cell of cells) {
@@ -156,10 +155,6 @@ function finish(mapping: Mapping, cells: readonly Cell[], plan: ViewPlan): Compi
       return (check && findFault(check, row)) ?? row;
     },
   };
-}
-
-function plainHeader({ name, value }: { readonly name: string; readonly value: string }) {
-  return { name, value };
 }
 
 function outputSchema(cells: readonly Cell[]): Schema {

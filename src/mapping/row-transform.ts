@@ -126,12 +126,13 @@ async function mapAll(
   templates: TemplateSet | undefined,
   { records, signal }: { readonly records: readonly MappedRecord[]; readonly signal: AbortSignal },
 ): Promise<(Uint8Array | MappingFault)[]> {
-  const made = await templates?.run(records.map(mapper.inputOf), signal);
+  const views = records.map(mapper.viewOf);
+  const made = await templates?.run(views.map(mapper.inputOf), signal);
   const rows: (Uint8Array | MappingFault)[] = [];
   let bytes = 0;
-  for (const [i, record] of records.entries()) {
-    rows.push(mapper.map(record, made?.[i] ?? NONE));
-    bytes += record.json.byteLength;
+  for (const [i, view] of views.entries()) {
+    rows.push(mapper.map(view, made?.[i] ?? NONE));
+    bytes += view.record.json.byteLength;
     if (bytes < SLICE_BYTES && i % SLICE_ROWS !== SLICE_ROWS - 1) continue;
     bytes = 0;
     await nextTurn();

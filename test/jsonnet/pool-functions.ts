@@ -2,7 +2,7 @@
 import type { HostModule } from "../../src/jsonnet/index.ts";
 
 const host: HostModule = {
-  createContext: (record) => JSON.parse(record as string) as unknown,
+  createContexts: (records) => (records as string[]).map((record) => JSON.parse(record) as unknown),
   functions: {
     Value: { params: [], run: (context) => context },
     Missing: {
@@ -29,4 +29,4 @@ const host: HostModule = {
   },
 };
 
-export const { createContext, functions } = host;
+export const { createContexts, functions } = host;

@@ -27,8 +27,8 @@ describe("N10: a pool of threads", () => {
       ['{"n":1}', '{"n":2,"m":3}'],
     );
     expect(outcomes).toEqual([
-      [{ value: 2 }, { value: 1 }],
-      [{ value: 3 }, { value: 2 }],
+      [{ json: "2" }, { json: "1" }],
+      [{ json: "3" }, { json: "2" }],
     ]);
   });
 
@@ -42,7 +42,7 @@ describe("N10: a pool of threads", () => {
       { failure: { kind: "runtime", reason: "no", line: 1, column: 1 } },
       { failure: { kind: "limit", limit: "allocation" } },
       { failure: { kind: "runtime", message: "1:8: nothing here", cause: "nothing here" } },
-      { value: 1 },
+      { json: "1" },
     ]);
   });
 
@@ -50,17 +50,17 @@ describe("N10: a pool of threads", () => {
     const pool = open({ batchMs: 1_000 });
     const [row] = await pool.evaluate(["1", "Hang()", "2"], ["null"]);
     expect(row).toMatchObject([
-      { value: 1 },
+      { json: "1" },
       { failure: { kind: "limit", limit: "time" } },
-      { value: 2 },
+      { json: "2" },
     ]);
-    expect(await pool.evaluate(["3"], ["null"])).toEqual([[{ value: 3 }]]);
+    expect(await pool.evaluate(["3"], ["null"])).toEqual([[{ json: "3" }]]);
   });
 
   it("survives a thread that runs out of memory", async () => {
     const pool = open({ batchMs: 20_000, memoryMb: 32 });
     const [row] = await pool.evaluate(["Hoard()", "2"], ["null"]);
-    expect(row).toMatchObject([{ failure: { limit: "allocation" } }, { value: 2 }]);
+    expect(row).toMatchObject([{ failure: { limit: "allocation" } }, { json: "2" }]);
   });
 
   it("refuses batches beyond its queue, and keeps the caller's thread free", async () => {
@@ -68,12 +68,12 @@ describe("N10: a pool of threads", () => {
     const first = pool.evaluate(["Hang()"], ["null"]);
     const second = pool.evaluate(["2"], ["null"]);
     await expect(pool.evaluate(["3"], ["null"])).rejects.toThrow(PoolBusyError);
-    await expect(second).resolves.toEqual([[{ value: 2 }]]);
+    await expect(second).resolves.toEqual([[{ json: "2" }]]);
     await expect(first).resolves.toMatchObject([[{ failure: { limit: "time" } }]]);
   });
 
   it("shows its threads nothing of the environment", async () => {
-    expect(await open().evaluate(["Environment()"], ["null"])).toEqual([[{ value: 0 }]]);
+    expect(await open().evaluate(["Environment()"], ["null"])).toEqual([[{ json: "0" }]]);
   });
 
   it("refuses what is under way when it closes, and closes twice", async () => {

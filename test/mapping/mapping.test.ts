@@ -38,7 +38,8 @@ function compiled(columns: Columns) {
 }
 
 function map(columns: Columns, json: string): unknown {
-  const row = compiled(columns).map(record(json), []);
+  const mapping = compiled(columns);
+  const row = mapping.map(mapping.viewOf(record(json)), []);
   return row instanceof MappingFault ? `${row.column}: ${row.why}` : Buffer.from(row).toString();
 }
 

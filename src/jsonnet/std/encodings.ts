@@ -22,18 +22,21 @@ export const ENCODING_FUNCTIONS: StdFunctions = {
 function hash(algorithm: string) {
   return native("s", (s: Value) => {
     const bytes = encode(asText(s));
-    scan(bytes.length * 4);
+    // Making a hash takes a while, however short the text is.
+    scan(bytes.length * 4 + 64 * 20);
     return createHash(algorithm).update(bytes).digest("hex");
   });
 }
 
 function encode(text: string): Uint8Array {
   allocate(text.length * 3);
+  scan(text.length);
   return new TextEncoder().encode(text);
 }
 
 function decode(bytes: Uint8Array): string {
   allocate(bytes.length);
+  scan(bytes.length * 2);
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
@@ -65,6 +68,7 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 function fromBase64(text: string): Uint8Array {
   allocate(text.length);
+  scan(text.length * 4);
   if (!BASE64.test(text)) throw runtimeFault("This is no base64 text.");
   return Buffer.from(text, "base64");
 }

@@ -2,7 +2,7 @@
 import { runtimeFault } from "../errors.ts";
 import { fromHost } from "../host-value.ts";
 import { type JsonStyle, manifestText, toText } from "../manifest.ts";
-import { allocate, enter, leave } from "../meter.ts";
+import { allocate, enter, leave, spend } from "../meter.ts";
 import { numberText, plainText } from "../number-text.ts";
 import { fieldNames, fieldOf, showsField } from "../object.ts";
 import { quote } from "../quote.ts";
@@ -40,6 +40,7 @@ function manifestJson(value: Value, indent: Value, newline: Value = "\n", colon:
 
 function parseJson(text: string): Value {
   allocate(text.length * 8);
+  spend(text.length >> 4);
   try {
     // Numbers too large for JavaScript are rare, and looked for only where they could be.
     const mayOverflow = /\d[eE]\+?\d{3}|\d{300}/.test(text);
@@ -58,15 +59,17 @@ function requireFinite(_: string, value: unknown): unknown {
 function python(value: Value): string {
   if (Array.isArray(value)) {
     enter();
+    spend(value.length);
     const parts = value.map((_, i) => python(itemAt(value, i)));
     leave();
     return paid(`[${parts.join(", ")}]`);
   }
   if (value instanceof JsonnetObject) {
     enter();
-    const parts = fieldNames(value, false).map(
-      (name) => `${quote(name)}: ${python(fieldOf(value, name))}`,
-    );
+    const parts = fieldNames(value, false).map((name) => {
+      spend(2);
+      return `${quote(name)}: ${python(fieldOf(value, name))}`;
+    });
     leave();
     return paid(`{${parts.join(", ")}}`);
   }
@@ -92,7 +95,10 @@ function body(section: Value): string {
 }
 
 function lines(object: JsonnetObject, toLines: (name: string, value: Value) => string[]): string {
-  const all = fieldNames(object, false).flatMap((name) => toLines(name, fieldOf(object, name)));
+  const all = fieldNames(object, false).flatMap((name) => {
+    spend(4);
+    return toLines(name, fieldOf(object, name));
+  });
   return paid(all.map((line) => `${line}\n`).join(""));
 }
 
@@ -112,6 +118,7 @@ function xml(value: Value): string {
         .join("")
     : "";
   const children: string[] = [];
+  spend(value.length);
   for (let i = attributes ? 2 : 1; i < value.length; i++) children.push(xml(itemAt(value, i)));
   leave();
   return paid(`<${tag}${head}>${children.join("")}</${tag}>`);

@@ -1,6 +1,6 @@
 /** TOML as text. */
 import { runtimeFault } from "../errors.ts";
-import { allocate, enter, leave } from "../meter.ts";
+import { allocate, enter, leave, spend } from "../meter.ts";
 import { numberText } from "../number-text.ts";
 import { checkAsserts, fieldNames, fieldOf } from "../object.ts";
 import { quote } from "../quote.ts";
@@ -34,6 +34,7 @@ function writeTable(object: JsonnetObject, place: TomlPlace): string {
   const plain: string[] = [];
   const tables: string[] = [""];
   for (const name of fieldNames(object, false)) {
+    spend(4);
     const value = fieldOf(object, name);
     const inner = { ...place, path: [...place.path, name] };
     if (value instanceof JsonnetObject) tables.push(writeNamedTable("[]", value, inner));
@@ -79,6 +80,7 @@ function writeParts(value: Value, place: TomlPlace & { readonly inline: boolean 
   if (Array.isArray(value)) {
     if (value.length === 0) return "[]";
     const inner = { ...place, inline: true };
+    spend(value.length);
     const parts = value.map((_, i) => writeValue(itemAt(value, i), inner));
     if (inline) return `[ ${parts.join(", ")} ]`;
     const deeper = indent + step;
@@ -86,9 +88,10 @@ function writeParts(value: Value, place: TomlPlace & { readonly inline: boolean 
   }
   if (value instanceof JsonnetObject) {
     const inner = { ...place, inline: true };
-    const parts = fieldNames(value, false).map(
-      (name) => `${key(name)} = ${writeValue(fieldOf(value, name), inner)}`,
-    );
+    const parts = fieldNames(value, false).map((name) => {
+      spend(2);
+      return `${key(name)} = ${writeValue(fieldOf(value, name), inner)}`;
+    });
     return `{ ${parts.join(", ")} }`;
   }
   throw runtimeFault(`TOML has no ${typeName(value)}, as at ${place.path.map(key).join(".")}.`);

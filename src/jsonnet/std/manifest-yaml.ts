@@ -1,6 +1,6 @@
 /** YAML as text. */
 import { runtimeFault } from "../errors.ts";
-import { allocate, enter, leave } from "../meter.ts";
+import { allocate, enter, leave, spend } from "../meter.ts";
 import { plainText } from "../number-text.ts";
 import { checkAsserts, fieldNames, fieldOf } from "../object.ts";
 import { quote } from "../quote.ts";
@@ -49,12 +49,14 @@ function writeParts(value: Value, indent: string, options: YamlOptions): string 
   let parts: string[];
   if (Array.isArray(value)) {
     if (value.length === 0) return "[]";
+    spend(value.length);
     parts = value.map((_, i) => writeElement(itemAt(value, i), indent, options));
   } else if (value instanceof JsonnetObject) {
     checkAsserts(value);
     const names = fieldNames(value, false);
     if (names.length === 0) return "{}";
     parts = names.map((name) => {
+      spend(2);
       const key = options.quoteKeys || !isBareKey(name) ? quote(name) : name;
       return `${key}:${writeField(fieldOf(value, name), indent, options)}`;
     });
@@ -91,6 +93,7 @@ function hasFields(object: JsonnetObject): boolean {
 /** Text that ends in a newline becomes a block, everything else is quoted. */
 function writeText(text: string, indent: string): string {
   if (!text.endsWith("\n")) return quote(text);
+  spend(text.length >> 3);
   const lines = text.slice(0, -1).split("\n");
   return `|${lines.map((line) => `\n${indent}  ${line}`).join("")}`;
 }

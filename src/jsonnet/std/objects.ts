@@ -2,7 +2,7 @@
 
 import { call } from "../call.ts";
 import { BARE_PLAN, NO_FRAME } from "../host-value.ts";
-import { allocateItems, enter, leave } from "../meter.ts";
+import { allocateItems, enter, leave, spend } from "../meter.ts";
 import { fieldNames, fieldOf, hasField, showsField } from "../object.ts";
 import { force, type Item, itemAt, JsonnetObject, type Value } from "../value.ts";
 import { asBoolean, asFunction, asObject, asText } from "./check.ts";
@@ -67,7 +67,9 @@ function values(o: Value, withHidden: boolean): Item[] {
 
 function pairs(o: Value, withHidden: boolean): Item[] {
   const object = asObject(o);
-  return names(object, withHidden).map((key) =>
+  const keys = names(object, withHidden);
+  spend(keys.length);
+  return keys.map((key) =>
     lazyObject([
       ["key", () => key],
       ["value", () => fieldOf(object, key)],
@@ -90,9 +92,11 @@ function mergePatch(target: Item, patch: Value): Value {
   const base = given instanceof JsonnetObject ? given : undefined;
   const fields = new Map<string, () => Value>();
   for (const name of base ? fieldNames(base, false) : []) {
+    spend(1);
     fields.set(name, () => fieldOf(base as JsonnetObject, name));
   }
   for (const name of fieldNames(patch, false)) {
+    spend(2);
     const below = fields.get(name);
     const change = fieldOf(patch, name);
     if (change === null) fields.delete(name);
@@ -105,6 +109,7 @@ function mergePatch(target: Item, patch: Value): Value {
 function prune(value: Value): Value {
   if (Array.isArray(value)) {
     enter();
+    spend(value.length);
     const kept = value.map((_, i) => prune(itemAt(value, i))).filter(hasContent);
     leave();
     allocateItems(kept.length);
@@ -113,7 +118,10 @@ function prune(value: Value): Value {
   if (!(value instanceof JsonnetObject)) return value;
   enter();
   const kept = fieldNames(value, false)
-    .map((name) => [name, prune(fieldOf(value, name))] as const)
+    .map((name) => {
+      spend(4);
+      return [name, prune(fieldOf(value, name))] as const;
+    })
     .filter(([, field]) => hasContent(field));
   leave();
   return lazyObject(kept.map(([name, field]) => [name, () => field]));

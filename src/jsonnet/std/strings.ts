@@ -32,7 +32,7 @@ export const STRING_FUNCTIONS: StdFunctions = {
   trim: native("str", (str: Value) => strip(str, " \t\n\f\r\u0085\u00a0", true, true)),
   isEmpty: native("str", (str: Value) => asText(str) === ""),
   equalsIgnoreCase: native("str1 str2", (a: Value, b: Value) => {
-    return asciiLower(asText(a)) === asciiLower(asText(b));
+    return asciiLower(copied(asText(a))) === asciiLower(copied(asText(b)));
   }),
   asciiUpper: native("str", (str: Value) =>
     copied(asText(str)).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
@@ -99,18 +99,40 @@ function strip(
   chars: Value,
   ...[left, right]: [left: boolean, right: boolean]
 ): string {
-  const points = codePoints(asText(str));
-  if (typeof chars !== "string" && !Array.isArray(chars)) throw wrong("string or array", chars);
-  const listed = typeof chars === "string" ? new Set(codePoints(chars)) : undefined;
-  const isStripped = (char: string | undefined): boolean => {
-    if (char === undefined) return false;
-    if (listed) return listed.has(char);
-    return Array.isArray(chars) && chars.some((_, i) => equals(itemAt(chars, i), char));
-  };
-  let [from, to] = [0, points.length];
-  while (left && from < to && isStripped(points[from])) from++;
-  while (right && from < to && isStripped(points[to - 1])) to--;
-  return points.slice(from, to).join("");
+  const text = asText(str);
+  const isStripped = charTest(chars);
+  let [from, to] = [0, text.length];
+  while (left && from < to) {
+    const char = String.fromCodePoint(text.codePointAt(from) as number);
+    if (!isStripped(char)) break;
+    from += char.length;
+  }
+  while (right && from < to) {
+    const isPair = to - from > 1 && (text.codePointAt(to - 2) as number) > 0xffff;
+    const char = text.slice(to - (isPair ? 2 : 1), to);
+    if (!isStripped(char)) break;
+    to -= char.length;
+  }
+  allocate(to - from);
+  return text.slice(from, to);
+}
+
+/** Whether a character is one of those of a string or array. */
+function charTest(chars: Value): (char: string) => boolean {
+  if (typeof chars === "string") {
+    spend(chars.length >> 2);
+    const listed = new Set(chars);
+    return (char) => {
+      spend(1);
+      return listed.has(char);
+    };
+  }
+  if (!Array.isArray(chars)) throw wrong("string or array", chars);
+  return (char) =>
+    chars.some((_, i) => {
+      spend(1);
+      return equals(itemAt(chars, i), char);
+    });
 }
 
 function asciiLower(text: string): string {

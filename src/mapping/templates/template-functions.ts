@@ -2,18 +2,54 @@
 import { parseJsonPath, valueAt } from "../../core/json-path.ts";
 import type { HostFunctions } from "../../jsonnet/index.ts";
 import { headerObject, headerText, headerValue } from "../headers.ts";
+import type { CallFacts } from "../record-view.ts";
 import { compileTimeFormat, type TimeFormat } from "../strftime.ts";
 
-/** What a template sees of a record; plain data, for it goes to another thread. */
+/** What a template sees of a record. */
 export interface TemplateInput {
   /** The body as it was sent. */
   readonly text: string;
   /** The body as JSON text; undefined when it is none. */
   readonly json: string | undefined;
-  readonly address: string;
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly call: CallFacts;
   /** Arrival, milliseconds since 1970. */
   readonly timeMs: number;
+}
+
+/** Inputs on their way to another thread: few objects, and what records share only once. */
+export interface PackedInputs {
+  readonly texts: readonly string[];
+  /** Undefined where the body is the text itself. */
+  readonly jsons: readonly (string | undefined)[] | undefined;
+  readonly times: readonly number[];
+  readonly calls: readonly CallFacts[];
+  /** Index of each record's call. */
+  readonly callOf: readonly number[];
+}
+
+/** Packs the inputs of a batch. */
+export function packInputs(inputs: readonly TemplateInput[]): PackedInputs {
+  const indexes = new Map<CallFacts, number>();
+  const calls: CallFacts[] = [];
+  const callOf = inputs.map(({ call }) => {
+    const known = indexes.get(call);
+    if (known !== undefined) return known;
+    const { address, headers } = call;
+    indexes.set(call, calls.length);
+    return calls.push({ address, headers: headers.map(plainHeader) }) - 1;
+  });
+  const isSame = inputs.every(({ text, json }) => text === json);
+  return {
+    texts: inputs.map(({ text }) => text),
+    jsons: isSame ? undefined : inputs.map(({ json }) => json),
+    times: inputs.map(({ timeMs }) => timeMs),
+    calls,
+    callOf,
+  };
+}
+
+function plainHeader({ name, value }: { readonly name: string; readonly value: string }) {
+  return { name, value };
 }
 
 /** One record while its templates run: the body is parsed at most once. */
@@ -37,9 +73,14 @@ export class TemplateContext {
   }
 }
 
-/** Makes the context of a record, once for all of its templates. */
-export function createContext(input: TemplateInput): TemplateContext {
-  return new TemplateContext(input);
+/** Makes the contexts of a batch, each for all templates of its record. */
+export function* createContexts(packed: unknown): Generator<TemplateContext> {
+  const { texts, jsons, times, calls, callOf } = packed as PackedInputs;
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i]!;
+    const json = jsons ? jsons[i] : text;
+    yield new TemplateContext({ text, json, timeMs: times[i]!, call: calls[callOf[i]!]! });
+  }
 }
 
 const DEFAULT_TIME = (timeMs: number) => new Date(timeMs).toISOString();
@@ -49,9 +90,9 @@ const formats = new Map<string, TimeFormat>();
 
 /** The functions by name. `default~` is evaluated only when it is needed. */
 export const functions: HostFunctions<TemplateContext> = {
-  Ip: { params: [], run: ({ input }) => input.address },
+  Ip: { params: [], run: ({ input }) => input.call.address },
   BodyStr: { params: [], run: ({ input }) => input.text },
-  HeaderStr: { params: [], run: ({ input }) => headerText(input.headers) },
+  HeaderStr: { params: [], run: ({ input }) => headerText(input.call.headers) },
   Now: {
     params: ["format?"],
     run: ({ input }, format) => formatOf(format)(input.timeMs),
@@ -64,9 +105,9 @@ export const functions: HostFunctions<TemplateContext> = {
   Header: {
     params: ["name?", "default?~"],
     run({ input }, name, fallback) {
-      if (name === undefined) return headerObject(input.headers);
+      if (name === undefined) return headerObject(input.call.headers);
       const wanted = requireText(name, "the name of a header");
-      return headerValue(input.headers, wanted) ?? orDefault(fallback, `the header ${wanted}`);
+      return headerValue(input.call.headers, wanted) ?? orDefault(fallback, `the header ${wanted}`);
     },
   },
   Body: {

@@ -10,7 +10,7 @@ import {
 import { ColumnFault } from "../columns/column.ts";
 import type { TemplateResult } from "../mapping.ts";
 import type { TemplateCompiler } from "../row-transform.ts";
-import { functions, type TemplateInput } from "./template-functions.ts";
+import { functions, packInputs, type TemplateInput } from "./template-functions.ts";
 
 /** Records and characters of one batch. */
 const BATCH_RECORDS = 64;
@@ -39,6 +39,7 @@ export function createTemplatePool({ threads }: { readonly threads: number }): T
     // Stripped types in src, plain JavaScript in dist.
     functions: new URL(`./template-functions${extname(import.meta.filename)}`, import.meta.url)
       .href,
+    pack: (inputs) => packInputs(inputs as readonly TemplateInput[]),
   });
   return {
     compile(sources) {
@@ -102,7 +103,7 @@ function split(inputs: readonly TemplateInput[]): TemplateInput[][] {
 
 /** What a function of the mapping threw says more than where it was called. */
 function resultOf(outcome: Outcome): TemplateResult {
-  if ("value" in outcome) return JSON.stringify(outcome.value);
+  if ("json" in outcome) return outcome.json;
   const { cause, message } = outcome.failure;
   return new ColumnFault(typeof cause === "string" ? cause : message);
 }
