@@ -31,6 +31,7 @@ const writable = [
   "sqs",
   "kinesis",
   "firehose",
+  "kafka",
   "nats",
   "s3",
   "batching",

@@ -1,6 +1,7 @@
 /** All kinds of sinks. A kind is a case of the oneof in sink.proto, a folder here, and one line below. */
 import { fileDriver } from "./file/driver.ts";
 import { firehoseDriver } from "./firehose/driver.ts";
+import { kafkaDriver } from "./kafka/driver.ts";
 import { kinesisDriver } from "./kinesis/driver.ts";
 import { natsDriver } from "./nats/driver.ts";
 import { postgresDriver } from "./postgres/driver.ts";
@@ -21,6 +22,7 @@ export const sinkDrivers = {
   sqs: sqsDriver,
   kinesis: kinesisDriver,
   firehose: firehoseDriver,
+  kafka: kafkaDriver,
   nats: natsDriver,
   s3: s3Driver,
   stream: streamDriver,

@@ -25,6 +25,7 @@ import { createBuckets } from "../support/aws/s3.ts";
 import { createQueues } from "../support/aws/sqs.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
 import { startFirehose } from "./firehose-harness.ts";
+import { startKafkaSink } from "./kafka-harness.ts";
 import { startNats } from "./nats-harness.ts";
 import { describeSink, type SinkHarness } from "./sink-suite.ts";
 
@@ -300,7 +301,7 @@ async function startStream(): Promise<SinkHarness<"stream">> {
   };
 }
 
-/** A harness for each kind; the compiler checks that none is missing. */
+/** A harness for each kind; the compiler checks that none is missing. That of Kafka runs in its own file. */
 const harnesses = {
   postgres: startPostgres,
   webhook: startWebhook,
@@ -308,6 +309,7 @@ const harnesses = {
   sqs: startSqs,
   kinesis: startKinesis,
   firehose: () => startFirehose(schema),
+  kafka: () => startKafkaSink(schema),
   nats: () => startNats(schema),
   s3: startS3,
   stream: startStream,

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect as connectTo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,9 +12,23 @@ const run = promisify(execFile);
 const sources = join(import.meta.dirname, "kafka");
 const cache = join(import.meta.dirname, "../../.cache");
 
+/** Who may use the second listener of a broker: TLS, with a login. */
+export interface SecureListener {
+  /** Private key (PKCS #8) and certificates in one PEM file. */
+  readonly keyStore: string;
+  /** Passwords of users who may do everything, by SASL PLAIN and by SCRAM-SHA-256. */
+  readonly writers: Readonly<Record<string, string>>;
+  /** Passwords of users without any right, by SASL PLAIN. */
+  readonly strangers: Readonly<Record<string, string>>;
+}
+
 /** A broker and what runs beside it. */
 export interface TestKafka {
   readonly address: string;
+  /** Address of the second listener, where there is one. */
+  readonly secureAddress: string;
+  /** Sends a signal to the broker. */
+  signalBroker(signal: NodeJS.Signals): void;
   /** Writes JSON records `{"event":{"id":"e-<i>"},"n":<i>}`. */
   produce(topic: string, count: number): Promise<void>;
   /** Starts Kafka Connect with one connector. */
@@ -74,7 +88,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Starts a broker on a folder of its own. */
-export async function startKafka(): Promise<TestKafka> {
+export async function startKafka(secure?: SecureListener): Promise<TestKafka> {
   const jars = await installJars();
   const dir = await mkdtemp(join(tmpdir(), "tributary-kafka-"));
   const classes = join(dir, "classes");
@@ -89,17 +103,23 @@ export async function startKafka(): Promise<TestKafka> {
     classes,
     ...java.map((name) => join(sources, name)),
   ]);
-  const [port, controllerPort, connectPort] = [
+  const [port, controllerPort, connectPort, securePort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
   ];
   const address = `127.0.0.1:${port}`;
   const config = join(dir, "server.properties");
-  await writeFile(config, brokerConfig({ dir, port, controllerPort }));
+  await writeFile(config, brokerConfig({ dir, port, controllerPort, securePort, secure }));
   const jvm = ["-Xmx384m", "-cp", classPath];
   const clusterId = "AAAAAAAAAAAAAAAAAAAAAA";
-  await run("java", [...jvm, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", config]);
+  const scram = Object.entries(secure?.writers ?? {}).flatMap(([name, password]) => [
+    "--add-scram",
+    `SCRAM-SHA-256=[name=${name},password=${password}]`,
+  ]);
+  const format = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", config, ...scram];
+  await run("java", [...jvm, ...format]);
 
   let log = "";
   const launch = (name: string, args: readonly string[]): ChildProcess => {
@@ -119,10 +139,13 @@ export async function startKafka(): Promise<TestKafka> {
   await writeFile(worker, workerConfig({ dir, address, connectPort }));
   let broker = startBroker();
   let connect: ChildProcess | undefined;
+  await listens(port, () => log);
   const rest = `http://127.0.0.1:${connectPort}/connectors/http-lines`;
 
   return {
     address,
+    secureAddress: `localhost:${securePort}`,
+    signalBroker: (signal) => void broker.kill(signal),
     async produce(topic, count) {
       await run("java", [...jvm, "Produce", address, topic, String(count)], { timeout: 120_000 });
     },
@@ -161,6 +184,20 @@ export async function startKafka(): Promise<TestKafka> {
   };
 }
 
+/** Waits until the broker takes connections. */
+async function listens(port: number, told: () => string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    const isUp = await new Promise<boolean>((resolve) => {
+      const socket = connectTo({ host: "127.0.0.1", port });
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+    if (isUp) return;
+    await delay(200);
+  }
+  throw new Error(`the broker takes no connections: ${told().slice(-3_000)}`);
+}
+
 async function kill(child: ChildProcess): Promise<void> {
   child.kill("SIGKILL");
   while (child.exitCode === null && child.signalCode === null) await delay(20);
@@ -172,21 +209,24 @@ function properties(values: Readonly<Record<string, string | number>>): string {
     .join("");
 }
 
-function brokerConfig({
-  dir,
-  port,
-  controllerPort,
-}: {
-  dir: string;
-  port: number;
-  controllerPort: number;
-}): string {
+interface BrokerConfig {
+  readonly dir: string;
+  readonly port: number;
+  readonly controllerPort: number;
+  readonly securePort: number;
+  readonly secure: SecureListener | undefined;
+}
+
+function brokerConfig({ dir, port, controllerPort, securePort, secure }: BrokerConfig): string {
+  const open = `PLAINTEXT://127.0.0.1:${port}`;
+  const own = secure ? `,SECURE://localhost:${securePort}` : "";
   return properties({
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: `${open},CONTROLLER://127.0.0.1:${controllerPort}${own}`,
+    "advertised.listeners": `${open}${own}`,
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": join(dir, "data"),
@@ -196,7 +236,25 @@ function brokerConfig({
     "transaction.state.log.replication.factor": 1,
     "transaction.state.log.min.isr": 1,
     "group.initial.rebalance.delay.ms": 0,
+    ...(secure && secureConfig(secure)),
   });
+}
+
+function secureConfig({ keyStore, writers, strangers }: SecureListener): Record<string, string> {
+  const users = Object.entries({ ...writers, ...strangers });
+  const passwords = users.map(([name, password]) => `user_${name}="${password}"`).join(" ");
+  const modules = "org.apache.kafka.common.security";
+  const own = "listener.name.secure";
+  const all = ["ANONYMOUS", ...Object.keys(writers)].map((name) => `User:${name}`).join(";");
+  return {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": all,
+    [`${own}.ssl.keystore.type`]: "PEM",
+    [`${own}.ssl.keystore.location`]: keyStore,
+    [`${own}.sasl.enabled.mechanisms`]: "PLAIN,SCRAM-SHA-256",
+    [`${own}.plain.sasl.jaas.config`]: `${modules}.plain.PlainLoginModule required ${passwords};`,
+    [`${own}.scram-sha-256.sasl.jaas.config`]: `${modules}.scram.ScramLoginModule required;`,
+  };
 }
 
 function workerConfig({

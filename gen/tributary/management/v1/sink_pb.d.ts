@@ -104,6 +104,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
     case: "s3";
   } | {
     /**
+     * A Kafka topic.
+     *
+     * @generated from field: tributary.management.v1.KafkaSink kafka = 24;
+     */
+    value: KafkaSink;
+    case: "kafka";
+  } | {
+    /**
      * A NATS server: messages on subjects, kept by JetStream.
      *
      * @generated from field: tributary.management.v1.NatsSink nats = 25;
@@ -1336,6 +1344,214 @@ export enum S3Sink_Compression {
  * Describes the enum tributary.management.v1.S3Sink.Compression.
  */
 export declare const S3Sink_CompressionSchema: GenEnum<S3Sink_Compression>;
+
+/**
+ * A Kafka topic, written by an idempotent producer and confirmed by all replicas in sync. At least once.
+ * A message has the record's key (as text, absent on a stream without keys), the JSON text as its value,
+ * the arrival time as its timestamp, the headers that the source kept, and the headers
+ * `tributary-record-id` and `tributary-producer-id`. Partitions are chosen by the key as Kafka's own
+ * producers choose them. When a request fails in part it is sent again whole, so a key may show records
+ * twice, and its last record is always last.
+ *
+ * @generated from message tributary.management.v1.KafkaSink
+ */
+export declare type KafkaSink = Message<"tributary.management.v1.KafkaSink"> & {
+  /**
+   * Brokers to begin with, `host:port`; the port is 9092 when left out.
+   *
+   * @generated from field: repeated string brokers = 1;
+   */
+  brokers: string[];
+
+  /**
+   * Name of the topic.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * Whether connections are encrypted.
+   *
+   * @generated from field: bool tls = 3;
+   */
+  tls: boolean;
+
+  /**
+   * Certificates in PEM that the brokers' must lead to; empty means those that are generally trusted.
+   *
+   * @generated from field: string certificate_authority = 4;
+   */
+  certificateAuthority: string;
+
+  /**
+   * How brokers know us (SASL); not set: they ask nobody.
+   *
+   * @generated from field: tributary.management.v1.KafkaLogin login = 5;
+   */
+  login?: KafkaLogin | undefined;
+
+  /**
+   * How the topic is made when there is none; not set: it must be there.
+   *
+   * @generated from field: tributary.management.v1.KafkaTopic create_topic = 6;
+   */
+  createTopic?: KafkaTopic | undefined;
+
+  /**
+   * How batches are compressed.
+   *
+   * @generated from field: tributary.management.v1.KafkaSink.Compression compression = 7;
+   */
+  compression: KafkaSink_Compression;
+};
+
+/**
+ * Describes the message tributary.management.v1.KafkaSink.
+ * Use `create(KafkaSinkSchema)` to create a new message.
+ */
+export declare const KafkaSinkSchema: GenMessage<KafkaSink>;
+
+/**
+ * How batches are compressed.
+ *
+ * @generated from enum tributary.management.v1.KafkaSink.Compression
+ */
+export enum KafkaSink_Compression {
+  /**
+   * Not set: NONE.
+   *
+   * @generated from enum value: COMPRESSION_UNSPECIFIED = 0;
+   */
+  COMPRESSION_UNSPECIFIED = 0,
+
+  /**
+   * Not compressed.
+   *
+   * @generated from enum value: NONE = 1;
+   */
+  NONE = 1,
+
+  /**
+   * gzip.
+   *
+   * @generated from enum value: GZIP = 2;
+   */
+  GZIP = 2,
+
+  /**
+   * Zstandard; brokers from 2.1 on.
+   *
+   * @generated from enum value: ZSTD = 3;
+   */
+  ZSTD = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.KafkaSink.Compression.
+ */
+export declare const KafkaSink_CompressionSchema: GenEnum<KafkaSink_Compression>;
+
+/**
+ * A user of a Kafka cluster (SASL).
+ *
+ * @generated from message tributary.management.v1.KafkaLogin
+ */
+export declare type KafkaLogin = Message<"tributary.management.v1.KafkaLogin"> & {
+  /**
+   * How the password is shown.
+   *
+   * @generated from field: tributary.management.v1.KafkaLogin.Mechanism mechanism = 1;
+   */
+  mechanism: KafkaLogin_Mechanism;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string user = 2;
+   */
+  user: string;
+
+  /**
+   * Its password. Never returned.
+   *
+   * @generated from field: string password = 3;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.KafkaLogin.
+ * Use `create(KafkaLoginSchema)` to create a new message.
+ */
+export declare const KafkaLoginSchema: GenMessage<KafkaLogin>;
+
+/**
+ * How the password is shown.
+ *
+ * @generated from enum tributary.management.v1.KafkaLogin.Mechanism
+ */
+export enum KafkaLogin_Mechanism {
+  /**
+   * Not set: PLAIN.
+   *
+   * @generated from enum value: MECHANISM_UNSPECIFIED = 0;
+   */
+  MECHANISM_UNSPECIFIED = 0,
+
+  /**
+   * As it is; use it with `tls`.
+   *
+   * @generated from enum value: PLAIN = 1;
+   */
+  PLAIN = 1,
+
+  /**
+   * By SCRAM-SHA-256 (RFC 5802).
+   *
+   * @generated from enum value: SCRAM_SHA_256 = 2;
+   */
+  SCRAM_SHA_256 = 2,
+
+  /**
+   * By SCRAM-SHA-512 (RFC 5802).
+   *
+   * @generated from enum value: SCRAM_SHA_512 = 3;
+   */
+  SCRAM_SHA_512 = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.KafkaLogin.Mechanism.
+ */
+export declare const KafkaLogin_MechanismSchema: GenEnum<KafkaLogin_Mechanism>;
+
+/**
+ * A topic that is made when it is missing.
+ *
+ * @generated from message tributary.management.v1.KafkaTopic
+ */
+export declare type KafkaTopic = Message<"tributary.management.v1.KafkaTopic"> & {
+  /**
+   * Number of its partitions, 1 to 10,000; the cluster's default when 0.
+   *
+   * @generated from field: int32 partitions = 1;
+   */
+  partitions: number;
+
+  /**
+   * Number of replicas of each, 1 to 100; the cluster's default when 0.
+   *
+   * @generated from field: int32 replicas = 2;
+   */
+  replicas: number;
+};
+
+/**
+ * Describes the message tributary.management.v1.KafkaTopic.
+ * Use `create(KafkaTopicSchema)` to create a new message.
+ */
+export declare const KafkaTopicSchema: GenMessage<KafkaTopic>;
 
 /**
  * Messages on subjects of a NATS server, one for each record. At least once, in the order of keys: each
