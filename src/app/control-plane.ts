@@ -30,6 +30,7 @@ import { openSessions, type SessionParts } from "./people.ts";
 import { tokenRate } from "./rates.ts";
 import { noteClientRefusals } from "./refusals.ts";
 import { OWN_SERVICES } from "./services.ts";
+import { createStagedView } from "./staged-view.ts";
 
 /** What the services of the control plane share. */
 export function openCatalog(
@@ -70,6 +71,7 @@ export function openCatalog(
     moves: delivery.held,
     countReplay: createReplayCount(foundations, range),
     tallyLog: (part, signal) => tallyRange(range, part, signal),
+    staged: createStagedView(delivery.staged),
   };
   closers.add("upkeep", startUpkeep(catalog).close);
   tasks = openTasks(foundations, delivery, { range, catalog });

@@ -15,9 +15,10 @@ import { openAttempts } from "./watch.ts";
  */
 export async function openDelivery(foundations: Foundations, closers: Closers): Promise<Delivery> {
   const { bus, snapshot, logger, config } = foundations;
-  const [cursors, held] = await Promise.all([
+  const [cursors, held, staging] = await Promise.all([
     bus.openKeyedStore("cursors"),
     bus.openKeyedStore("held"),
+    bus.openKeyedLog("staging"),
   ]);
   const keepers = new Map<number, Retention>();
   const usage = openUsage(foundations, keepers);
@@ -34,6 +35,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     followShard: bus.followShard,
     cursors,
     held,
+    staging,
     drivers: sinkDrivers,
     templates: foundations.templates,
     environment: environmentOf(foundations),

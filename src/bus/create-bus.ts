@@ -9,6 +9,7 @@ import {
 } from "./connection.ts";
 import { type FollowLogOptions, followLog } from "./follow-log.ts";
 import { sealGeneration } from "./generation-seal.ts";
+import { type KeyedLog, openKeyedLog } from "./keyed-log.ts";
 import { type KeyedStore, type KeyedStoreOptions, openKeyedStore } from "./keyed-store.ts";
 import { createLogReader } from "./log-reader.ts";
 import { createLogWriter } from "./log-writer.ts";
@@ -74,6 +75,8 @@ export interface Bus {
   ): Promise<void>;
   /** See `keyed-store.ts`. */
   openKeyedStore(name: string, options?: KeyedStoreOptions): Promise<KeyedStore>;
+  /** See `keyed-log.ts`. */
+  openKeyedLog(name: string): Promise<KeyedLog>;
   /** See `retention.ts`; run it where the shard is owned. */
   startRetention(options: RetentionOptions): Retention;
   /** See `node-questions.ts`. */
@@ -122,12 +125,10 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
   });
   await room.refresh();
   const accounts = createAccounts();
+  const keyed = { replicas, connection, publisher, jsm, names };
   const writer = createLogWriter({
     ...options,
-    connection,
-    publisher,
-    jsm,
-    names,
+    ...keyed,
     shards,
     lastSequences,
     maxBlockBytes: MAX_BLOCK_BYTES,
@@ -147,8 +148,8 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
     followShard: (shard, listener) =>
       followShard(shard, { connection, jsm, names, publisher, listener, logger }),
     followLog: (log, follow) => followLog(log, { ...follow, jsm, names }),
-    openKeyedStore: (name, store) =>
-      openKeyedStore(name, { ...store, replicas, connection, publisher, jsm, names }),
+    openKeyedStore: (name, store) => openKeyedStore(name, { ...store, ...keyed }),
+    openKeyedLog: (name) => openKeyedLog(name, keyed),
     startRetention: (retention) =>
       accounts.add(startRetention({ ...retention, nc, jsm, names, logger })),
     nodes: createNodeQuestions(nc, names),

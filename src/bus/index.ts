@@ -2,6 +2,7 @@
 export type { Durability } from "./connection.ts";
 export { type Bus, type BusOptions, createBus } from "./create-bus.ts";
 export type { FollowLogOptions } from "./follow-log.ts";
+export type { KeyedLog, KeyedPage, TimedEntry } from "./keyed-log.ts";
 export {
   type KeyedEntry,
   type KeyedStore,

@@ -71,7 +71,8 @@ export class StaleKeysError extends Error {
   }
 }
 
-interface StoreInput extends KeyedStoreOptions {
+/** What a store is opened with. */
+export interface KeyedStoreInput extends KeyedStoreOptions {
   readonly replicas: number;
   readonly connection: BusConnection;
   readonly publisher: Publisher;
@@ -87,7 +88,7 @@ const PURGES_AT_ONCE = 16;
 const TOMBSTONE = "Tributary-Deleted";
 
 /** Opens a store by its name (lower-case letters and `-`), making its stream when it is new. */
-export async function openKeyedStore(name: string, input: StoreInput): Promise<KeyedStore> {
+export async function openKeyedStore(name: string, input: KeyedStoreInput): Promise<KeyedStore> {
   const stream = input.names.storeStream(name);
   const prefix = input.names.storePrefix(name);
   await ensureStream(input.jsm, {
@@ -138,7 +139,7 @@ export async function openKeyedStore(name: string, input: StoreInput): Promise<K
   };
 }
 
-interface Store extends StoreInput {
+interface Store extends KeyedStoreInput {
   readonly stream: string;
   readonly prefix: string;
 }

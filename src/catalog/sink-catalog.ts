@@ -1,6 +1,7 @@
 /** What SinkService needs beyond the other services. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HeldRecord, SinkStatusSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import type { StagedChunkInfo } from "#gen/tributary/management/v1/sink_service_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { ReplayJob } from "../core/replay-job.ts";
@@ -39,6 +40,28 @@ export interface SinkHandOver {
   takeBack(sink: SinkDefinition): Promise<void>;
 }
 
+/** Rows that wait for their import. */
+export interface StagedRows {
+  /** Oldest first; `pageSize` is 1 to 200. Fails with PAGE_TOKEN_INVALID and WRONG_STATE. */
+  list(
+    sink: SinkDefinition,
+    pageSize: number,
+    pageToken: string,
+  ): Promise<{ readonly stagedChunks: readonly StagedChunkInfo[]; readonly nextPageToken: string }>;
+  /** Some of the rows as CSV, oldest first. Fails likewise. */
+  read(
+    sink: SinkDefinition,
+    pageToken: string,
+  ): Promise<{ readonly csv: Uint8Array; readonly rows: number; readonly nextPageToken: string }>;
+  /** Imports all; undefined for a sink that does not stage. */
+  flush(
+    sink: SinkDefinition,
+    signal: AbortSignal,
+  ): Promise<
+    { readonly imported: number; readonly left: number; readonly cause: string } | undefined
+  >;
+}
+
 /** What a driver's environment is made of. */
 export interface SinkIdentity {
   readonly sinkUid: string;
@@ -72,4 +95,5 @@ export interface SinkCatalog extends Catalog {
     range: { readonly log: ReplayJob["log"]; readonly first: number; readonly last: number },
     signal: AbortSignal,
   ) => Promise<LogTally>;
+  readonly staged: StagedRows;
 }

@@ -29,7 +29,18 @@ export function checkConfig(
     const kinds = Object.keys(drivers).join(", ");
     return [{ field: "sink", description: `name a destination: one of ${kinds}` }];
   }
-  return driver.check(config.value, { schema }).map(({ field, description }) => ({
+  return belowConfig(config, driver.check(config.value, { schema }));
+}
+
+/** Changes of a saved configuration of the same kind that are not allowed, likewise. */
+export function checkChange(drivers: SinkDrivers, config: Config, saved: Config): FieldViolation[] {
+  const driver = driverOf(drivers, config);
+  if (!driver?.checkChange || !config.value || !saved.value) return [];
+  return belowConfig(config, driver.checkChange(config.value, saved.value));
+}
+
+function belowConfig(config: Config, violations: readonly FieldViolation[]): FieldViolation[] {
+  return violations.map(({ field, description }) => ({
     field: field ? `sink.${config.case}.${field}` : `sink.${config.case}`,
     description,
   }));

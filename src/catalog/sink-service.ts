@@ -3,7 +3,6 @@ import { create as createMessage, fromBinary } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type {
-  DeleteSinkRequest,
   ListSinksRequest,
   SinkService,
   TestSinkRequest,
@@ -11,8 +10,9 @@ import type {
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import { notFound } from "../core/errors.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
-import { callerOf, checkEtag } from "./catalog.ts";
+import { callerOf } from "./catalog.ts";
 import { createSink } from "./create-sink.ts";
+import { deleteSink } from "./delete-sink.ts";
 import { createHeldMethods } from "./held-methods.ts";
 import { findReadyBranch } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
@@ -24,7 +24,6 @@ import { requireTarget } from "./sink-circle.ts";
 import { driverOf, keepSecrets, testConfig } from "./sink-kind.ts";
 import { testOwnership } from "./sink-ownership.ts";
 import {
-  deleteSink,
   listSinkRows,
   loadSink,
   lockSink,
@@ -33,6 +32,7 @@ import {
   updateSinkRow,
 } from "./sink-store.ts";
 import { newestVersion, openSinkRows, viewSinks } from "./sink-view.ts";
+import { createStagedMethods } from "./staged-methods.ts";
 import { findStream } from "./stream-store.ts";
 import { updateSink } from "./update-sink.ts";
 
@@ -57,10 +57,7 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
       await requireTarget(catalog, request.sink?.name ?? "", request.sink, callerOf(context));
       return await view(await updateSink(catalog, request, context.signal));
     },
-    async deleteSink(request) {
-      await remove(catalog, request);
-      return {};
-    },
+    deleteSink: (request, context) => deleteSink(catalog, request, context.signal),
     pauseSink: ({ name }) => change(name, (row) => (row.isPaused ? undefined : { isPaused: true })),
     // A sink that its destination stopped (410) is not paused in our terms: resuming tries it again.
     resumeSink: ({ name }) =>
@@ -73,6 +70,7 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
     },
     previewSink: (request, context) => previewSink(catalog, request, context.signal),
     ...createHeldMethods(catalog),
+    ...createStagedMethods(catalog),
   };
 }
 
@@ -107,19 +105,6 @@ async function changeRow(
     if (!values) return;
     const updateTime = new Date(now());
     await updateSinkRow(queries, row.uid, { ...values, version: row.version + 1, updateTime });
-  });
-  await refresh();
-}
-
-async function remove(
-  { database, refresh }: SinkCatalog,
-  { name, etag }: DeleteSinkRequest,
-): Promise<void> {
-  await database.inProject(name, async (queries) => {
-    const row = await lockSink(queries, name);
-    if (!row) throw notFound(name);
-    checkEtag(etag, row);
-    await deleteSink(queries, row.uid);
   });
   await refresh();
 }

@@ -9,7 +9,7 @@ import { checkEtag, etagOf } from "./catalog.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { checkSink, tryDestination } from "./sink-check.ts";
 import { refuseCircle } from "./sink-circle.ts";
-import { keepSecrets, maskConfig } from "./sink-kind.ts";
+import { checkChange, keepSecrets, maskConfig } from "./sink-kind.ts";
 import { requireOwnership } from "./sink-ownership.ts";
 import {
   insertSinkVersion,
@@ -68,6 +68,8 @@ export async function updateSink(
     throw failFields([{ field: `sink.${wanted.config.case ?? "config"}`, description }]);
   }
   wanted.config = keepSecrets(catalog.drivers, wanted.config, current.config);
+  const changes = checkChange(catalog.drivers, wanted.config, current.config);
+  if (changes.length > 0) throw failFields(changes);
   const { schema, config } = checkSink(catalog, wanted, fromBinary(SchemaSchema, stream.schema));
   if (!equals(SinkSchema, destinationOf(wanted), destinationOf(current))) {
     const { log } = saved.definition;

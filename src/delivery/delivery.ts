@@ -1,8 +1,6 @@
 /** The delivery engine of a node: takes part in owning every shard, and delivers what it owns. */
 import { randomBytes } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import { SinkStatusSchema } from "#gen/tributary/management/v1/sink_pb.js";
-import type { KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
+import type { KeyedLog, KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
 import type { AttemptLog } from "../core/attempt.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
 import type { LogMessage, LogReader } from "../core/log.ts";
@@ -14,18 +12,20 @@ import { createHeldCommands } from "./held-commands.ts";
 import { HELD_LIMITS, type HeldLimits } from "./held-quota.ts";
 import { createHeldRecords, type HeldRecords } from "./held-records.ts";
 import { createHeldStore } from "./held-store.ts";
-import { createLossClocks, type LossClocks } from "./loss-clocks.ts";
+import { createLossClocks } from "./loss-clocks.ts";
+import { readStatuses } from "./read-statuses.ts";
 import { ShardDelivery } from "./shard-delivery.ts";
 import type { SinkState } from "./sink-state.ts";
-import { type SinkStatusInit, sinkStatus } from "./sink-status.ts";
+import type { SinkStatusInit } from "./sink-status.ts";
 import type { SinkWorker } from "./sink-worker.ts";
+import { createStagedRecords, type StagedRecords } from "./staged-records.ts";
+import { createStagingArea, type StagingSettings } from "./staging-area.ts";
 import { isStopped } from "./stored-work.ts";
 import type { DriverTable } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 const COMMANDS_EVERY_MS = 1_000;
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
-const STATUS_READS_AT_ONCE = 16;
 const CLOSE_GRACE_MS = 5_000;
 const SWEEP_MS = 30_000;
 
@@ -41,6 +41,10 @@ export interface DeliveryOptions {
   readonly cursors: KeyedStore;
   /** Compacted store of the copies of held records. */
   readonly held: KeyedStore;
+  /** Store of staged rows; without it no sink can stage. */
+  readonly staging?: KeyedLog;
+  /** For tests: how long staged rows are kept, and where a process dies. */
+  readonly stagingSettings?: StagingSettings;
   readonly drivers: DriverTable;
   /** Evaluates the templates of mappings; without it a sink that has one cannot deliver. */
   readonly templates?: TemplateCompiler;
@@ -76,6 +80,7 @@ export interface Delivery {
   /** Statuses by the uid of the sink, from any node: at most 200 ms old where another node is the owner. */
   statuses(sinks: Iterable<SinkDefinition>): Promise<Map<string, SinkStatusInit>>;
   readonly held: HeldRecords;
+  readonly staged: StagedRecords;
   /**
    * First sequence of a log that retention must keep for sinks that run or block pushes: Infinity when
    * none needs it. Known on the owner of the log's shard only; 0 elsewhere and until it is known.
@@ -152,7 +157,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     isOwner: (shard) => shards[shard]?.isOwner ?? false,
     statuses: (sinks) =>
-      readStatuses(sinks, { stateOf, lossOf: createLossClocks(options), now: workerOptions.now }),
+      readStatuses(sinks, { ...workerOptions, stateOf, lossOf: createLossClocks(options) }),
+    staged: createStagedRecords(workerOptions),
     held: createHeldRecords(heldInput),
     lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf),
     async beforeTrim(log, sequence) {
@@ -175,6 +181,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     reader: options.reader,
     cursors: options.cursors,
     held: createHeldStore(options.held),
+    staging: options.staging && createStagingArea(options.staging, options.stagingSettings),
     drivers: options.drivers,
     templates: options.templates ?? noTemplates,
     environment: options.environment,
@@ -187,32 +194,6 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     sweepEveryMs: options.sweepEveryMs ?? SWEEP_MS,
     budget: { used: 0, max: options.queueBytesMax ?? QUEUE_BYTES_MAX },
   };
-}
-
-interface StatusParts {
-  readonly stateOf: (sink: SinkDefinition) => Promise<SinkState | undefined>;
-  readonly lossOf: LossClocks;
-  readonly now: () => number;
-}
-
-async function readStatuses(
-  sinks: Iterable<SinkDefinition>,
-  { stateOf, lossOf, now }: StatusParts,
-): Promise<Map<string, SinkStatusInit>> {
-  const statuses = new Map<string, SinkStatusInit>();
-  const list = [...sinks];
-  let at = 0;
-  const next = async () => {
-    for (let sink = list[at++]; sink; sink = list[at++]) {
-      const state = await stateOf(sink);
-      const loss = state && (await lossOf(sink, state, now()));
-      const status = create(SinkStatusSchema, sinkStatus(sink, state, now()));
-      if (loss) status.loss = loss;
-      statuses.set(sink.uid, status);
-    }
-  };
-  await Promise.all(Array.from({ length: STATUS_READS_AT_ONCE }, next));
-  return statuses;
 }
 
 function lowestNeeded(

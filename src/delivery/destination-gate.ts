@@ -58,6 +58,7 @@ export class DestinationGate {
       logUid: definition.log.uid,
       branch: definition.log.branch,
       stream: () => this.#stream(),
+      staging: run.options.staging?.ports,
     });
   }
 

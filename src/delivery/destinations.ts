@@ -2,7 +2,8 @@
 import type { StreamDefinition } from "../core/definitions.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sinks/sink.ts";
 import { createKeyReader } from "./key-reader.ts";
-import { type DriverTable, driverOf, type VersionPlan } from "./version-table.ts";
+import type { StagingPorts } from "./staging-port.ts";
+import { type AnyDriver, type DriverTable, driverOf, type VersionPlan } from "./version-table.ts";
 
 /** How long a driver may ignore its signal before delivery goes on without it. */
 const GRACE_MS = 5_000;
@@ -19,6 +20,7 @@ export type DestinationEnvironment = Omit<
   | "schemaVersion"
   | "retentionAgeMs"
   | "keyOf"
+  | "staging"
 >;
 
 /** A destination with the partitions that were claimed in it. */
@@ -45,29 +47,50 @@ export interface DestinationsInput {
   readonly logUid: string;
   readonly branch: string;
   readonly stream: () => StreamDefinition | undefined;
+  /** Where rows of sinks are staged; undefined where they cannot be. */
+  readonly staging?: StagingPorts | undefined;
+}
+
+/** A version of a sink as its driver is given it. */
+export interface DriverCall {
+  readonly driver: AnyDriver;
+  readonly config: never;
+  readonly env: SinkEnvironment;
+}
+
+/** What the driver of a version is called with. Throws when the stream is gone. */
+export function driverCall(input: DestinationsInput, plan: VersionPlan): DriverCall {
+  const stream = input.stream();
+  if (!stream) throw new Error("the stream of the sink is gone");
+  const driver = driverOf(input.drivers, plan.kind);
+  const { schema, primaryKey } = plan.transform.compiled();
+  const saved = plan.version.sink.config.value as never;
+  const { uid } = input.sink;
+  const { logUid } = input;
+  return {
+    driver,
+    config: (driver.withKey?.(saved, primaryKey) ?? saved) as never,
+    env: {
+      ...input.environment,
+      sinkUid: uid,
+      sinkName: input.sink.name,
+      logName: `${stream.name}/branches/${input.branch}`,
+      logUid,
+      schema,
+      schemaVersion: stream.schemaVersion,
+      retentionAgeMs: stream.retentionAgeMs,
+      keyOf: createKeyReader(input.stream),
+      staging: input.staging?.open({ uid, logUid, version: plan.version.version }),
+    },
+  };
 }
 
 /** The destinations of a sink: none is open yet. */
 export function createDestinations(input: DestinationsInput): Destinations {
   const opened = new Map<number, Promise<Destination>>();
   const open = async (plan: VersionPlan): Promise<Destination> => {
-    const stream = input.stream();
-    if (!stream) throw new Error("the stream of the sink is gone");
-    const driver = driverOf(input.drivers, plan.kind);
-    const { schema, primaryKey } = plan.transform.compiled();
-    const saved = plan.version.sink.config.value as never;
-    const config = driver.withKey?.(saved, primaryKey) ?? saved;
-    const opening = driver.open(config as never, {
-      ...input.environment,
-      sinkUid: input.sink.uid,
-      sinkName: input.sink.name,
-      logName: `${stream.name}/branches/${input.branch}`,
-      logUid: input.logUid,
-      schema,
-      schemaVersion: stream.schemaVersion,
-      retentionAgeMs: stream.retentionAgeMs,
-      keyOf: createKeyReader(input.stream),
-    });
+    const { driver, config, env } = driverCall(input, plan);
+    const opening = driver.open(config, env);
     let isLate = false;
     // What opens when nobody waits for it any more is closed at once.
     opening

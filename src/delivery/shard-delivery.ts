@@ -120,7 +120,7 @@ export class ShardDelivery implements ShardListener {
     for (const [uid, worker] of owned.workers) {
       if (seen.has(uid)) continue;
       this.#remove(owned, worker);
-      owned.deleted.vanished(uid);
+      owned.deleted.vanished(worker.definition);
     }
   }
 

@@ -20,6 +20,8 @@ import { SinkNote } from "./sink-note.ts";
 import { SinkRun } from "./sink-run.ts";
 import { SinkStart, type StartHost } from "./sink-start.ts";
 import type { SinkState } from "./sink-state.ts";
+import { type ImportHost, StagingImport } from "./staging-import.ts";
+import { stagingLimitsOf } from "./staging-status.ts";
 import { isStopped } from "./stored-work.ts";
 import type { TrimMarks } from "./trim-marks.ts";
 import type { WorkerOptions } from "./worker-options.ts";
@@ -37,7 +39,7 @@ export interface WorkerInput {
 }
 
 /** The worker of one sink. */
-export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
+export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, StartHost {
   readonly note: SinkNote;
   definition: SinkDefinition;
   acceptsLoss = false;
@@ -48,6 +50,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
   readonly #bound: LogBound;
   readonly #options: WorkerOptions;
   readonly #start: SinkStart;
+  readonly #import: StagingImport | undefined;
   #run: SinkRun | undefined;
   #feed: Feed | undefined;
   #commands: Promise<unknown> = Promise.resolve();
@@ -65,6 +68,8 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
     this.#known = new KnownState(input.definition, this.#bound);
     const [claim, known, { edge }] = [this.#claim, this.#known, this.#bound];
     this.#start = new SinkStart(this, { options, edge, trims, claim, known });
+    const area = stagingLimitsOf(this.definition, options.drivers) && options.staging;
+    this.#import = area && new StagingImport(this, { ...options, area });
   }
 
   get sinkUid(): string {
@@ -101,7 +106,14 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
 
   /** Finds out whether there is something to do. Never rejects; tries again until stopped. */
   start(): Promise<void> {
+    this.#import?.start();
     return this.#start.task.run();
+  }
+
+  /** Other nodes hear of an import that fails from the cursor, which is claimed for that. */
+  importChanged(): void {
+    if (this.#run) this.changed(false);
+    else void this.activate().catch(() => undefined);
   }
 
   /** Counts what is stored and not yet counted, for a sink that does not read. */
@@ -232,6 +244,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
     else if (isRestarted && !definition.isPaused) this.note.enter(Sink_State.PENDING);
     if (this.#run) this.#run.updated({ isRestarted });
     else if (isRestarted || definition.isPaused !== before.isPaused) this.#start.task.renew();
+    this.#import?.updated(isRestarted);
     this.changed(false);
   }
 
@@ -280,7 +293,8 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
 
   snapshot(): SinkState {
     const { owner } = this.#options;
-    return this.#known.snapshot(this.#run, { owner, epoch: this.epoch, note: this.note.note });
+    const note = this.#import?.overlay(this.note.note) ?? this.note.note;
+    return this.#known.snapshot(this.#run, { owner, epoch: this.epoch, note });
   }
 
   fenced(): void {
@@ -311,6 +325,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, RunOwner, StartHost {
 
   #abort(): void {
     if (this.signal.aborted) return;
+    this.#import?.stop();
     this.#claim.remove();
     this.#controller.abort(new Error("delivery of the sink was stopped"));
     this.#run?.abort();

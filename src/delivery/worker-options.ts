@@ -8,6 +8,7 @@ import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
 import type { HeldLimits } from "./held-quota.ts";
 import type { HeldStore } from "./held-store.ts";
+import type { StagingArea } from "./staging-area.ts";
 import type { DriverTable } from "./version-table.ts";
 
 /** Bytes of records in queues, of all sinks of a node. */
@@ -23,6 +24,8 @@ export interface WorkerOptions {
   readonly cursors: KeyedStore;
   readonly held: HeldStore;
   readonly heldLimits: HeldLimits;
+  /** Where rows of sinks are staged; undefined where they cannot be. */
+  readonly staging: StagingArea | undefined;
   readonly drivers: DriverTable;
   readonly templates: TemplateCompiler;
   readonly environment: DestinationEnvironment;

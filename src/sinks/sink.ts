@@ -8,6 +8,7 @@ import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
+import type { StagingDriver, StagingPort } from "./staging.ts";
 
 /** Kinds of sinks: the cases of the oneof in sink.proto. */
 export type SinkKind = NonNullable<Sink["config"]["case"]>;
@@ -188,6 +189,8 @@ export interface SinkEnvironment {
   readonly feed?: StreamFeed | undefined;
   /** Root folder of file sinks. */
   readonly fileSinkDir: string;
+  /** Where rows of this sink are staged; undefined where there is no such place, as in tests of destinations. */
+  readonly staging?: StagingPort | undefined;
   /** The server's own identity at AWS, which assumes the roles of sinks without keys. */
   readonly awsIdentity?: AwsKeys | undefined;
 }
@@ -224,6 +227,8 @@ export interface SinkDriver<K extends SinkKind> {
   readonly concurrency: number;
   /** Faults of the configuration, by field path below the config (pure, no I/O). */
   check(config: ConfigOf<K>, context: { readonly schema: Schema }): FieldViolation[];
+  /** What may not change once a sink is made, by field path below the config. */
+  checkChange?(config: ConfigOf<K>, saved: ConfigOf<K>): FieldViolation[];
   /** Opens the destination for delivery; a throw is a failure of scope `sink`. */
   open(config: ConfigOf<K>, env: SinkEnvironment): Promise<OpenSink>;
   /**
@@ -237,6 +242,8 @@ export interface SinkDriver<K extends SinkKind> {
   ): Promise<readonly TestStageResult[]>;
   /** The configuration with the primary key that a mapping names, for kinds that have one. */
   withKey?(config: ConfigOf<K>, primaryKey: readonly string[]): ConfigOf<K>;
+  /** What kinds do that can stage their rows. */
+  readonly staging?: StagingDriver<K>;
   /** The configuration as it may be returned: secrets masked. */
   mask(config: ConfigOf<K>): ConfigOf<K>;
   /** A new configuration with empty secrets filled from the saved one. */

@@ -152,6 +152,8 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   }),
   "SinkService/PreviewSink": (w) => ({ parent: w.stream, records: ['{"n":1}'] }),
   "SinkService/ListHeldRecords": (w) => ({ parent: w.sink }),
+  "SinkService/ListStagedChunks": (w) => ({ parent: w.sink }),
+  "SinkService/ReadStagedCsv": (w) => ({ name: w.sink }),
   "SinkService/ReplayHeldRecords": (w) => ({ name: w.sink, places: ["1-0"] }),
   "SinkService/DiscardHeldRecords": (w) => ({ name: w.sink, places: ["1-0"] }),
 

@@ -11,7 +11,12 @@ import { createAccessService } from "../../src/catalog/access-service.ts";
 import { createApplicationService } from "../../src/catalog/application-service.ts";
 import { createLogPurger, type LogPlace } from "../../src/catalog/log-purger.ts";
 import { createProjectService } from "../../src/catalog/project-service.ts";
-import type { HeldRecords, SinkCatalog, SinkStatusSource } from "../../src/catalog/sink-catalog.ts";
+import type {
+  HeldRecords,
+  SinkCatalog,
+  SinkStatusSource,
+  StagedRows,
+} from "../../src/catalog/sink-catalog.ts";
 import { createSinkService } from "../../src/catalog/sink-service.ts";
 import { openSnapshot, type Snapshot } from "../../src/catalog/snapshot.ts";
 import { createStreamService } from "../../src/catalog/stream-service.ts";
@@ -119,6 +124,7 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
       moves: { handOver: async () => 1, takeBack: async () => undefined },
       countReplay: async () => ({ count: 0, isExact: true }),
       tallyLog: async () => ({ partitions: new Map(), records: 0 }),
+      staged: noStagedRows,
     },
     as: (clientId) => createClients(made.catalog, clientId),
   };
@@ -129,6 +135,12 @@ const noHeldRecords: HeldRecords = {
   list: async () => ({ heldRecords: [], nextPageToken: "" }),
   replay: async () => 0,
   discard: async () => 0,
+};
+
+const noStagedRows: StagedRows = {
+  list: async () => ({ stagedChunks: [], nextPageToken: "" }),
+  read: async () => ({ csv: new Uint8Array(), rows: 0, nextPageToken: "" }),
+  flush: async () => undefined,
 };
 
 function createClients(catalog: SinkCatalog, clientId: string): CatalogClients {

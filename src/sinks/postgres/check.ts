@@ -7,6 +7,7 @@ import { KEY_TYPES } from "../../core/key-types.ts";
 import { columnsOf, settleKey } from "./columns.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { checkRouting } from "./routes.ts";
+import { checkStaging } from "./staging-bounds.ts";
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -33,6 +34,7 @@ export function checkPostgres(config: PostgresSink, schema: Schema): FieldViolat
     ...checkRouting(settleKey(config, schema), schema),
     ...checkColumns(config, schema),
     ...checkKey(settleKey(config, schema), schema),
+    ...checkStaging(config),
   );
   return violations;
 }

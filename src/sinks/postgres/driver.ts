@@ -3,17 +3,27 @@ import { type PostgresSink, PostgresSinkSchema } from "#gen/tributary/management
 import type { SinkDriver } from "../sink.ts";
 import { checkPostgres } from "./check.ts";
 import { keepPassword, maskDatabaseUrl } from "./database-url.ts";
+import { importStaged, stagingLimits } from "./import-staged.ts";
 import { openPostgres } from "./open-sink.ts";
 import { testPostgres } from "./probe.ts";
+import { openStaged } from "./stage-rows.ts";
+import { checkStagingKept } from "./staging-bounds.ts";
 
-/** Rows of a table; exactly once, for rows and cursor are committed together. */
+/**
+ * Rows of a table; exactly once, for rows and cursor are committed together: in the table's database, or
+ * in the staging, whose import the database remembers.
+ */
 export const postgresDriver: SinkDriver<"postgres"> = {
   defaults: { count: 5000, bytes: 2 * 1024 * 1024, timeMs: 0 },
   countMax: 100_000,
   keepsCursor: true,
   concurrency: 1,
   check: (config, { schema }) => checkPostgres(config, schema),
-  open: openPostgres,
+  checkChange: checkStagingKept,
+  async open(config, env) {
+    return config.staging ? openStaged(config, env) : await openPostgres(config, env);
+  },
+  staging: { limitsOf: stagingLimits, import: importStaged },
   test: testPostgres,
   withKey(config, primaryKey) {
     if (primaryKey.length === 0) return config;

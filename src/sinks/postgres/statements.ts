@@ -34,26 +34,48 @@ export interface StatementParts {
 
 /** Builds the statements for a table. */
 export function buildStatements(config: PostgresSink, parts: StatementParts): SinkStatements {
+  return build(config, parts, {
+    options: "FORMAT text, ENCODING 'UTF8'",
+    placeType: "bigint",
+    isPlaceSent: true,
+  });
+}
+
+/** The same for an import of CSV without numbers: the temporary table numbers its rows by itself. */
+export function buildImport(config: PostgresSink, parts: StatementParts): SinkStatements {
+  return build(config, parts, {
+    options: "FORMAT csv, ENCODING 'UTF8'",
+    placeType: "bigint GENERATED ALWAYS AS IDENTITY",
+    isPlaceSent: false,
+  });
+}
+
+interface LinesForm {
+  /** Options of COPY. */
+  readonly options: string;
+  readonly placeType: string;
+  readonly isPlaceSent: boolean;
+}
+
+function build(config: PostgresSink, parts: StatementParts, form: LinesForm): SinkStatements {
   const { columns } = parts;
   const names = columns.map((column) => quoteIdentifier(column.name));
+  const copyInto = (table: string, list: readonly string[]) =>
+    `COPY ${table} (${list.join(", ")}) FROM STDIN (${form.options})`;
   const merge = MERGES[config.mode] ?? (parts.isReplay ? mergeMissing : undefined);
   if (!merge) {
     return { before: [], copy: copyInto(tableOf(config), names), after: [], isStaged: false };
   }
   const lines = columns.map((column, c) => `${names[c]} ${column.sqlType}`);
-  const definition = `${PLACE} bigint, ${lines.join(", ")}`;
+  const definition = `${PLACE} ${form.placeType}, ${lines.join(", ")}`;
   const name = `tributary_${shortHash(definition)}`;
   const staging = `pg_temp.${name}`;
   const make = `CREATE TEMPORARY TABLE IF NOT EXISTS ${name} (${definition}) ON COMMIT DELETE ROWS`;
   const merging = [...merge(config, { ...parts, staging }), `TRUNCATE ${staging}`];
   return {
     before: [{ text: make }],
-    copy: copyInto(staging, [PLACE, ...names]),
+    copy: copyInto(staging, form.isPlaceSent ? [PLACE, ...names] : names),
     after: merging.map((text) => ({ text })),
     isStaged: true,
   };
-}
-
-function copyInto(table: string, names: readonly string[]): string {
-  return `COPY ${table} (${names.join(", ")}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`;
 }

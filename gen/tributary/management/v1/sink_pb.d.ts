@@ -603,6 +603,14 @@ export declare type PostgresSink = Message<"tributary.management.v1.PostgresSink
    * @generated from field: tributary.management.v1.TableRouting routing = 9;
    */
   routing?: TableRouting | undefined;
+
+  /**
+   * Gathers rows as CSV in the server's own storage and imports them together; not set: rows go to the
+   * table as they come. Settled at creation, but for its conditions; not together with `routing`.
+   *
+   * @generated from field: tributary.management.v1.TableStaging staging = 10;
+   */
+  staging?: TableStaging | undefined;
 };
 
 /**
@@ -653,6 +661,42 @@ export enum PostgresSink_Mode {
  * Describes the enum tributary.management.v1.PostgresSink.Mode.
  */
 export declare const PostgresSink_ModeSchema: GenEnum<PostgresSink_Mode>;
+
+/**
+ * When staged rows are imported: as soon as one of these is reached. Rows that cannot be imported, such
+ * as when the table was altered, wait; the sink says why, tries again by its schedule, and at once when it
+ * is restarted. After 7 days they expire, and are counted.
+ *
+ * @generated from message tributary.management.v1.TableStaging
+ */
+export declare type TableStaging = Message<"tributary.management.v1.TableStaging"> & {
+  /**
+   * Age of the oldest staged row, 30 seconds to 24 hours; 5 minutes when not set.
+   *
+   * @generated from field: google.protobuf.Duration time = 1;
+   */
+  time?: Duration | undefined;
+
+  /**
+   * Bytes of the staged rows as CSV, 100 B to 50 MB (52,428,800); 5 MB (5,242,880) when 0.
+   *
+   * @generated from field: int64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * Number of the staged rows, 1 to 10,000,000; 1,000 when 0.
+   *
+   * @generated from field: int64 count = 3;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message tributary.management.v1.TableStaging.
+ * Use `create(TableStagingSchema)` to create a new message.
+ */
+export declare const TableStagingSchema: GenMessage<TableStaging>;
 
 /**
  * Several tables from one stream. Rows of all of them are committed together with the position.
@@ -1784,6 +1828,13 @@ export declare type SinkStatus = Message<"tributary.management.v1.SinkStatus"> &
    * @generated from field: int64 end_sequence = 40;
    */
   endSequence: bigint;
+
+  /**
+   * What waits for an import; only of a sink that stages its rows. These rows are `pending` in `counts`.
+   *
+   * @generated from field: tributary.management.v1.StagingStatus staging = 20;
+   */
+  staging?: StagingStatus | undefined;
 };
 
 /**
@@ -1859,6 +1910,89 @@ export enum LossClock_Limit {
  * Describes the enum tributary.management.v1.LossClock.Limit.
  */
 export declare const LossClock_LimitSchema: GenEnum<LossClock_Limit>;
+
+/**
+ * How full the staging of a sink is.
+ *
+ * @generated from message tributary.management.v1.StagingStatus
+ */
+export declare type StagingStatus = Message<"tributary.management.v1.StagingStatus"> & {
+  /**
+   * Rows that wait.
+   *
+   * @generated from field: int64 rows = 1;
+   */
+  rows: bigint;
+
+  /**
+   * The number of rows at which they are imported.
+   *
+   * @generated from field: int64 rows_limit = 2;
+   */
+  rowsLimit: bigint;
+
+  /**
+   * Bytes of their lines.
+   *
+   * @generated from field: int64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * The number of bytes at which rows are imported.
+   *
+   * @generated from field: int64 bytes_limit = 4;
+   */
+  bytesLimit: bigint;
+
+  /**
+   * Age of the oldest row; not set when none waits.
+   *
+   * @generated from field: google.protobuf.Duration age = 5;
+   */
+  age?: Duration | undefined;
+
+  /**
+   * The age at which rows are imported.
+   *
+   * @generated from field: google.protobuf.Duration age_limit = 6;
+   */
+  ageLimit?: Duration | undefined;
+
+  /**
+   * When the oldest row expires; not set when none waits.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 7;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * When rows were last imported; not set before the first time.
+   *
+   * @generated from field: google.protobuf.Timestamp import_time = 8;
+   */
+  importTime?: Timestamp | undefined;
+
+  /**
+   * How many rows that import had.
+   *
+   * @generated from field: int64 import_rows = 9;
+   */
+  importRows: bigint;
+
+  /**
+   * Rows that were never imported, for they became too old; `expired` in `counts` has them as well.
+   *
+   * @generated from field: int64 expired_rows = 10;
+   */
+  expiredRows: bigint;
+};
+
+/**
+ * Describes the message tributary.management.v1.StagingStatus.
+ * Use `create(StagingStatusSchema)` to create a new message.
+ */
+export declare const StagingStatusSchema: GenMessage<StagingStatus>;
 
 /**
  * The ledger of a sink, in records.

@@ -268,11 +268,31 @@ export declare type DeleteSinkRequest = Message<"tributary.management.v1.DeleteS
 export declare const DeleteSinkRequestSchema: GenMessage<DeleteSinkRequest>;
 
 /**
- * Nothing: it is deleted.
+ * It is deleted.
  *
  * @generated from message tributary.management.v1.DeleteSinkResponse
  */
 export declare type DeleteSinkResponse = Message<"tributary.management.v1.DeleteSinkResponse"> & {
+  /**
+   * Staged rows that were imported by the deletion.
+   *
+   * @generated from field: int64 imported_rows = 1;
+   */
+  importedRows: bigint;
+
+  /**
+   * Staged rows that could not be imported; they are tried once more and then removed.
+   *
+   * @generated from field: int64 left_rows = 2;
+   */
+  leftRows: bigint;
+
+  /**
+   * Why they could not be imported.
+   *
+   * @generated from field: string left_cause = 3;
+   */
+  leftCause: string;
 };
 
 /**
@@ -280,6 +300,197 @@ export declare type DeleteSinkResponse = Message<"tributary.management.v1.Delete
  * Use `create(DeleteSinkResponseSchema)` to create a new message.
  */
 export declare const DeleteSinkResponseSchema: GenMessage<DeleteSinkResponse>;
+
+/**
+ * Whose staged rows to list.
+ *
+ * @generated from message tributary.management.v1.ListStagedChunksRequest
+ */
+export declare type ListStagedChunksRequest = Message<"tributary.management.v1.ListStagedChunksRequest"> & {
+  /**
+   * Name of the sink.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * How many to return: 50 when 0, at most 200.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer; the other fields must be the same.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListStagedChunksRequest.
+ * Use `create(ListStagedChunksRequestSchema)` to create a new message.
+ */
+export declare const ListStagedChunksRequestSchema: GenMessage<ListStagedChunksRequest>;
+
+/**
+ * A page of staged chunks.
+ *
+ * @generated from message tributary.management.v1.ListStagedChunksResponse
+ */
+export declare type ListStagedChunksResponse = Message<"tributary.management.v1.ListStagedChunksResponse"> & {
+  /**
+   * The chunks, oldest first.
+   *
+   * @generated from field: repeated tributary.management.v1.StagedChunkInfo staged_chunks = 1;
+   */
+  stagedChunks: StagedChunkInfo[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListStagedChunksResponse.
+ * Use `create(ListStagedChunksResponseSchema)` to create a new message.
+ */
+export declare const ListStagedChunksResponseSchema: GenMessage<ListStagedChunksResponse>;
+
+/**
+ * Rows that were staged together.
+ *
+ * @generated from message tributary.management.v1.StagedChunkInfo
+ */
+export declare type StagedChunkInfo = Message<"tributary.management.v1.StagedChunkInfo"> & {
+  /**
+   * Its number: later chunks have greater ones.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * Number of its rows.
+   *
+   * @generated from field: int32 rows = 2;
+   */
+  rows: number;
+
+  /**
+   * Bytes of its lines.
+   *
+   * @generated from field: int64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * When it was staged.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it expires if it is not imported.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Version of the sink's definition that made the rows.
+   *
+   * @generated from field: int64 sink_version = 6;
+   */
+  sinkVersion: bigint;
+
+  /**
+   * Place of its first record, `<sequence>-<index>`.
+   *
+   * @generated from field: string first_place = 7;
+   */
+  firstPlace: string;
+
+  /**
+   * Place of its last record.
+   *
+   * @generated from field: string last_place = 8;
+   */
+  lastPlace: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.StagedChunkInfo.
+ * Use `create(StagedChunkInfoSchema)` to create a new message.
+ */
+export declare const StagedChunkInfoSchema: GenMessage<StagedChunkInfo>;
+
+/**
+ * Whose staged rows to read.
+ *
+ * @generated from message tributary.management.v1.ReadStagedCsvRequest
+ */
+export declare type ReadStagedCsvRequest = Message<"tributary.management.v1.ReadStagedCsvRequest"> & {
+  /**
+   * Name of the sink.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * From the previous answer.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ReadStagedCsvRequest.
+ * Use `create(ReadStagedCsvRequestSchema)` to create a new message.
+ */
+export declare const ReadStagedCsvRequestSchema: GenMessage<ReadStagedCsvRequest>;
+
+/**
+ * A page of the staged rows.
+ *
+ * @generated from message tributary.management.v1.ReadStagedCsvResponse
+ */
+export declare type ReadStagedCsvResponse = Message<"tributary.management.v1.ReadStagedCsvResponse"> & {
+  /**
+   * CSV in UTF-8, whole lines, about 1 MiB and at most 2 MiB.
+   *
+   * @generated from field: bytes csv = 1;
+   */
+  csv: Uint8Array;
+
+  /**
+   * Number of its rows, lines of names aside.
+   *
+   * @generated from field: int32 rows = 2;
+   */
+  rows: number;
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ReadStagedCsvResponse.
+ * Use `create(ReadStagedCsvResponseSchema)` to create a new message.
+ */
+export declare const ReadStagedCsvResponseSchema: GenMessage<ReadStagedCsvResponse>;
 
 /**
  * Which sink.
@@ -985,7 +1196,7 @@ export declare const SinkService: GenService<{
     output: typeof UpdateSinkResponseSchema;
   },
   /**
-   * Deletes a sink. What it has not delivered stays in the stream.
+   * Deletes a sink. What it has not delivered stays in the stream; what it has staged is imported first.
    *
    * @generated from rpc tributary.management.v1.SinkService.DeleteSink
    */
@@ -1075,6 +1286,27 @@ export declare const SinkService: GenService<{
     methodKind: "unary";
     input: typeof ReplayHeldRecordsRequestSchema;
     output: typeof ReplayHeldRecordsResponseSchema;
+  },
+  /**
+   * Lists what a sink has staged and not yet imported, oldest first.
+   *
+   * @generated from rpc tributary.management.v1.SinkService.ListStagedChunks
+   */
+  listStagedChunks: {
+    methodKind: "unary";
+    input: typeof ListStagedChunksRequestSchema;
+    output: typeof ListStagedChunksResponseSchema;
+  },
+  /**
+   * Reads the staged rows as CSV (RFC 4180), oldest first; the first page begins with a line of column
+   * names, and so does each page on which the columns change.
+   *
+   * @generated from rpc tributary.management.v1.SinkService.ReadStagedCsv
+   */
+  readStagedCsv: {
+    methodKind: "unary";
+    input: typeof ReadStagedCsvRequestSchema;
+    output: typeof ReadStagedCsvResponseSchema;
   },
   /**
    * Gives held records up for good.

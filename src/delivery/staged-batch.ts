@@ -1,0 +1,151 @@
+/** Taking staged rows to their table, one transaction at a time; and letting those go that are too old. */
+import { clone } from "@bufbuild/protobuf";
+import { type StagingState, StagingStateSchema } from "#gen/tributary/delivery/v1/staging_pb.js";
+import type { SinkDefinition } from "../core/definitions.ts";
+import { makeUid } from "../core/uid.ts";
+import type { StagedChunk } from "../sinks/staging.ts";
+import { driverCall, within } from "./destinations.ts";
+import type { StagingArea } from "./staging-area.ts";
+import type { Versioned } from "./staging-store.ts";
+import { versionsOf } from "./version-table.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+/** Bytes of chunks that one transaction takes. */
+const BATCH_BYTES = 16 * 1024 * 1024;
+const IMPORT_TIMEOUT_MS = 120_000;
+/** How long a driver may ignore its signal. */
+const GRACE_MS = 5_000;
+
+/** What an import needs. */
+export type ImportParts = Pick<
+  WorkerOptions,
+  "drivers" | "environment" | "definitions" | "templates" | "now"
+> & { readonly area: StagingArea };
+
+/** What one import did. */
+export interface ImportedBatch {
+  readonly rows: number;
+  /** The last chunk that it took. */
+  readonly sequence: number;
+}
+
+/**
+ * Imports the oldest staged rows of a sink; undefined when there are none. Throws what the driver does,
+ * and StaleKeysError when another node has imported them meanwhile.
+ */
+export function importBatch(
+  parts: ImportParts,
+  sink: SinkDefinition,
+  signal: AbortSignal,
+): Promise<ImportedBatch | undefined> {
+  return parts.area.inTurn(async () => {
+    signal.throwIfAborted();
+    const { area } = parts;
+    const state = await namedState(area, sink.uid);
+    const { doneSequence, identity } = state.value;
+    const afterSequence = Number(doneSequence);
+    const found = await area.store.chunks(sink.uid, { afterSequence, maxBytes: BATCH_BYTES });
+    const version = found[0]?.sinkVersion;
+    if (version === undefined) return undefined;
+    const other = found.findIndex((chunk) => chunk.sinkVersion !== version);
+    const chunks = other < 0 ? found : found.slice(0, other);
+    area.at("read");
+    await importChunks(parts, sink, { version, batch: { identity, chunks }, signal });
+    area.at("imported");
+    const { rows, bytes, sequence } = sumOf(chunks);
+    const value = after(state.value, { rows, bytes, sequence });
+    value.importTimeMs = BigInt(Math.round(parts.now()));
+    value.importRows = BigInt(rows);
+    await area.store.writeState(sink.uid, { value, sequence: state.sequence });
+    area.at("noted");
+    await area.store.removeThrough(sink.uid, sequence);
+    area.at("removed");
+    return { rows, sequence };
+  });
+}
+
+/**
+ * Lets staged rows go that are older than they are kept; gives how many. A crash just after an import
+ * whose target was never reached again counts its rows here as well, though they are in the table.
+ */
+export async function expireStaged(
+  { area, now }: Pick<ImportParts, "area" | "now">,
+  sinkUid: string,
+): Promise<number> {
+  let expired = 0;
+  for (;;) {
+    const state = await area.store.state(sinkUid);
+    const found = await area.store.chunks(sinkUid, {
+      afterSequence: Number(state.value.doneSequence),
+      maxBytes: BATCH_BYTES,
+    });
+    const old = found.filter((chunk) => chunk.timeMs <= now() - area.keptMs);
+    if (old.length === 0) return expired;
+    const sum = sumOf(old);
+    const value = after(state.value, sum);
+    value.expiredRows += BigInt(sum.rows);
+    await area.store.writeState(sinkUid, { value, sequence: state.sequence });
+    await area.store.removeThrough(sinkUid, sum.sequence);
+    expired += sum.rows;
+  }
+}
+
+/** The state with an identity, made when the first rows are imported. */
+async function namedState(area: StagingArea, sinkUid: string): Promise<Versioned<StagingState>> {
+  const found = await area.store.state(sinkUid);
+  if (found.value.identity !== "") return found;
+  const value = clone(StagingStateSchema, found.value);
+  value.identity = makeUid();
+  return await area.store.writeState(sinkUid, { value, sequence: found.sequence });
+}
+
+interface ChunksJob {
+  readonly version: number;
+  readonly batch: { readonly identity: string; readonly chunks: readonly StagedChunk[] };
+  readonly signal: AbortSignal;
+}
+
+async function importChunks(
+  parts: ImportParts,
+  sink: SinkDefinition,
+  { version, batch, signal }: ChunksJob,
+): Promise<void> {
+  const versions = versionsOf(sink, parts);
+  const input = {
+    drivers: parts.drivers,
+    environment: parts.environment,
+    sink,
+    logUid: sink.log.uid,
+    branch: sink.log.branch,
+    stream: () => parts.definitions.streamByLog(sink.log.uid),
+  };
+  const { driver, config, env } = driverCall(input, versions.byNumber(version));
+  const newest = versions.newest().version.sink.config.value as never;
+  if (!driver.staging) throw new Error("rows of a sink that stages none");
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(IMPORT_TIMEOUT_MS)]);
+  const importing = driver.staging.import({ config, newest }, env, { batch, signal: limit });
+  await within(importing, IMPORT_TIMEOUT_MS + GRACE_MS);
+}
+
+interface Sum {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sequence: number;
+}
+
+function sumOf(chunks: readonly StagedChunk[]): Sum {
+  let [rows, bytes] = [0, 0];
+  for (const chunk of chunks) {
+    rows += chunk.places.length;
+    bytes += chunk.csv.byteLength;
+  }
+  return { rows, bytes, sequence: chunks.at(-1)!.sequence };
+}
+
+function after(state: StagingState, { rows, bytes, sequence }: Sum): StagingState {
+  const next = clone(StagingStateSchema, state);
+  next.doneSequence = BigInt(sequence);
+  next.doneRows += BigInt(rows);
+  next.doneBytes += BigInt(bytes);
+  return next;
+}

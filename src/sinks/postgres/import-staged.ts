@@ -1,0 +1,152 @@
+/**
+ * The side of a staged table export that fills the table: one transaction of COPYs, closed by a mark of
+ * how far the staging was imported. The mark stands among the cursors, so whoever imports the same rows
+ * again, also another node after a crash, finds them done.
+ */
+import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
+import { Field_Type } from "#gen/tributary/management/v1/stream_pb.js";
+import type { ConfigOf, SinkEnvironment } from "../sink.ts";
+import { SinkFault } from "../sink-fault.ts";
+import type { StagedBatch, StagedChunk, StagedColumn, StagingLimits } from "../staging.ts";
+import { checkPostgres } from "./check.ts";
+import { type Column, settleKey } from "./columns.ts";
+import { type CopyPart, Fenced } from "./copy-query.ts";
+import { DELIVERY } from "./cursor-statements.ts";
+import { claimCursor, createCursorTable } from "./cursor-table.ts";
+import { parseDatabaseUrl } from "./database-url.ts";
+import { isDataError, sqlStateOf, toSinkFault } from "./fault.ts";
+import { destinationOf } from "./open-sink.ts";
+import { buildImport } from "./statements.ts";
+import { prepareTable } from "./table.ts";
+import { acquireTarget, type Session } from "./target.ts";
+import { createTombstones, tombstonesOf } from "./tombstones.ts";
+
+/** Partitions are counted from 0: this row of the cursors is the staging's. */
+const IMPORT_PARTITION = -1;
+/** Times that another node may come first. */
+const ATTEMPTS_MAX = 3;
+
+/** Conditions where nothing is said. */
+const DEFAULTS: StagingLimits = { timeMs: 300_000, bytes: 5 * 1024 * 1024, count: 1_000 };
+
+/** The conditions of a sink that stages. */
+export function stagingLimits({ staging }: PostgresSink): StagingLimits | undefined {
+  if (!staging) return undefined;
+  const { time } = staging;
+  return {
+    timeMs: time ? Number(time.seconds) * 1_000 + time.nanos / 1e6 : DEFAULTS.timeMs,
+    bytes: Number(staging.size) || DEFAULTS.bytes,
+    count: Number(staging.count) || DEFAULTS.count,
+  };
+}
+
+/** As StagingDriver.import. */
+export async function importStaged(
+  { config: saved, newest }: { config: ConfigOf<"postgres">; newest: ConfigOf<"postgres"> },
+  env: SinkEnvironment,
+  { batch, signal }: { readonly batch: StagedBatch; readonly signal: AbortSignal },
+): Promise<void> {
+  const config = settleKey(saved, env.schema);
+  const [fault] = checkPostgres(config, env.schema);
+  if (fault) throw new SinkFault("CONFIG_INVALID", `${fault.field} ${fault.description}`);
+  const { address, guard, scope } = destinationOf(wayTo(config, newest), env);
+  const target = acquireTarget(address, guard, scope);
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await target.use(signal, (session) => importInto(session, { config, env, batch }));
+      } catch (error) {
+        if (!(error instanceof Fenced) || attempt === ATTEMPTS_MAX) throw error;
+      }
+    }
+  } catch (error) {
+    if (error instanceof Fenced) {
+      throw new SinkFault("CONFLICT", "another node imports the same rows", { cause: error });
+    }
+    throw isDataError(error) ? refusedFault(error, batch) : toSinkFault(error);
+  } finally {
+    await target.release();
+  }
+}
+
+/** An old version's database is reached as the newest one says, which may know a newer password. */
+function wayTo(config: PostgresSink, newest: PostgresSink): PostgresSink {
+  const [old, now] = [parseDatabaseUrl(config.databaseUrl), parseDatabaseUrl(newest.databaseUrl)];
+  if (typeof old === "string" || typeof now === "string") return config;
+  const isSame = old.host === now.host && old.port === now.port && old.database === now.database;
+  return isSame ? newest : config;
+}
+
+interface ImportJob {
+  readonly config: PostgresSink;
+  readonly env: SinkEnvironment;
+  readonly batch: StagedBatch;
+}
+
+async function importInto(
+  { run, copy }: Session,
+  { config, env, batch }: ImportJob,
+): Promise<void> {
+  await createCursorTable(run);
+  const claimed = await claimCursor(run, env, { partition: IMPORT_PARTITION, epoch: 0 });
+  const done = sequenceOf(claimed.requestId, batch.identity);
+  const chunks = batch.chunks.filter((chunk) => chunk.sequence > done);
+  const last = chunks.at(-1);
+  if (!last) return;
+  const groups = groupByColumns(chunks);
+  for (const { columns } of groups) {
+    await prepareTable(run, config, { columns, isCreateAllowed: true });
+    await createTombstones(run, tombstonesOf(config, { schema: env.schema, columns }));
+  }
+  const parts = groups.map(({ columns, isReplay, chunks: together }): CopyPart => {
+    const feed: CopyPart["feed"] = async (send) => {
+      for (const { csv } of together) {
+        send(Buffer.from(csv.buffer, csv.byteOffset, csv.byteLength));
+      }
+    };
+    return { ...buildImport(config, { columns, schema: env.schema, isReplay }), feed };
+  });
+  const mark = `${batch.identity}:${last.sequence}`;
+  const partition = String(IMPORT_PARTITION);
+  const values = [env.sinkUid, partition, "0", mark, claimed.requestId, Buffer.alloc(0)];
+  await copy({ fence: { text: DELIVERY.fence, values }, parts });
+}
+
+/** How far this staging was imported, as the target remembers it. */
+function sequenceOf(mark: string | null, identity: string): number {
+  return mark?.startsWith(`${identity}:`) ? Number(mark.slice(identity.length + 1)) : 0;
+}
+
+interface Group {
+  readonly isReplay: boolean;
+  readonly columns: readonly Column[];
+  readonly chunks: StagedChunk[];
+}
+
+/** Chunks in their order; those with the same columns that follow each other are copied together. */
+function groupByColumns(chunks: readonly StagedChunk[]): Group[] {
+  const groups: (Group & { readonly text: string })[] = [];
+  for (const chunk of chunks) {
+    const { isReplay } = chunk;
+    const text = JSON.stringify([isReplay, chunk.columns]);
+    const group = groups.at(-1);
+    if (group?.text === text) group.chunks.push(chunk);
+    else groups.push({ text, isReplay, columns: chunk.columns.map(columnOf), chunks: [chunk] });
+  }
+  return groups;
+}
+
+function columnOf({ name, sqlType, isNullable, isStored }: StagedColumn): Column {
+  const type = Field_Type.STRING;
+  return { name, sqlType, isNullable, isStored, source: "field", type };
+}
+
+/** Postgres refuses the values of a row: says which record it is, where Postgres names the line. */
+function refusedFault(error: unknown, { chunks }: StagedBatch): SinkFault {
+  const { where, message } = error as { readonly where?: unknown; readonly message?: string };
+  const line = /^COPY \S+, line (\d+)/m.exec(typeof where === "string" ? where : "")?.[1];
+  const place = chunks.flatMap((chunk) => chunk.places)[Number(line) - 1];
+  const at = place && chunks.length === 1 ? ` (record at ${place.sequence}-${place.index})` : "";
+  const why = `Postgres refuses a staged row${at}: ${message} (SQLSTATE ${sqlStateOf(error)})`;
+  return new SinkFault("ROW_REFUSED", why, { cause: error });
+}

@@ -1,0 +1,199 @@
+/** Staged table export: rows wait as CSV and are imported together. */
+import type postgres from "postgres";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ApiError, call, countsOf, createSink, createStream, push } from "../support/api.ts";
+import { startServer, type TestServer, waitFor } from "../support/server.ts";
+import { connect } from "../support/table.ts";
+
+let server: TestServer;
+let sql: postgres.Sql;
+let stream: string;
+beforeAll(async () => {
+  server = await startServer();
+  sql = connect(server.env.SINK_DATABASE_URL ?? "");
+  stream = await createStream(server, "staged", {
+    fields: { id: "LONG", name: "STRING?", extra: "JSON?" },
+    keyFields: ["id"],
+    throughput: "HIGH",
+  });
+});
+afterAll(async () => {
+  await sql?.end();
+  await server?.close();
+});
+
+interface Staging {
+  rows?: string;
+  rowsLimit?: string;
+  bytes?: string;
+  bytesLimit?: string;
+  ageLimit?: string;
+  age?: string;
+  expireTime?: string;
+  importRows?: string;
+}
+
+const sinks = (method: string, request: unknown) =>
+  call<Record<string, unknown>>(server, `management.v1.SinkService/${method}`, request);
+
+async function statusOf(name: string) {
+  const { sink } = await sinks("GetSink", { name });
+  return (sink as { status: Record<string, unknown> & { staging?: Staging } }).status;
+}
+
+async function stagedRows(name: string): Promise<number> {
+  return Number((await statusOf(name)).staging?.rows ?? 0);
+}
+
+async function readCsv(name: string): Promise<string> {
+  let csv = "";
+  for (let pageToken = ""; ; ) {
+    const page: { csv?: string; nextPageToken?: string } = await sinks("ReadStagedCsv", {
+      name,
+      pageToken,
+    });
+    csv += Buffer.from(page.csv ?? "", "base64").toString();
+    pageToken = page.nextPageToken ?? "";
+    if (pageToken === "") return csv;
+  }
+}
+
+async function idsIn(table: string): Promise<number[]> {
+  const rows = await sql<{ id: string }[]>`SELECT id FROM ${sql(table)} ORDER BY id`;
+  return rows.map((row) => Number(row.id));
+}
+
+async function pushIds(ids: readonly number[]): Promise<void> {
+  const answer = await push(
+    server,
+    stream,
+    ids.map((id) => ({ id, name: `n${id}` })),
+  );
+  expect(answer.status).toBe(200);
+}
+
+const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
+
+test.each([
+  ["K14", { time: "29.9s" }, "sink.postgres.staging.time"],
+  ["K14", { time: "86401s" }, "sink.postgres.staging.time"],
+  ["K15", { size: "99" }, "sink.postgres.staging.size"],
+  ["K15", { size: "52428801" }, "sink.postgres.staging.size"],
+  ["K16", { count: "-1" }, "sink.postgres.staging.count"],
+  ["K16", { count: "10000001" }, "sink.postgres.staging.count"],
+])("%s: %j is refused with a field violation, and nothing is made", async (_, staging, field) => {
+  const wanted = { id: "refused", postgres: { table: "refused", staging } };
+  const error = await createSink(server, stream, wanted).catch((e: unknown) => e as ApiError);
+  expect(error).toBeInstanceOf(ApiError);
+  expect((error as ApiError).code).toBe("invalid_argument");
+  expect((error as ApiError).message).toContain(field);
+});
+
+test("K13, K16: a row stands in the staged CSV at once, and 1,000 rows bring the import", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "counted",
+    postgres: { table: "counted", staging: {} },
+  });
+  const odd = [
+    { id: 1, name: 'say "hi", he\r\nsaid \\.', extra: { a: [1, "x,y"] } },
+    { id: 2, name: "" },
+    { id: 3, name: null, extra: null },
+  ];
+  expect((await push(server, stream, odd)).status).toBe(200);
+  await waitFor(async () => (await stagedRows(name)) === 3, { what: "three staged rows" });
+  expect(await idsIn("counted")).toEqual([]);
+  const lines = (await readCsv(name)).split("\r\n");
+  expect(lines[0]).toBe("id,name,extra");
+  const csv = await readCsv(name);
+  expect(csv).toContain('1,"say ""hi"", he\r\nsaid \\.","{""a"":[1,""x,y""]}"\r\n');
+  expect(csv).toContain('2,"",\r\n');
+  expect(csv).toContain("3,,\r\n");
+  expect((await statusOf(name)).staging).toMatchObject({
+    rows: "3",
+    rowsLimit: "1000",
+    bytesLimit: "5242880",
+    ageLimit: "300s",
+  });
+  expect(await countsOf(server, name)).toMatchObject({ delivered: 0, pending: 3, pushed: 3 });
+  const { stagedChunks } = await sinks("ListStagedChunks", { parent: name });
+  expect((stagedChunks as { rows: number }[]).reduce((sum, each) => sum + each.rows, 0)).toBe(3);
+  await pushIds(range(4, 997));
+  await waitFor(async () => (await idsIn("counted")).length >= 1000, { what: "the import" });
+  expect(await idsIn("counted")).toEqual(range(1, 1000));
+  const [first] = await sql`SELECT name, extra FROM counted WHERE id = 1`;
+  expect(first).toEqual({ name: odd[0]?.name, extra: odd[0]?.extra });
+  const [second] = await sql`SELECT name FROM counted WHERE id = 2`;
+  const [third] = await sql`SELECT name FROM counted WHERE id = 3`;
+  expect([second?.name, third?.name]).toEqual(["", null]);
+  await waitFor(async () => (await stagedRows(name)) === 0, { what: "empty staging" });
+  expect(await countsOf(server, name)).toMatchObject({ delivered: 1000, pending: 0 });
+  expect(await readCsv(name)).toBe("");
+  await sinks("DeleteSink", { name });
+});
+
+test("K15: the size condition brings the import", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "sized",
+    postgres: { table: "sized", staging: { size: "100" } },
+  });
+  await pushIds([1]);
+  await waitFor(async () => (await stagedRows(name)) === 1, { what: "a staged row" });
+  await pushIds(range(2, 20));
+  await waitFor(async () => (await idsIn("sized")).length === 21, { what: "the import" });
+  await sinks("DeleteSink", { name });
+});
+
+test("K21: after the table was altered by hand rows wait, the state says why, and a restart imports each once", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "altered",
+    postgres: { table: "altered", staging: { count: "10" } },
+  });
+  await pushIds(range(1, 10));
+  await waitFor(async () => (await idsIn("altered")).length === 10, { what: "the first import" });
+  await sql`ALTER TABLE altered RENAME COLUMN name TO title`;
+  await sql`ALTER TABLE altered ALTER COLUMN title SET NOT NULL`;
+  await pushIds(range(11, 10));
+  const status = await waitFor(
+    async () => {
+      const found = await statusOf(name);
+      return found.state === "ERROR" ? found : undefined;
+    },
+    { what: "the state to say why" },
+  );
+  expect(status.reason).toBe("TABLE_MISMATCH");
+  expect(status.cause).toMatch(/column name text is missing.*10 staged rows wait.*expire at/s);
+  // Rows are staged on: only their import waits.
+  await pushIds(range(21, 5));
+  await waitFor(async () => (await stagedRows(name)) === 15, { what: "more staged rows" });
+  expect((await statusOf(name)).state).toBe("ERROR");
+  expect(await countsOf(server, name)).toMatchObject({ delivered: 10, pending: 15 });
+  await sql`ALTER TABLE altered RENAME COLUMN title TO name`;
+  await sql`ALTER TABLE altered ALTER COLUMN name DROP NOT NULL`;
+  await sinks("RestartSink", { name });
+  await waitFor(async () => (await idsIn("altered")).length >= 25, { what: "the second import" });
+  expect(await idsIn("altered")).toEqual(range(1, 25));
+  await waitFor(async () => (await statusOf(name)).state === "RUNNING", { what: "the state" });
+  await sinks("DeleteSink", { name });
+});
+
+test("K22: what is staged is imported when the sink is deleted, or the answer says what is left", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "deleted",
+    postgres: { table: "deleted", mode: "UPSERT", primaryKey: ["id"], staging: {} },
+  });
+  await pushIds(range(1, 7));
+  await pushIds(range(1, 7));
+  await waitFor(async () => (await stagedRows(name)) === 14, { what: "staged rows" });
+  expect(await sinks("DeleteSink", { name })).toEqual({ importedRows: "14" });
+  expect(await idsIn("deleted")).toEqual(range(1, 7));
+  const broken = await createSink(server, stream, {
+    id: "broken",
+    postgres: { table: "broken", staging: {} },
+  });
+  await pushIds([1, 2]);
+  await waitFor(async () => (await stagedRows(broken.name)) === 2, { what: "staged rows" });
+  await sql`ALTER TABLE broken DROP COLUMN name`;
+  const answer = await sinks("DeleteSink", { name: broken.name });
+  expect(answer).toMatchObject({ leftRows: "2" });
+  expect(answer.leftCause).toMatch(/column name text is missing/);
+});
