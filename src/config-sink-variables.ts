@@ -28,6 +28,12 @@ export const SINK_VARIABLES = {
     shown: "<data dir>/files",
     doc: "Root folder of file sinks.",
   },
+  TRIBUTARY_ARCHIVE_DIR: {
+    parse: path,
+    fallback: none,
+    shown: "<data dir>/archive",
+    doc: "Root folder of archives that have no bucket; every node must see the same one.",
+  },
   TRIBUTARY_AWS_ACCESS_KEY_ID: {
     parse: optionalText,
     fallback: none,

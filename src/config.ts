@@ -24,6 +24,7 @@ export interface Config extends Variables {
   readonly dataDir: string;
   readonly cacheDir: string;
   readonly fileSinkDir: string;
+  readonly archiveDir: string;
   readonly isLoopback: boolean;
   readonly hasDemo: boolean;
   readonly isLoopbackEgressAllowed: boolean;
@@ -105,6 +106,7 @@ function derive(values: Variables): Config {
     dataDir,
     cacheDir: values.TRIBUTARY_CACHE_DIR ?? join(homedir(), ".cache", "tributary"),
     fileSinkDir: values.TRIBUTARY_FILE_SINK_DIR ?? join(dataDir, "files"),
+    archiveDir: values.TRIBUTARY_ARCHIVE_DIR ?? join(dataDir, "archive"),
     isLoopback,
     hasDemo: values.TRIBUTARY_DEMO ?? (isLoopback && values.DATABASE_URL === undefined),
     isLoopbackEgressAllowed: values.TRIBUTARY_EGRESS_LOOPBACK ?? (isLoopback && isEmbedded),

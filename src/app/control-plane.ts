@@ -55,7 +55,7 @@ export function openCatalog(
     masterKey,
     logger,
     refresh: snapshot.refresh,
-    logs: bus.reader,
+    logs: foundations.reader,
     sealGeneration: async (log, generation) => {
       await bus.sealGeneration({ ...log, generation });
     },
@@ -90,7 +90,7 @@ function openTasks(
 ): TaskRunner | undefined {
   const { config, database, bus, snapshot, logger } = foundations;
   if (!config.TRIBUTARY_ROLES.includes("api")) return undefined;
-  const logs = { definitions: snapshot, reader: bus.reader, writer: bus.writer };
+  const logs = { definitions: snapshot, reader: foundations.reader, writer: bus.writer };
   return startTaskRunner({
     database,
     logger,

@@ -4,6 +4,7 @@ import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import { createUsageCounters, type UsageCounters } from "../usage/usage-counters.ts";
 import { createUsageStore } from "../usage/usage-store.ts";
+import { openArchiver } from "./archive.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
@@ -22,6 +23,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
   ]);
   const keepers = new Map<number, Retention>();
   const usage = openUsage(foundations, keepers);
+  const archiver = openArchiver(foundations, closers);
   const endKeeper = async (shard: number) => {
     const keeper = keepers.get(shard);
     keepers.delete(shard);
@@ -30,7 +32,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
   const delivery = createDelivery({
     attempts: openAttempts(foundations, closers),
     definitions: snapshot,
-    reader: bus.reader,
+    reader: foundations.reader,
     shards: bus.shards,
     followShard: bus.followShard,
     cursors,
@@ -42,16 +44,29 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     logger,
     onOwner: (shard, edgeSequence) => {
       usage.onOwner(shard, edgeSequence);
-      const limitsOf = (logUid: string) => limitsOfLog(foundations, delivery, logUid);
+      archiver.onOwner(shard);
+      const limitsOf = (logUid: string) => {
+        const limits = limitsOfLog(foundations, delivery, logUid);
+        return (
+          limits && {
+            ...limits,
+            keepFrom: Math.min(limits.keepFrom, archiver.lowestNeeded(logUid)),
+          }
+        );
+      };
       const onBeforeTrim = async (uid: string, sequence: number) => {
         await usage.reached(shard, sequence - 1);
         await delivery.beforeTrim({ shard, uid }, sequence);
       };
       keepers.set(shard, bus.startRetention({ shard, limitsOf, onBeforeTrim }));
     },
-    onStored: usage.onStored,
+    onStored: (shard, message) => {
+      usage.onStored(shard, message);
+      archiver.onStored(message);
+    },
     onLost: (shard) => {
       usage.onLost(shard);
+      archiver.onLost(shard);
       endKeeper(shard).catch((error: unknown) => {
         logger.warn("a keeper of retention did not end well", { shard, error });
       });

@@ -2,7 +2,12 @@
 import type { Foundations } from "./foundations.ts";
 
 /** What every sink's driver is given, for tests of destinations as for delivery. */
-export function environmentOf({ config, embedded, logger, feed }: Foundations) {
+export function environmentOf({
+  config,
+  embedded,
+  logger,
+  feed,
+}: Pick<Foundations, "config" | "embedded" | "logger" | "feed">) {
   return {
     logger,
     embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,

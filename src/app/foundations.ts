@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import type { MasterKey } from "../core/envelope.ts";
 import { reasonOf } from "../core/errors.ts";
 import type { KeyManagement } from "../core/key-management.ts";
+import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { checkDatabase, type Database, openDatabase } from "../db/client.ts";
 import { migrate } from "../db/migrate.ts";
@@ -16,6 +17,7 @@ import type { Mailer } from "../mail/mailer.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import { createTemplatePool } from "../mapping/templates/template-pool.ts";
 import { openMasterKey, readLocalKeys } from "../master-key.ts";
+import { openReader } from "./archive.ts";
 import { openAwsKms } from "./aws-kms.ts";
 import type { Closers } from "./closers.ts";
 import { openMailer } from "./mail.ts";
@@ -31,6 +33,8 @@ export interface Foundations {
   readonly embedded: Embedded | undefined;
   readonly database: Database;
   readonly bus: Bus;
+  /** Stored records, those that only an archive has included. */
+  readonly reader: LogReader;
   readonly snapshot: Snapshot;
   readonly masterKey: MasterKey;
   readonly mailer: Mailer;
@@ -82,7 +86,8 @@ export async function openFoundations(
   const feed = createLateFeed();
   const counts = openSharedCounts(bus.nodes);
   closers.add("shared counts", counts.close);
-  return { counts, config, logger, embedded, bus, mailer, templates, feed, ...definitions };
+  const parts = { counts, config, logger, embedded, bus, mailer, templates, feed, ...definitions };
+  return { ...parts, reader: openReader(parts, closers) };
 }
 
 function databaseUrl(config: Config, embedded: Embedded | undefined): string {

@@ -16,8 +16,8 @@ import type { Foundations } from "./foundations.ts";
 const COUNT_MS = 1_000;
 
 /** What reads records by range. */
-export function openRangeReader({ bus }: Foundations): RangeReader {
-  return createRangeReader(bus.reader);
+export function openRangeReader({ reader }: Foundations): RangeReader {
+  return createRangeReader(reader);
 }
 
 /** Counts what a replay would deliver. Fails with INVALID_FIELDS and LOG_UNAVAILABLE. */

@@ -126,7 +126,7 @@ function managementServices(
   const sourceCatalog = { ...catalog, desk, publicUrl };
   const records = createRecordService({
     definitions: snapshot,
-    reader: bus.reader,
+    reader: foundations.reader,
     follower: bus,
     recheck: auth.authenticator.recheck,
     openCalls,

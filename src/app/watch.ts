@@ -39,14 +39,14 @@ export function openAttempts(
 export function watchParts({
   database,
   snapshot,
-  bus,
+  reader,
   templates,
   logger,
 }: Foundations): WatchParts {
   return {
     database,
     definitions: snapshot,
-    reader: bus.reader,
+    reader,
     templates,
     logger,
     now: Date.now,

@@ -1,8 +1,10 @@
 /** Reads definitions as the data plane wants them: all of them, or those of some uids. */
 
 import { fromBinary } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { and, asc, desc, eq, gt, inArray, isNull, or, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
+import { ArchiveSchema } from "#gen/tributary/management/v1/archive_pb.js";
 import {
   Branch_State,
   SchemaSchema,
@@ -10,6 +12,7 @@ import {
 } from "#gen/tributary/management/v1/stream_pb.js";
 import type {
   ApplicationDefinition,
+  ArchiveDefinition,
   GrantDefinition,
   LogDefinition,
   PersonDefinition,
@@ -98,9 +101,24 @@ export async function readStreams(queries: Queries, uids: Uids): Promise<StreamD
     retentionAgeMs: row.retentionAgeMs,
     retentionBytes: row.retentionBytes,
     createTimeMs: row.createTime.getTime(),
+    archive: archiveOf(row),
     logs: new Map((logs.get(row.uid) ?? []).map((log) => [log.branchId, logFromRow(log)])),
     history: (history.get(row.uid) ?? []).map(versionFromRow),
   }));
+}
+
+const FILE_MS = 5 * 60_000;
+const FILE_BYTES = 8 * 1024 * 1024;
+
+function archiveOf(row: typeof streams.$inferSelect): ArchiveDefinition | undefined {
+  if (!row.archive) return undefined;
+  const { fileTime, fileBytes, retentionAge } = fromBinary(ArchiveSchema, row.archive);
+  return {
+    isTaking: row.isArchived,
+    fileMs: fileTime ? durationMs(fileTime) : FILE_MS,
+    fileBytes: Number(fileBytes) || FILE_BYTES,
+    retentionMs: retentionAge ? durationMs(retentionAge) : Number.POSITIVE_INFINITY,
+  };
 }
 
 function schemaModeOf(mode: Stream_SchemaMode): SchemaMode {

@@ -28,6 +28,7 @@ import { chooseShard, insertBranch, logsOfStream } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
 import { createProposalMethods } from "./schema-proposal-methods.ts";
+import { archiveColumns, NO_ARCHIVE } from "./stream-archive.ts";
 import { checkStream } from "./stream-check.ts";
 import {
   deleteStream,
@@ -85,9 +86,11 @@ export async function createStream(
     database.inProject(name, async (queries) => {
       const parent = await findProject(queries, request.parent);
       if (!parent) throw notFound(request.parent);
+      const uid = catalog.makeUid();
       const made: StreamRow = {
         ...streamValues(stream),
-        uid: catalog.makeUid(),
+        ...archiveColumns(catalog, stream.archive, { uid, ...NO_ARCHIVE }),
+        uid,
         projectUid: parent.uid,
         name,
         displayName: stream.displayName || id,

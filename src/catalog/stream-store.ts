@@ -15,6 +15,7 @@ import type { Queries } from "../db/client.ts";
 import { streams, streamVersions } from "../db/schema.ts";
 import { etagOf } from "./catalog.ts";
 import { newestFirst } from "./newest-first.ts";
+import { archiveFromRow } from "./stream-archive.ts";
 
 /** A row of `streams`. */
 export type StreamRow = typeof streams.$inferSelect;
@@ -60,6 +61,7 @@ export function streamFromRow(row: StreamRow): Stream {
     },
     schemaMode: row.schemaMode,
     notifyEmails: row.notifyEmails,
+    ...(row.isArchived && { archive: archiveFromRow(row) }),
     schemaVersion: BigInt(row.schemaVersion),
     generation: BigInt(row.generation),
     uid: row.uid,

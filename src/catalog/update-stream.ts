@@ -9,6 +9,7 @@ import type { Queries } from "../db/client.ts";
 import { type Catalog, checkEtag } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
 import { logsOfStream } from "./log-store.ts";
+import { archiveColumns, checkArchivePlace } from "./stream-archive.ts";
 import { checkStream } from "./stream-check.ts";
 import {
   findStream,
@@ -30,6 +31,7 @@ const writable = [
   "key_fields",
   "throughput",
   "retention",
+  "archive",
 ];
 
 /** What takes longer than this has failed; a call waits at most 15 s for Postgres. */
@@ -48,7 +50,7 @@ export async function updateStream(
   const before = await database.inProject(name, (queries) => findStream(queries, name));
   if (!before) throw notFound(name);
   const time = new Date(catalog.now());
-  const planned = planUpdate(before, request, time);
+  const planned = planUpdate(catalog, before, { request, time });
   const partitions = planned.partitions - before.partitions;
   if (partitions > 0) {
     const check = (queries: Queries) => checkCreation(queries, before.projectUid, { partitions });
@@ -61,7 +63,8 @@ export async function updateStream(
   const row = await database.inProject(name, async (queries) => {
     const current = await lockStream(queries, name);
     if (!current) throw notFound(name);
-    const values = planUpdate(current, request, time);
+    const values = planUpdate(catalog, current, { request, time });
+    await checkArchivePlace(queries, current.uid, values.archive);
     return await publish(catalog, queries, { current, values });
   });
   await catalog.refresh();
@@ -92,10 +95,11 @@ export async function finishSeals(catalog: Catalog): Promise<void> {
 
 /** The row as the request wants it. */
 function planUpdate(
+  catalog: Catalog,
   row: StreamRow,
-  { stream: changed, updateMask: mask }: UpdateStreamRequest,
-  updateTime: Date,
+  { request, time: updateTime }: { readonly request: UpdateStreamRequest; readonly time: Date },
 ) {
+  const { stream: changed, updateMask: mask } = request;
   if (!changed) throw notFound(row.name);
   checkEtag(changed.etag, row);
   const current = streamFromRow(row);
@@ -108,6 +112,7 @@ function planUpdate(
     values.partitions !== row.partitions || values.keyFields.join() !== row.keyFields.join();
   return {
     ...values,
+    ...archiveColumns(catalog, wanted.archive, row),
     schemaVersion: row.schemaVersion + (isOtherSchema ? 1 : 0),
     generation: row.generation + (isOtherOrder ? 1 : 0),
     version: row.version + 1,

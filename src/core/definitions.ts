@@ -39,10 +39,23 @@ export interface StreamDefinition {
   readonly retentionAgeMs: number;
   readonly retentionBytes: number;
   readonly createTimeMs: number;
+  /** Where records are kept beyond the log; undefined when the stream never had an archive. */
+  readonly archive?: ArchiveDefinition | undefined;
   /** By branch id. */
   readonly logs: ReadonlyMap<string, LogDefinition>;
   /** Definitions of earlier generations and schema versions that stored records may still name. */
   readonly history: readonly StreamVersion[];
+}
+
+/** The archive of a stream, as far as it bears on when files are written and deleted. */
+export interface ArchiveDefinition {
+  /** Whether it takes records; what it holds can be read either way. */
+  readonly isTaking: boolean;
+  /** How long a record waits at most for its file. */
+  readonly fileMs: number;
+  readonly fileBytes: number;
+  /** Age at which files go; Infinity for never. */
+  readonly retentionMs: number;
 }
 
 /** What a stream was in one generation and schema version. */

@@ -5,6 +5,7 @@
  * it, and triggers write to `changes` when it moved.
  */
 export * from "./application-tables.ts";
+export * from "./archive-tables.ts";
 export * from "./external-identity-table.ts";
 export * from "./installation-tables.ts";
 export * from "./mail-table.ts";

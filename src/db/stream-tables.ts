@@ -1,5 +1,5 @@
 /** Streams, their branches and what could become of their schemas. */
-import { index, integer, primaryKey, smallint, text, unique } from "drizzle-orm/pg-core";
+import { boolean, index, integer, primaryKey, smallint, text, unique } from "drizzle-orm/pg-core";
 import { bytea, number, time, tributary } from "./columns.ts";
 import { projects } from "./project-table.ts";
 
@@ -32,6 +32,11 @@ export const streams = tributary.table(
     /** Stream.SchemaMode. */
     schemaMode: smallint().notNull(),
     notifyEmails: text().array().notNull(),
+    /** An encoded tributary.management.v1.Archive without its secret; once set, it stays. */
+    archive: bytea(),
+    /** Whether the archive takes records. */
+    isArchived: boolean().notNull().default(false),
+    sealedArchiveSecret: bytea(),
   },
   (t) => [index().on(t.projectUid, t.createTime, t.uid)],
 );

@@ -78,6 +78,7 @@ export interface StreamInput {
   throughput?: "NORMAL" | "HIGH" | "MAX";
   project?: string;
   retention?: { age?: string; bytes?: string };
+  archive?: Record<string, unknown>;
 }
 
 /** Makes a stream and returns its name. */
@@ -97,6 +98,7 @@ export async function createStream(
         keyFields: input.keyFields ?? [],
         throughput: input.throughput ?? "NORMAL",
         ...(input.retention && { retention: input.retention }),
+        ...(input.archive && { archive: input.archive }),
       },
     },
   );

@@ -8,7 +8,7 @@ const ROLE = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
 const KEY_ID = /^\w{4,128}$/;
 
 /** Faults of the access, by paths below the configuration; texts never repeat secrets. */
-export function checkAccess(access: AwsAccess | undefined): FieldViolation[] {
+export function checkAccess(access: Omit<AwsAccess, "$typeName"> | undefined): FieldViolation[] {
   if (!access) return [{ field: "access", description: "is missing" }];
   const violations: FieldViolation[] = [];
   const add = (name: string, description: string) =>

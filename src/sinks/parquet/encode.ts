@@ -64,7 +64,7 @@ export async function encodeParquetFile(job: ParquetJob): Promise<ParquetFile> {
     });
   }
   await file.finish();
-  return { bytes: writer.getBytes().slice(), refused };
+  return { bytes: writer.getBytes().slice(), rows: first - refused.length, refused };
 }
 
 interface Group {

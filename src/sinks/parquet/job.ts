@@ -29,8 +29,10 @@ export interface RefusedRow {
   readonly why: string;
 }
 
-/** A file, or none when every row was refused. */
+/** A file; without rows when every one was refused. */
 export interface ParquetFile {
   readonly bytes: Uint8Array;
+  /** Number of its rows. */
+  readonly rows: number;
   readonly refused: readonly RefusedRow[];
 }

@@ -9,64 +9,75 @@ const JOB_TIMEOUT_MS = 60_000;
 const IDLE_MS = 30_000;
 const MEMORY_MB = 512;
 const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "js";
-const WORKER_URL = new URL(`./worker.${EXTENSION}`, import.meta.url);
 
 type Answer = { readonly file: ParquetFile } | { readonly fault: string };
-
-let worker: Worker | undefined;
-let last: Promise<unknown> = Promise.resolve();
-let idle: NodeJS.Timeout | undefined;
 
 /**
  * Makes a file; one at a time, in the order of asking. Rejects when a file takes longer than a minute
  * or more than 512 MiB, and when the signal aborts before its turn.
  */
-export function encodeParquet(job: ParquetJob, signal: AbortSignal): Promise<ParquetFile> {
-  const result = last.then(() => {
-    signal.throwIfAborted();
-    return encodeNow(job);
-  });
-  last = result.catch(() => undefined);
-  return result;
+export type ParquetMaker<Job> = (job: Job, signal: AbortSignal) => Promise<ParquetFile>;
+
+/** Files of rows of JSON. */
+export const encodeParquet = createMaker<ParquetJob>(
+  new URL(`./worker.${EXTENSION}`, import.meta.url),
+);
+
+/** A maker whose thread runs the module at this address; nothing runs before the first file. */
+export function createMaker<Job>(moduleUrl: URL): ParquetMaker<Job> {
+  let worker: Worker | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  let idle: NodeJS.Timeout | undefined;
+  const end = (thread: Worker) => {
+    if (worker === thread) worker = undefined;
+    // A thread that is being ended has nobody to tell of its faults.
+    thread.on("error", () => undefined);
+    thread.terminate().catch(() => undefined);
+  };
+  const make = async (job: Job): Promise<ParquetFile> => {
+    clearTimeout(idle);
+    worker ??= new Worker(moduleUrl, {
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
+    });
+    const thread = worker;
+    thread.ref();
+    try {
+      const answer = await ask(thread, job);
+      if ("fault" in answer) throw new Error(answer.fault);
+      return answer.file;
+    } catch (error) {
+      end(thread);
+      throw error;
+    } finally {
+      thread.unref();
+      idle = setTimeout(() => end(thread), IDLE_MS);
+      idle.unref();
+    }
+  };
+  return (job, signal) => {
+    const result = last.then(() => {
+      signal.throwIfAborted();
+      return make(job);
+    });
+    last = result.catch(() => undefined);
+    return result;
+  };
 }
 
-async function encodeNow(job: ParquetJob): Promise<ParquetFile> {
-  clearTimeout(idle);
-  worker ??= new Worker(WORKER_URL, {
-    env: {},
-    execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
-  });
-  const thread = worker;
-  thread.ref();
+async function ask(thread: Worker, job: unknown): Promise<Answer> {
   const answered = Promise.withResolvers<Answer>();
   const fail = (error: Error) => answered.reject(error);
-  const exit = () => answered.reject(new Error("the thread of Parquet files has ended"));
-  thread.once("message", answered.resolve).once("error", fail).once("exit", exit);
-  const timer = setTimeout(() => {
-    fail(new Error("a Parquet file took too long"));
-    end(thread);
-  }, JOB_TIMEOUT_MS);
+  const exit = () => fail(new Error("the thread of Parquet files has ended"));
+  const late = () => fail(new Error("a Parquet file took too long"));
+  thread.on("message", answered.resolve).on("error", fail).on("exit", exit);
+  const timer = setTimeout(late, JOB_TIMEOUT_MS);
   try {
     thread.postMessage(job);
-    const answer = await answered.promise;
-    if ("fault" in answer) throw new Error(answer.fault);
-    return answer.file;
-  } catch (error) {
-    end(thread);
-    throw error;
+    return await answered.promise;
   } finally {
     clearTimeout(timer);
     thread.off("message", answered.resolve).off("error", fail).off("exit", exit);
-    thread.unref();
-    idle = setTimeout(() => end(thread), IDLE_MS);
-    idle.unref();
   }
-}
-
-function end(thread: Worker): void {
-  if (worker === thread) worker = undefined;
-  // A thread that is being ended has nobody to tell of its faults.
-  thread.on("error", () => undefined);
-  thread.terminate().catch(() => undefined);
 }

@@ -18,13 +18,21 @@ export interface BucketClient {
   head(signal: AbortSignal): Promise<void>;
   /** Puts an object in one piece: it is there whole, or not at all. */
   put(object: OutgoingObject, signal: AbortSignal): Promise<void>;
+  /** The bytes of an object; undefined when there is none. */
+  get(name: string, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** Deletes an object; does nothing when there is none. */
+  remove(name: string, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
 /** Opens the bucket; nothing is sent yet. */
-export async function openBucket(config: S3Sink, env: SinkEnvironment): Promise<BucketClient> {
+export async function openBucket(
+  config: Pick<S3Sink, "bucket" | "access">,
+  env: SinkEnvironment,
+): Promise<BucketClient> {
   const { options, close } = await openConnection(config.access!, env);
-  const { HeadBucketCommand, PutObjectCommand, S3Client } = await import("@aws-sdk/client-s3");
+  const aws = await import("@aws-sdk/client-s3");
+  const { HeadBucketCommand, PutObjectCommand, S3Client } = aws;
   const client = new S3Client({
     ...options,
     forcePathStyle: options.endpoint !== undefined,
@@ -57,6 +65,23 @@ export async function openBucket(config: S3Sink, env: SinkEnvironment): Promise<
         throw toAwsFault(error, { what: "putting an object", remedy });
       }
     },
+    async get(Key, abortSignal) {
+      try {
+        const command = new aws.GetObjectCommand({ Bucket, Key });
+        const { Body } = await client.send(command, { abortSignal });
+        return Buffer.from((await Body?.transformToByteArray()) ?? []);
+      } catch (error) {
+        if ((error as Error).name === "NoSuchKey") return undefined;
+        throw toAwsFault(error, { what: "getting an object" });
+      }
+    },
+    async remove(Key, abortSignal) {
+      try {
+        await client.send(new aws.DeleteObjectCommand({ Bucket, Key }), { abortSignal });
+      } catch (error) {
+        throw toAwsFault(error, { what: "deleting an object" });
+      }
+    },
     close() {
       client.destroy();
       close();
@@ -65,7 +90,7 @@ export async function openBucket(config: S3Sink, env: SinkEnvironment): Promise<
 }
 
 /** The least policy that this sink needs for its bucket, as JSON to copy. */
-export function bucketPolicy({ bucket, access }: S3Sink): string {
+export function bucketPolicy({ bucket, access }: Pick<S3Sink, "bucket" | "access">): string {
   const arn = `arn:${access?.region.startsWith("cn-") ? "aws-cn" : "aws"}:s3:::${bucket}`;
   const Statement = [
     { Effect: "Allow", Action: "s3:PutObject", Resource: `${arn}/*` },

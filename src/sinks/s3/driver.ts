@@ -6,6 +6,7 @@ import { checkAccess, keepAccess, maskAccess } from "../aws/access.ts";
 import type { SinkDriver, SinkEnvironment, TestStageResult } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import { runStages } from "../stages.ts";
+import { bucketNameFault } from "./bucket-name.ts";
 import { type BucketClient, bucketPolicy, openBucket } from "./client.ts";
 import { templateFault } from "./object-name.ts";
 import { openS3 } from "./open-sink.ts";
@@ -35,10 +36,8 @@ function check(
   { schema }: { readonly schema: Schema },
 ): FieldViolation[] {
   const violations = checkAccess(access);
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) || bucket.includes("..")) {
-    const description = "must be 3 to 63 small letters, digits, '.' or '-', as buckets are named";
-    violations.unshift({ field: "bucket", description });
-  }
+  const nameFault = bucketNameFault(bucket);
+  if (nameFault) violations.unshift({ field: "bucket", description: nameFault });
   const fault = templateFault(keyTemplate, schema);
   if (fault) violations.push({ field: "key_template", description: fault });
   return violations;

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Archive, ArchiveStatus } from "./archive_pb.js";
 
 /**
  * Describes the file tributary/management/v1/stream.proto.
@@ -132,6 +133,14 @@ export declare type Stream = Message<"tributary.management.v1.Stream"> & {
    * @generated from field: repeated string notify_emails = 16;
    */
   notifyEmails: string[];
+
+  /**
+   * Where records are kept beyond the log; not set: nowhere. Cleared, it takes no more records; what it
+   * holds stays readable until its retention ends or the stream is deleted.
+   *
+   * @generated from field: tributary.management.v1.Archive archive = 17;
+   */
+  archive?: Archive | undefined;
 };
 
 /**
@@ -740,6 +749,13 @@ export declare type Branch = Message<"tributary.management.v1.Branch"> & {
    * @generated from field: string task = 9;
    */
   task: string;
+
+  /**
+   * What the archive holds; not set where there is none. Output only.
+   *
+   * @generated from field: tributary.management.v1.ArchiveStatus archive = 10;
+   */
+  archive?: ArchiveStatus | undefined;
 };
 
 /**

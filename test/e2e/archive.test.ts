@@ -1,0 +1,122 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { zstdDecompressSync } from "node:zlib";
+import { parquetReadObjects } from "hyparquet";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { call, createStream, listAll } from "../support/api.ts";
+import { startServer, type TestServer, waitFor } from "../support/server.ts";
+
+let server: TestServer;
+let stream: string;
+
+const fields = { key: "STRING", n: "LONG", note: "STRING" };
+const note = "x".repeat(1_000);
+const recordOf = (n: number) => ({ key: `k${n % 3}`, n, note });
+const COUNT = 2_500;
+
+interface BranchView {
+  storedBytes?: string;
+  firstSequence?: string;
+  archive?: Record<string, string>;
+}
+
+const branchOf = async (of: string) => {
+  const request = { name: `${of}/branches/main` };
+  const method = "management.v1.StreamService/GetBranch";
+  return (await call<{ branch: BranchView }>(server, method, request)).branch;
+};
+const filesOf = (id: string) =>
+  readdir(join(server.dataDir, "archive", "demo", id), { recursive: true }).then(
+    (names) => names.filter((name) => name.endsWith(".parquet")),
+    () => [],
+  );
+
+beforeAll(async () => {
+  server = await startServer();
+  stream = await createStream(server, "kept", {
+    fields,
+    keyFields: ["key"],
+    retention: { bytes: "1048576" },
+    archive: { fileTime: "1s", fileBytes: "262144" },
+  });
+});
+afterAll(() => server?.close());
+
+test("F01: what the log has no more is read from the archive, each record once, with its id and place", async () => {
+  const pushed: { n: number; id: string }[] = [];
+  for (let at = 0; at < COUNT; at += 100) {
+    const records = Array.from({ length: 100 }, (_, i) => ({ value: recordOf(at + i) }));
+    const answer = await waitFor(
+      () =>
+        call<{ recordIds: string[] }>(server, "push.v1.PushService/Push", {
+          stream,
+          records,
+          returnRecordIds: true,
+        }).catch((error: { reason?: string }) => {
+          if (error.reason === "STREAM_FULL") return undefined;
+          throw error;
+        }),
+      { timeoutMs: 30_000, what: "the log to have room" },
+    );
+    pushed.push(...answer.recordIds.map((id, i) => ({ n: at + i, id })));
+  }
+  await waitFor(
+    async () => {
+      const branch = await branchOf(stream);
+      return Number(branch.storedBytes) < 1.2e6 && Number(branch.archive?.records ?? 0) === COUNT;
+    },
+    { timeoutMs: 30_000, what: "the log to be trimmed" },
+  );
+  const listed = await listAll(server, stream, { pageSize: 1000 });
+  expect(listed.map(({ id, value }) => ({ id, n: Number(value.n) }))).toEqual(pushed);
+  expect(listed.every(({ value }) => value.note === note)).toBe(true);
+  const page = listed[1_234]!;
+  const from = await listAll(server, stream, { fromSequence: page.sequence });
+  expect(from).toEqual(listed.filter((r) => Number(r.sequence) >= Number(page.sequence)));
+  const since = await listAll(server, stream, { fromTime: page.arrivalTime });
+  expect(since.length).toBeGreaterThan(COUNT - 1_334 - 1);
+  expect(since).toEqual(listed.slice(-since.length));
+  const key = await listAll(server, stream, { key: '{"key":"k1"}', filter: "n = 100" });
+  expect(key.map(({ value }) => value.n)).toEqual([100]);
+});
+
+test("F01: files are Parquet with columns for the fields", async () => {
+  const [name = ""] = (await filesOf("kept")).sort();
+  const bytes = await readFile(join(server.dataDir, "archive", "demo", "kept", name));
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+  const compressors = { ZSTD: (input: Uint8Array) => new Uint8Array(zstdDecompressSync(input)) };
+  const rows = await parquetReadObjects({ file, compressors, rowEnd: 2 });
+  expect(rows[0]).toMatchObject({ key: "k0", n: 0n, tributary_index: 0n });
+  expect(JSON.parse(String(rows[1]?.tributary_record))).toEqual(recordOf(1));
+});
+
+test("F01: an archive of fields that make no sense is refused, and its place cannot be changed", async () => {
+  const update = (archive: unknown, mask = "archive") =>
+    call<{ stream: Record<string, unknown> }>(server, "management.v1.StreamService/UpdateStream", {
+      stream: { name: stream, ...(archive ? { archive } : {}) },
+      updateMask: mask,
+    });
+  const bucket = { bucket: "lake", region: "eu-central-1", accessKeyId: "AKIATEST" };
+  const refused = async (archive: unknown, text: RegExp) =>
+    await expect(update(archive)).rejects.toMatchObject({
+      reason: "INVALID_FIELDS",
+      text: expect.stringMatching(text),
+    });
+  await refused({ fileBytes: "10" }, /archive.file_bytes: must be 64 KiB/);
+  await refused({ bucket }, /archive.bucket.secret_access_key: is missing/);
+  await refused({ bucket: { ...bucket, secretAccessKey: "s" } }, /files elsewhere/);
+  const cleared = await update(undefined);
+  expect(cleared.stream.archive).toBeUndefined();
+  expect(await listAll(server, stream)).toHaveLength(COUNT);
+  const again = await update({ fileTime: "1s", retentionAge: "3153600000s" });
+  expect(again.stream.archive).toEqual({ fileTime: "1s", retentionAge: "3153600000s" });
+});
+
+test("F01: the archive of a stream that is deleted is deleted with it", async () => {
+  expect((await filesOf("kept")).length).toBeGreaterThan(3);
+  await call(server, "management.v1.StreamService/DeleteStream", { name: stream });
+  await waitFor(async () => (await filesOf("kept")).length === 0, {
+    timeoutMs: 20_000,
+    what: "the files to be deleted",
+  });
+}, 30_000);
