@@ -126,9 +126,9 @@ export function openSourceLane(
 ): Lane {
   const { authorizePush } = access.auth.authorizer;
   const gateOf = createGateFinder({
-    authenticateBearer({ method, path, headers }, stream) {
+    authenticateBearer({ method, path, headers }, source) {
       const allow = (principal: Principal) => {
-        authorizePush(principal, stream);
+        authorizePush(principal, source);
         return principal;
       };
       const found = access.authenticate({ method, url: path, headers });

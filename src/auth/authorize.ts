@@ -47,7 +47,7 @@ export interface Authorizer {
     rule: Pick<AccessRule, "operation" | "role" | "resource">,
     resourceName: string,
   ): void;
-  /** As `authorizeRule` for a push to this stream; about 0.1 µs when it was allowed before. */
+  /** As `authorizeRule` for a push to this stream or source; about 0.1 µs when it was allowed before. */
   authorizePush(principal: Principal, streamName: string): void;
   /** Whether the caller has the role on this project or stream, for lists that hold what it may see. */
   hasRole(principal: Principal, role: AccessRule_Role, resourceName: string): boolean;

@@ -3,8 +3,11 @@ import { create as createMessage, fromBinary, type MessageInitShape } from "@buf
 import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { CreateSinkRequest } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import type { IssuedToken } from "#gen/tributary/management/v1/token_pb.js";
 import { fail, failFields, notFound } from "../core/errors.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
+import type { Principal } from "../core/principal.ts";
+import { attachToken } from "./attached-token.ts";
 import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
 import { sinkFromRow } from "./definition-store.ts";
@@ -35,6 +38,8 @@ export type NewSink = Pick<CreateSinkRequest, "parent" | "sinkId"> & {
   readonly skipTest?: boolean;
   /** Chosen by the caller; a new one when left out. */
   readonly uid?: string;
+  /** Who makes a token with it; nobody when left out. */
+  readonly tokenMaker?: Principal | undefined;
 };
 
 /** A sink that was checked, and is not saved yet. */
@@ -53,17 +58,18 @@ export async function createSink(
   catalog: SinkCatalog,
   request: NewSink,
   signal: AbortSignal,
-): Promise<{ sink: Sink; note: string }> {
+): Promise<{ sink: Sink; note: string; token?: IssuedToken }> {
   const { row, definition, signingSecret, note } = await prepareSink(catalog, request, signal);
+  let token: IssuedToken | undefined;
   if (!request.validateOnly) {
-    await saveSink(catalog, { row, definition });
+    token = await saveSink(catalog, { row, definition }, request.tokenMaker);
     await catalog.refresh();
   }
   const [view] = await viewSinks(catalog, [{ row, definition }]);
   if (signingSecret && view?.config.case === "webhook" && !request.validateOnly) {
     view.config.value.signingSecret = signingSecret;
   }
-  return { sink: view!, note };
+  return { sink: view!, note, ...(token && { token }) };
 }
 
 /** Checks a sink and tries its destination, as `createSink` does, and saves nothing. */
@@ -150,10 +156,12 @@ function savedSink(sink: Sink, id: string): Sink {
 }
 
 async function saveSink(
-  { database, masterKey }: SinkCatalog,
+  catalog: SinkCatalog,
   { row, definition }: SavedSink,
-): Promise<void> {
-  await insertNamed({ name: row.name, field: "sink_id" }, () =>
+  tokenMaker: Principal | undefined,
+): Promise<IssuedToken | undefined> {
+  const { database, masterKey } = catalog;
+  return await insertNamed({ name: row.name, field: "sink_id" }, () =>
     database.inProject(row.name, async (queries) => {
       const parent = definition.streamName;
       await checkCreation(queries, row.projectUid, { sinks: 1 });
@@ -172,6 +180,7 @@ async function saveSink(
         masterKey,
         version: { ...version, number, createTime: row.createTime },
       });
+      return tokenMaker && (await attachToken(catalog, queries, { user: row, caller: tokenMaker }));
     }),
   );
 }

@@ -3,10 +3,13 @@ import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Source, Source_Mode, SourceSchema } from "#gen/tributary/management/v1/source_pb.js";
 import type { CreateSourceRequest } from "#gen/tributary/management/v1/source_service_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import type { IssuedToken } from "#gen/tributary/management/v1/token_pb.js";
 import { fail, failFields, notFound } from "../core/errors.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
+import type { Principal } from "../core/principal.ts";
 import { uniqueViolationOf } from "../db/database-errors.ts";
 import { nextPollTime } from "../sources/poll.ts";
+import { attachToken } from "./attached-token.ts";
 import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
 import { findReadyBranch } from "./log-store.ts";
 import { schedulePoll } from "./poll-store.ts";
@@ -31,6 +34,8 @@ const SOURCES_MAX = 100;
 export type NewSource = Pick<CreateSourceRequest, "parent" | "sourceId"> & {
   readonly source?: MessageInitShape<typeof SourceSchema> | undefined;
   readonly validateOnly?: boolean;
+  /** Who makes a token with it; nobody when left out. */
+  readonly tokenMaker?: Principal | undefined;
 };
 
 /**
@@ -40,8 +45,13 @@ export type NewSource = Pick<CreateSourceRequest, "parent" | "sourceId"> & {
 export async function createSource(
   catalog: SourceCatalog,
   request: NewSource,
-): Promise<{ source: Source; secret: string; url: string }> {
+): Promise<{ source: Source; secret: string; url: string; token?: IssuedToken }> {
   const given = create(SourceSchema, request.source);
+  const { tokenMaker } = request;
+  if (tokenMaker && given.authentication.case !== "bearer") {
+    const description = "is for the kind bearer: a source of another kind takes no tokens";
+    throw failFields([{ field: "with_token", description }]);
+  }
   const [project = "", streamId = ""] =
     parseName(checkName(request.parent, "stream"), "stream") ?? [];
   const id = chooseId("source_id", request.sourceId, given.displayName);
@@ -60,7 +70,7 @@ export async function createSource(
       );
       const row = rowOf(catalog, { stream, name, publicId, source: savedSource(given, id), time });
       const keys = made ? [keyOf(catalog, row, { source: given, secret: made })] : [];
-      if (request.validateOnly) return { row, keys: [], stats: undefined };
+      if (request.validateOnly) return { row, keys: [], stats: undefined, token: undefined };
       if ((await countSources(queries, stream.uid)) >= SOURCES_MAX) {
         throw fail("QUOTA_EXCEEDED", `a stream has at most ${SOURCES_MAX} sources`, {
           metadata: { limit: String(SOURCES_MAX) },
@@ -69,9 +79,13 @@ export async function createSource(
       await insertSource(queries, row);
       for (const key of keys) await insertSourceKey(queries, key);
       if (given.poll) await schedulePoll(queries, row, nextPollTime(given.poll, time));
-      return { row, keys, stats: undefined };
+      const token =
+        tokenMaker && (await attachToken(catalog, queries, { user: row, caller: tokenMaker }));
+      return { row, keys, stats: undefined, token };
     });
-  const saved = await insertNamed({ name, field: "source_id" }, () => namePublicId(publicId, save));
+  const { token, ...saved } = await insertNamed({ name, field: "source_id" }, () =>
+    namePublicId(publicId, save),
+  );
   const publicUrl = catalog.publicUrl();
   const source = viewSource(saved, publicUrl);
   if (request.validateOnly) return { source, secret: "", url: source.url };
@@ -82,6 +96,7 @@ export async function createSource(
     // What the caller chose it knows already.
     secret: chosen ? "" : (made?.secret ?? ""),
     url: addressOf(publicUrl, publicId, isInUrl ? made?.secret : undefined),
+    ...(token && { token }),
   };
 }
 

@@ -49,7 +49,8 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
   return {
     async createSink(request, context) {
       await requireTarget(catalog, request.parent, request.sink, callerOf(context));
-      return await createSink(catalog, request, context.signal);
+      const tokenMaker = request.withToken ? callerOf(context) : undefined;
+      return await createSink(catalog, { ...request, tokenMaker }, context.signal);
     },
     getSink: async ({ name }) => view(await load(name)),
     listSinks: (request) => list(catalog, request),

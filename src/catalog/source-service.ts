@@ -18,7 +18,7 @@ import { makePage, readPageRequest } from "../core/page-token.ts";
 import { keepsOf } from "../sources/index.ts";
 import { nextPollTime } from "../sources/poll.ts";
 import { checkSigningSecret } from "../sources/signature/signature.ts";
-import { checkEtag } from "./catalog.ts";
+import { callerOf, checkEtag } from "./catalog.ts";
 import { chosenSecret, createSource, keyOf, savedSource } from "./create-source.ts";
 import { cursorOf } from "./newest-first.ts";
 import { schedulePoll } from "./poll-store.ts";
@@ -76,7 +76,10 @@ export function createSourceService(catalog: SourceCatalog): ServiceImpl<typeof 
     return viewSource(saved, publicUrl());
   };
   return {
-    createSource: (request) => createSource(catalog, request),
+    createSource(request, context) {
+      const tokenMaker = request.withToken ? callerOf(context) : undefined;
+      return createSource(catalog, { ...request, tokenMaker });
+    },
     getSource: async ({ name }) => ({ source: await view(name) }),
     listSources: (request) => list(catalog, request),
     async updateSource(request) {

@@ -12,7 +12,7 @@ import { findProject } from "./project-store.ts";
 import { findSink } from "./sink-store.ts";
 import { findSource } from "./source-store.ts";
 import { findStream } from "./stream-store.ts";
-import type { TokenRow } from "./token-store.ts";
+import { countTokens, type TokenRow } from "./token-store.ts";
 
 /** Longest life of a personal token. */
 const PERSONAL_MAX_MS = 90 * 24 * 60 * 60_000;
@@ -97,4 +97,16 @@ export async function checkTokenNotWider(
   throw fail("ROLE_MISSING", `this needs the role ${name} on ${token.resource}`, {
     metadata: { role: name, resource: token.resource },
   });
+}
+
+/** Tokens of a project. */
+const TOKENS_MAX = 1_000;
+
+/** Fails with QUOTA_EXCEEDED when a project has as many tokens as it may have. */
+export async function checkTokenRoom(
+  queries: Queries,
+  { projectUid, project }: { readonly projectUid: string; readonly project: string },
+): Promise<void> {
+  if ((await countTokens(queries, projectUid)) < TOKENS_MAX) return;
+  throw fail("QUOTA_EXCEEDED", `${project} has ${TOKENS_MAX} tokens; delete those not in use`);
 }

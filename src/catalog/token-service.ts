@@ -16,13 +16,20 @@ import { formatName, parseName, projectOf } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
 import type { Principal } from "../core/principal.ts";
 import { makeTokenText } from "../core/token-text.ts";
+import { descriptionOf } from "./attached-token.ts";
 import { type Catalog, callerOf, checkEtag, checkName } from "./catalog.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
 import { refreshSinkTokens, refreshToken } from "./refresh-tokens.ts";
-import { checkToken, checkTokenNotWider, checkUser, identityOf, isUsed } from "./token-check.ts";
 import {
-  countTokens,
+  checkToken,
+  checkTokenNotWider,
+  checkTokenRoom,
+  checkUser,
+  identityOf,
+  isUsed,
+} from "./token-check.ts";
+import {
   deleteTokenRow,
   findToken,
   insertToken,
@@ -34,9 +41,6 @@ import {
   updateTokenRow,
 } from "./token-store.ts";
 import { isTokenOwner, visibleToken } from "./visible-token.ts";
-
-/** Tokens of a project. */
-const TOKENS_MAX = 1_000;
 
 /** The rpcs of TokenService. */
 export function createTokenService(catalog: Catalog): ServiceImpl<typeof TokenService> {
@@ -73,9 +77,7 @@ async function create(catalog: Catalog, request: CreateTokenRequest, caller: Pri
     const project = await findProject(queries, parent);
     if (!project) throw notFound(parent);
     await checkTokenNotWider(queries, caller, token);
-    if ((await countTokens(queries, project.uid)) >= TOKENS_MAX) {
-      throw fail("QUOTA_EXCEEDED", `${parent} has ${TOKENS_MAX} tokens; delete those not in use`);
-    }
+    await checkTokenRoom(queries, { projectUid: project.uid, project: parent });
     await checkUser(queries, token.usedBy);
     const made = rowOf(token, {
       uid: text.uid,
@@ -115,13 +117,6 @@ function rowOf(token: Token, made: MadeToken): TokenRow {
     version: 1,
     updateTime: made.createTime,
   };
-}
-
-function descriptionOf(usedBy: string): string {
-  const [, stream, sink] = parseName(usedBy, "sink") ?? [];
-  if (sink !== undefined) return `Sink ${sink} of stream ${stream}`;
-  const [, fed, source] = parseName(usedBy, "source") ?? [];
-  return source === undefined ? "" : `Source ${source} of stream ${fed}`;
 }
 
 async function list(catalog: Catalog, request: ListTokensRequest, caller: Principal) {

@@ -52,8 +52,8 @@ export interface AuthenticationGate {
 
 /** What gates may use beside their source. */
 export interface GateEnvironment {
-  /** Finds out who sends a token and whether it may push to the stream. Throws to refuse. */
-  readonly authenticateBearer: (head: SourceHead, stream: string) => Principal | Promise<Principal>;
+  /** Finds out who sends a token and whether it may push to the source of this name. Throws to refuse. */
+  readonly authenticateBearer: (head: SourceHead, source: string) => Principal | Promise<Principal>;
 }
 
 /** A kind of authentication. */

@@ -145,6 +145,83 @@ test("K25, check 13: a refresh leaves no gap: the new token works at once on eve
   expect(await refusalOf(refresh("604801s"))).toBe("INVALID_FIELDS");
 });
 
+interface Issued {
+  token: TokenView & { usedBy: string; resource: string };
+  secret: string;
+}
+const HOOK = { webhook: { url: "http://127.0.0.1:1/" } };
+
+test("K24, K25: a sink's token comes with the sink, reads that sink alone, is listed and cannot be deleted while it is used", async () => {
+  const issued = await call<{ sink: { name: string }; token: Issued }>(
+    ...[first, "management.v1.SinkService/CreateSink"],
+    { parent: stream, sinkId: "with-token", sink: HOOK, skipTest: true, withToken: true },
+  );
+  const { sink, token } = issued;
+  expect(token.token).toMatchObject({
+    ...{ usedBy: sink.name, resource: sink.name, description: "Sink with-token of stream fed" },
+  });
+  await createSink(first, stream, { id: "without-token", ...HOOK }).catch(() => undefined);
+  const get = (name: string, secret = token.secret) =>
+    refusalOf(call(as(secret, second), "management.v1.SinkService/GetSink", { name }));
+  expect(await get(sink.name)).toBe("");
+  expect(await get(`${stream}/sinks/without-token`)).toBe("ROLE_MISSING");
+  expect(await statusOf(token.secret)).toBe(403);
+  const { tokens } = await call<{ tokens: TokenView[] }>(first, `${SERVICE}/ListTokens`, {
+    parent: "projects/demo",
+  });
+  expect(tokens.map(({ name }) => name)).toContain(token.token.name);
+  expect(JSON.stringify(tokens)).not.toContain(token.secret);
+  const remove = () => refusalOf(call(first, `${SERVICE}/DeleteToken`, { name: token.token.name }));
+  expect(await remove()).toBe("WRONG_STATE");
+  const refreshed = await call<{ tokens: Issued[] }>(first, `${SERVICE}/RefreshSinkTokens`, {
+    parent: sink.name,
+    overlap: "60s",
+  });
+  expect(refreshed.tokens).toHaveLength(1);
+  expect(await get(sink.name, refreshed.tokens[0]!.secret)).toBe("");
+  expect(await get(sink.name)).toBe("");
+  await call(first, "management.v1.SinkService/DeleteSink", { name: sink.name });
+  expect(await remove()).toBe("");
+});
+
+test("K24: a source's token comes with the source and writes to it alone; who may make none gets no source either", async () => {
+  const create = (id: string, caller: Target = first) =>
+    call<{ source: { name: string }; url: string; token: Issued }>(
+      ...[caller, "management.v1.SourceService/CreateSource"],
+      { parent: stream, sourceId: id, source: { bearer: {} }, withToken: true },
+    );
+  const { url, token } = await create("by-token");
+  expect(token.token.description).toBe("Source by-token of stream fed");
+  const send = async (to: string) =>
+    (
+      await fetch(new URL(new URL(to).pathname, second.url), {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${token.secret}`,
+          "content-type": "application/json",
+        },
+        body: '{"n":1}',
+      })
+    ).status;
+  await waitFor(async () => (await send(url)) === 200);
+  const another = await create("by-another");
+  await waitFor(async () => (await send(another.url)) === 403);
+  expect(await statusOf(token.secret)).toBe(403);
+
+  const editor = await createApplication(first, "token-editor", [
+    ...["api:use-streams-write", "api:use-streams-manage"],
+  ]);
+  await createGrant(first, stream, { clientId: editor.clientId, role: "EDITOR" });
+  const env = { CLIENT_ID: editor.clientId, CLIENT_SECRET: editor.clientSecret };
+  const target: Target = { url: first.url, token: createTokenCache(first.url, env) };
+  await waitFor(async () => (await refusalOf(create("denied", target))) === "ROLE_MISSING");
+  const { sources } = await call<{ sources: { name: string }[] }>(
+    ...[first, "management.v1.SourceService/ListSources"],
+    { parent: stream },
+  );
+  expect(sources.map(({ name }) => name)).not.toContain(`${stream}/sources/denied`);
+});
+
 test("check 9: what is mistyped, cut or made up is refused like an unknown token", async () => {
   const { secret } = await make({ resource: stream });
   const flipped = `${secret.slice(0, 40)}${secret[40] === "a" ? "b" : "a"}${secret.slice(41)}`;

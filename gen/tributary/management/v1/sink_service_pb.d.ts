@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HeldRecord, Sink } from "./sink_pb.js";
+import type { IssuedToken } from "./token_pb.js";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Mapping } from "./mapping_pb.js";
 import type { Filter } from "./filter_pb.js";
@@ -57,6 +58,15 @@ export declare type CreateSinkRequest = Message<"tributary.management.v1.CreateS
    * @generated from field: bool skip_test = 5;
    */
   skipTest: boolean;
+
+  /**
+   * Makes a service token with the sink, for what receives its records: it may read this sink, its
+   * status and held records, and nothing else. Its description names the sink and the stream. Needs the
+   * role OWNER on the stream, as every service token does.
+   *
+   * @generated from field: bool with_token = 20;
+   */
+  withToken: boolean;
 };
 
 /**
@@ -84,6 +94,13 @@ export declare type CreateSinkResponse = Message<"tributary.management.v1.Create
    * @generated from field: string note = 2;
    */
   note: string;
+
+  /**
+   * The token that was made with it; set with `with_token` only.
+   *
+   * @generated from field: tributary.management.v1.IssuedToken token = 20;
+   */
+  token?: IssuedToken | undefined;
 };
 
 /**

@@ -7,6 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { QuarantinedRecord, Source } from "./source_pb.js";
+import type { IssuedToken } from "./token_pb.js";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { PreviewedRow } from "./sink_service_pb.js";
 
@@ -48,6 +49,15 @@ export declare type CreateSourceRequest = Message<"tributary.management.v1.Creat
    * @generated from field: bool validate_only = 4;
    */
   validateOnly: boolean;
+
+  /**
+   * Makes a service token with a source of the kind `bearer`, for its sender: it may write to this
+   * source, and nothing else. Its description names the source and the stream. Needs the role OWNER on
+   * the stream, as every service token does.
+   *
+   * @generated from field: bool with_token = 20;
+   */
+  withToken: boolean;
 };
 
 /**
@@ -82,6 +92,13 @@ export declare type CreateSourceResponse = Message<"tributary.management.v1.Crea
    * @generated from field: string url = 3;
    */
   url: string;
+
+  /**
+   * The token that was made with it; set with `with_token` only.
+   *
+   * @generated from field: tributary.management.v1.IssuedToken token = 20;
+   */
+  token?: IssuedToken | undefined;
 };
 
 /**

@@ -188,3 +188,30 @@ export enum Token_Kind {
  */
 export declare const Token_KindSchema: GenEnum<Token_Kind>;
 
+/**
+ * A token that was just made, for the one time that it is shown.
+ *
+ * @generated from message tributary.management.v1.IssuedToken
+ */
+export declare type IssuedToken = Message<"tributary.management.v1.IssuedToken"> & {
+  /**
+   * What is known of it from now on.
+   *
+   * @generated from field: tributary.management.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * The token itself, `trib_…`: in this answer and nowhere else.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.IssuedToken.
+ * Use `create(IssuedTokenSchema)` to create a new message.
+ */
+export declare const IssuedTokenSchema: GenMessage<IssuedToken>;
+
