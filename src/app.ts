@@ -53,7 +53,7 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const { auth } = access;
   const people = openPeople(foundations, { ...access, catalog, publicUrl });
   const port = await time("port", () =>
-    openPort({ foundations, catalog, auth, audit, people, publicUrl }, closers),
+    openPort({ foundations, catalog, delivery, auth, audit, people, publicUrl }, closers),
   );
   closers.add("port", () => port.drain(DRAIN_MS));
   url ||= localUrl(foundations, port.port);

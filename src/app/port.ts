@@ -38,6 +38,7 @@ import { createStreamService } from "../catalog/stream-service.ts";
 import { createTaskService } from "../catalog/task-service.ts";
 import { createTokenService } from "../catalog/token-service.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Delivery } from "../delivery/delivery.ts";
 import { createPushLane } from "../ingest/push-lane.ts";
 import { createPushService } from "../ingest/push-service.ts";
 import { createAccountService } from "../people/account-service.ts";
@@ -73,6 +74,7 @@ export interface PortParts {
   /** Address of the installation, once it is known. */
   readonly publicUrl: () => string;
   readonly audit: AuditLog;
+  readonly delivery: Delivery;
   readonly people: People;
 }
 
@@ -119,7 +121,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
 }
 
 function managementServices(
-  { foundations, catalog, auth, people, publicUrl }: PortParts,
+  { foundations, catalog, auth, people, publicUrl, delivery }: PortParts,
   { desk, openCalls }: WayIn,
 ): Registration[] {
   const { snapshot, bus } = foundations;
@@ -143,7 +145,8 @@ function managementServices(
     (router) => router.service(AccessService, createAccessService(catalog)),
     (router) => router.service(CatalogService, createCatalogService(catalog.drivers)),
     (router) => router.service(AlertService, createAlertService(alertParts(foundations))),
-    (router) => router.service(DeliveryService, createDeliveryService(watchParts(foundations))),
+    (router) =>
+      router.service(DeliveryService, createDeliveryService(watchParts(foundations, delivery))),
     (router) => router.service(InstallationService, createInstallationService(catalog)),
     (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(TaskService, createTaskService(catalog)),

@@ -9,7 +9,7 @@ import type { AlertServiceParts } from "../watch/alert-service.ts";
 import { startAlertTeller } from "../watch/alert-teller.ts";
 import { startAlertWatch } from "../watch/alert-watch.ts";
 import { openAttemptLog, type RunningAttemptLog } from "../watch/attempt-log.ts";
-import type { WatchParts } from "../watch/watch-parts.ts";
+import type { TraceParts } from "../watch/trace-sink.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
@@ -36,14 +36,13 @@ export function openAttempts(
 }
 
 /** What the services work with. */
-export function watchParts({
-  database,
-  snapshot,
-  reader,
-  templates,
-  logger,
-}: Foundations): WatchParts {
+export function watchParts(
+  { database, snapshot, reader, templates, logger }: Foundations,
+  delivery: Delivery,
+): TraceParts {
   return {
+    standing: delivery.standing,
+    statuses: delivery.statuses,
     database,
     definitions: snapshot,
     reader,

@@ -8,11 +8,12 @@ import type { Logger } from "../core/logger.ts";
 import { noTemplates, type TemplateCompiler } from "../mapping/row-transform.ts";
 import { readSinkState } from "./claim-cursor.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
-import { createHeldCommands } from "./held-commands.ts";
+import { createHeldCommands, type HeldCommands } from "./held-commands.ts";
 import { HELD_LIMITS, type HeldLimits } from "./held-quota.ts";
 import { createHeldRecords, type HeldRecords } from "./held-records.ts";
 import { createHeldStore } from "./held-store.ts";
 import { createLossClocks } from "./loss-clocks.ts";
+import { placeStanding, type Standing, type StandingQuestion } from "./place-standing.ts";
 import { readStatuses } from "./read-statuses.ts";
 import { ShardDelivery } from "./shard-delivery.ts";
 import type { SinkState } from "./sink-state.ts";
@@ -79,6 +80,8 @@ export interface Delivery {
   isOwner(shard: number): boolean;
   /** Statuses by the uid of the sink, from any node: at most 200 ms old where another node is the owner. */
   statuses(sinks: Iterable<SinkDefinition>): Promise<Map<string, SinkStatusInit>>;
+  /** Where one record stands with one sink. Fails with LOG_UNAVAILABLE. */
+  standing(sink: SinkDefinition, question: StandingQuestion): Promise<Standing>;
   readonly held: HeldRecords;
   readonly staged: StagedRecords;
   /**
@@ -130,35 +133,32 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     workerOf,
     sinkByUid: (uid: string) => definitions.sinkByUid(uid),
   };
-  const heldCommands = createHeldCommands(heldInput);
   let endChanges: (() => void) | undefined;
-  let commandTimer: NodeJS.Timeout | undefined;
+  let endCommands: (() => void) | undefined;
   let closing: Promise<void> | undefined;
-  const pollCommands = () => {
-    commandTimer = setTimeout(() => {
-      const isAnyOwned = shards.some((shard) => shard.isOwner);
-      const answering = isAnyOwned ? heldCommands.poll() : Promise.resolve();
-      answering
-        .catch((error: unknown) => {
-          options.logger.debug("commands could not be read", { error: String(error) });
-        })
-        .finally(() => {
-          if (!closing) pollCommands();
-        });
-    }, COMMANDS_EVERY_MS);
-  };
   return {
     async start() {
       endChanges = definitions.onChange(() => {
         for (const shard of shards) shard.reconcile();
       });
-      pollCommands();
+      const isNeeded = () => shards.some((shard) => shard.isOwner);
+      endCommands = pollCommands(createHeldCommands(heldInput), {
+        isNeeded,
+        logger: options.logger,
+      });
       await Promise.all(shards.map((shard) => shard.start()));
     },
     isOwner: (shard) => shards[shard]?.isOwner ?? false,
     statuses: (sinks) =>
       readStatuses(sinks, { ...workerOptions, stateOf, lossOf: createLossClocks(options) }),
     staged: createStagedRecords(workerOptions),
+    async standing(sink, question) {
+      return await placeStanding(
+        workerOptions.held,
+        { sink, state: await stateOf(sink) },
+        question,
+      );
+    },
     held: createHeldRecords(heldInput),
     lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf),
     async beforeTrim(log, sequence) {
@@ -167,11 +167,37 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     close() {
       closing ??= (async () => {
         endChanges?.();
-        clearTimeout(commandTimer);
+        endCommands?.();
         await Promise.all(shards.map((shard) => shard.close(CLOSE_GRACE_MS)));
       })();
       return closing;
     },
+  };
+}
+
+/** Answers other nodes' commands now and then, while there is something to answer for; returns what ends it. */
+function pollCommands(
+  commands: HeldCommands,
+  { isNeeded, logger }: { readonly isNeeded: () => boolean; readonly logger: Logger },
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isEnded = false;
+  const next = () => {
+    timer = setTimeout(() => {
+      const answering = isNeeded() ? commands.poll() : Promise.resolve();
+      answering
+        .catch((error: unknown) => {
+          logger.debug("commands could not be read", { error: String(error) });
+        })
+        .finally(() => {
+          if (!isEnded) next();
+        });
+    }, COMMANDS_EVERY_MS);
+  };
+  next();
+  return () => {
+    isEnded = true;
+    clearTimeout(timer);
   };
 }
 

@@ -2,9 +2,13 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { createAttemptMethods } from "./attempt-methods.ts";
-import type { WatchParts } from "./watch-parts.ts";
+import { traceRecord } from "./trace-record.ts";
+import type { TraceParts } from "./trace-sink.ts";
 
 /** The rpcs of DeliveryService. */
-export function createDeliveryService(parts: WatchParts): ServiceImpl<typeof DeliveryService> {
-  return createAttemptMethods(parts);
+export function createDeliveryService(parts: TraceParts): ServiceImpl<typeof DeliveryService> {
+  return {
+    ...createAttemptMethods(parts),
+    traceRecord: async (request) => ({ trace: await traceRecord(parts, request) }),
+  };
 }

@@ -87,6 +87,10 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "AlertService/TestAlerts": (w) => ({ name: `${w.project}/alertSettings` }),
   "AlertService/ListAlerts": (w) => ({ parent: w.project }),
 
+  "DeliveryService/TraceRecord": (w) => ({
+    stream: w.stream,
+    recordId: "01900000-0000-7000-8000-000000000000",
+  }),
   "DeliveryService/ListAttempts": (w) => ({ parent: w.sink }),
   "DeliveryService/GetAttempt": (w) => ({ name: `${w.sink}/attempts/1` }),
 

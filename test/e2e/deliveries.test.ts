@@ -120,3 +120,77 @@ test("B03: what a success sent that was not kept, and a table's rows, are made a
   expect(full.remade).toBe(true);
   expect(text(full.exchanges![0]!.requestBody)).toBe('[{"twice":2},{"twice":3}]');
 });
+
+interface SinkTrace {
+  sink: string;
+  outcome: string;
+  explanation: string;
+  reason?: string;
+  row?: string;
+  mappingError?: string;
+  attempts?: Attempt[];
+}
+
+interface Trace {
+  branch: string;
+  place: string;
+  stored?: boolean;
+  record?: string;
+  push?: { source: string; schemaVersion: string; authentication: string };
+  sinks: SinkTrace[];
+}
+
+test("N08: one id tells the push, and for each sink the rule that stopped the record", async () => {
+  receiver.mode = { kind: "refuse", isBad: ({ n }) => n === 13 };
+  const stream = await createStream(server, "traced", { fields: { n: "LONG", k: "LONG?" } });
+  const webhook = { url: receiver.url };
+  const make = async (id: string, more: Record<string, unknown>) =>
+    (await createSink(server, stream, { id, webhook, ...more })).name;
+  const names = {
+    all: await make("all", {}),
+    big: await make("big", { filter: { cel: "record.n > 20" } }),
+    mapped: await make("mapped", { mapping: { columns: [{ name: "k", path: { path: "k.x" } }] } }),
+    paused: await make("paused", {}),
+  };
+  await call(server, "management.v1.SinkService/PauseSink", { name: names.paused });
+  const { recordIds } = await call<{ recordIds: string[] }>(server, "push.v1.PushService/Push", {
+    stream,
+    records: [{ value: { n: 13 } }, { value: { n: 5 } }],
+    returnRecordIds: true,
+  });
+  await waitFor(async () => (await countsOf(server, names.all)).held === 1, { what: "one held" });
+  await waitFor(async () => (await countsOf(server, names.mapped)).held === 2, {
+    what: "two held",
+  });
+  await waitFor(async () => (await countsOf(server, names.big)).filtered === 2, {
+    what: "filtered",
+  });
+  await attemptsOf(names.all, 3);
+  const trace = async (recordId: string) => {
+    const method = "management.v1.DeliveryService/TraceRecord";
+    const answer = await call<{ trace: Trace }>(server, method, { stream, recordId });
+    const bySink = new Map(answer.trace.sinks.map((sink) => [sink.sink, sink]));
+    return { ...answer.trace, of: (sink: string) => bySink.get(sink)! };
+  };
+  const bad = await trace(recordIds[0]!);
+  expect(bad).toMatchObject({
+    branch: `${stream}/branches/main`,
+    stored: true,
+    record: '{"n":13}',
+  });
+  expect(bad.push).toMatchObject({ source: "push", schemaVersion: "1" });
+  expect(bad.of(names.all)).toMatchObject({ outcome: "HELD", reason: "HTTP_422" });
+  expect(bad.of(names.all).attempts!.map(({ state }) => state)).toEqual(["SPLIT", "HELD"]);
+  expect(bad.of(names.big)).toMatchObject({ outcome: "FILTERED", reason: "FILTERED" });
+  expect(bad.of(names.big).explanation).toContain("record.n > 20");
+  expect(bad.of(names.mapped)).toMatchObject({ outcome: "HELD", reason: "MAPPING_FAILED" });
+  expect(bad.of(names.mapped).mappingError).toMatch(/k/);
+  expect(bad.of(names.paused)).toMatchObject({
+    outcome: "PENDING",
+    explanation: "the sink is paused",
+  });
+  const good = await trace(recordIds[1]!);
+  expect(good.of(names.all)).toMatchObject({ outcome: "DELIVERED", row: '{"n":5}' });
+  const unknown = await trace("01900000-0000-7000-8000-000000000000").catch(String);
+  expect(unknown).toMatch(/404/);
+});

@@ -8,6 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Attempt, Attempt_State } from "./attempt_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { RecordTrace } from "./trace_pb.js";
 
 /**
  * Describes the file tributary/management/v1/delivery_service.proto.
@@ -112,6 +113,53 @@ export declare type ListAttemptsResponse = Message<"tributary.management.v1.List
 export declare const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse>;
 
 /**
+ * Which record.
+ *
+ * @generated from message tributary.management.v1.TraceRecordRequest
+ */
+export declare type TraceRecordRequest = Message<"tributary.management.v1.TraceRecordRequest"> & {
+  /**
+   * Name of its stream.
+   *
+   * @generated from field: string stream = 1;
+   */
+  stream: string;
+
+  /**
+   * Its id, a UUID as pushes, sinks and lists give it.
+   *
+   * @generated from field: string record_id = 2;
+   */
+  recordId: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.TraceRecordRequest.
+ * Use `create(TraceRecordRequestSchema)` to create a new message.
+ */
+export declare const TraceRecordRequestSchema: GenMessage<TraceRecordRequest>;
+
+/**
+ * What is known of the record.
+ *
+ * @generated from message tributary.management.v1.TraceRecordResponse
+ */
+export declare type TraceRecordResponse = Message<"tributary.management.v1.TraceRecordResponse"> & {
+  /**
+   * The trace.
+   *
+   * @generated from field: tributary.management.v1.RecordTrace trace = 1;
+   */
+  trace?: RecordTrace | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.TraceRecordResponse.
+ * Use `create(TraceRecordResponseSchema)` to create a new message.
+ */
+export declare const TraceRecordResponseSchema: GenMessage<TraceRecordResponse>;
+
+/**
  * Which attempt.
  *
  * @generated from message tributary.management.v1.GetAttemptRequest
@@ -177,6 +225,17 @@ export declare const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof GetAttemptRequestSchema;
     output: typeof GetAttemptResponseSchema;
+  },
+  /**
+   * Says why a record did or did not arrive: its push, and for each sink filter, mapping, attempts and
+   * the rule that stopped it. NOT_FOUND when no branch of the stream can have given this id.
+   *
+   * @generated from rpc tributary.management.v1.DeliveryService.TraceRecord
+   */
+  traceRecord: {
+    methodKind: "unary";
+    input: typeof TraceRecordRequestSchema;
+    output: typeof TraceRecordResponseSchema;
   },
 }>;
 
