@@ -17,6 +17,8 @@ export interface RigOptions {
   /** The sink's own address; the embedded database when left out and `isEmbedded`. */
   readonly isEmbedded?: boolean;
   readonly throughput?: "NORMAL" | "HIGH" | "MAX";
+  /** More of the Postgres sink's configuration. */
+  readonly postgres?: Record<string, unknown>;
   /** Gets the same records when given. */
   readonly receiver?: Receiver;
 }
@@ -47,7 +49,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
   const databaseUrl = options.isEmbedded === false ? options.databaseUrl : "";
   const postgresSink = await createSink(target, stream, {
     id: "table",
-    postgres: { table: id, databaseUrl },
+    postgres: { table: id, databaseUrl, ...options.postgres },
     retry: { schedule: ["0.5s", "1s"] },
   });
   const webhookSink = receiver && (await createLoadWebhook(target, stream, receiver));

@@ -22,8 +22,14 @@ export interface ServerKillResult {
   readonly repeatedRequests: number;
 }
 
-/** Kills `kills` times, 200 to 1,200 ms after the load runs again; embedded servers are orphaned each time. */
-export async function killServerUnderLoad(kills: number): Promise<ServerKillResult> {
+/**
+ * Kills `kills` times, 200 to 1,200 ms after the load runs again; embedded servers are orphaned each time.
+ * `postgres` is added to the configuration of the Postgres sink.
+ */
+export async function killServerUnderLoad(
+  kills: number,
+  postgres: Record<string, unknown> = {},
+): Promise<ServerKillResult> {
   const dataDir = makeDataDir();
   const port = await findFreePort();
   const receiver = await startReceiver();
@@ -35,6 +41,7 @@ export async function killServerUnderLoad(kills: number): Promise<ServerKillResu
       target: server,
       databaseUrl: server.env.SINK_DATABASE_URL ?? "",
       receiver,
+      postgres,
     });
     await rig.close();
     load = startLoad({ target: server, stream: rig.stream });
