@@ -18,6 +18,7 @@ import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js
 import { TaskService } from "#gen/tributary/management/v1/task_service_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
+import { VersionService } from "#gen/tributary/management/v1/version_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
@@ -37,6 +38,7 @@ import { createSourceService } from "../catalog/source-service.ts";
 import { createStreamService } from "../catalog/stream-service.ts";
 import { createTaskService } from "../catalog/task-service.ts";
 import { createTokenService } from "../catalog/token-service.ts";
+import { createVersionService } from "../catalog/version-service.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { createPushLane } from "../ingest/push-lane.ts";
@@ -138,6 +140,7 @@ function managementServices(
     (router) => router.service(ProjectService, createProjectService(catalog)),
     (router) => router.service(StreamService, createStreamService(catalog)),
     (router) => router.service(SinkService, createSinkService(catalog)),
+    (router) => router.service(VersionService, createVersionService(sourceCatalog)),
     (router) => router.service(MigrationService, createMigrationService(catalog)),
     (router) => router.service(ReplayService, createReplayService(catalog)),
     (router) => router.service(SourceService, createSourceService(sourceCatalog)),

@@ -16,6 +16,7 @@ import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js
 import { TaskService } from "#gen/tributary/management/v1/task_service_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
+import { VersionService } from "#gen/tributary/management/v1/version_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
@@ -41,5 +42,6 @@ export const OWN_SERVICES = [
   StreamService,
   TaskService,
   UsageService,
+  VersionService,
   TokenService,
 ];

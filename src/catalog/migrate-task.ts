@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { clone, create } from "@bufbuild/protobuf";
 import { type Sink, SinkSchema, StartSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { Task_State } from "#gen/tributary/management/v1/task_pb.js";
+import { runAsAuthor } from "../core/author.ts";
 import { fail, notFound } from "../core/errors.ts";
 import { streamOf } from "../core/names.ts";
 import type { Queries } from "../db/client.ts";
@@ -25,7 +26,8 @@ const LOOK_EVERY_MS = 250;
 /** Does migrations. */
 export function createMigrator(catalog: SinkCatalog): TaskHandler {
   return {
-    run: (task, work) => migrate(catalog, task, work),
+    run: (task, work) =>
+      runAsAuthor(migrationInputOf(task).author, () => migrate(catalog, task, work)),
     ended: (queries, task, state) => settle(catalog, queries, { task, state }),
   };
 }

@@ -83,7 +83,7 @@ export function createSourceService(catalog: SourceCatalog): ServiceImpl<typeof 
     getSource: async ({ name }) => ({ source: await view(name) }),
     listSources: (request) => list(catalog, request),
     async updateSource(request) {
-      const secret = await update(catalog, request);
+      const secret = await updateSource(catalog, request);
       return { source: await view(request.source?.name ?? ""), secret };
     },
     async deleteSource(request) {
@@ -115,8 +115,11 @@ async function list({ database, publicUrl, now }: SourceCatalog, request: ListSo
   });
 }
 
-/** Saves a change; gives the new secret when the kind of authentication changed. */
-async function update(
+/**
+ * Saves a change; gives the new secret when the kind of authentication changed. Fails with
+ * INVALID_FIELDS, ETAG_STALE or RESOURCE_NOT_FOUND.
+ */
+export async function updateSource(
   catalog: SourceCatalog,
   { source: changed, updateMask: mask }: UpdateSourceRequest,
 ): Promise<string> {

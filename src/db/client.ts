@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import { drizzle, type PostgresJsQueryResultHKT } from "drizzle-orm/postgres-js";
 import postgres, { type Sql } from "postgres";
+import { currentAuthor } from "../core/author.ts";
 import { notFound } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { projectOf } from "../core/names.ts";
@@ -121,7 +122,9 @@ export function openDatabase({
  * project holds nothing to escape.
  */
 function enter(scope: "project" | "installation", project: string): string {
-  return `SELECT tributary.enter('${scope}', '${project}')`;
+  const author = currentAuthor().replaceAll("'", "''");
+  const named = author && `, set_config('tributary.author', '${author}', true)`;
+  return `SELECT tributary.enter('${scope}', '${project}')${named}`;
 }
 
 async function waitFor<T>(work: Promise<T>, waitMs: number): Promise<T> {

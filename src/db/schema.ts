@@ -16,4 +16,5 @@ export * from "./sink-tables.ts";
 export * from "./source-tables.ts";
 export * from "./stream-tables.ts";
 export * from "./token-tables.ts";
+export * from "./version-table.ts";
 export * from "./watch-tables.ts";

@@ -195,6 +195,11 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "TaskService/ListTasks": (w) => ({ parent: w.project }),
   "TaskService/CancelTask": async (w) => ({ name: await w.fresh("task") }),
 
+  "VersionService/ListVersions": (w) => ({ parent: w.sink }),
+  "VersionService/GetVersion": (w) => ({ name: `${w.sink}/versions/1` }),
+  "VersionService/CompareVersions": (w) => ({ parent: w.sink, from: "1" }),
+  "VersionService/RestoreVersion": (w) => ({ name: `${w.stream}/versions/1` }),
+
   "MigrationService/CreateMigration": (w) => ({
     parent: w.sink,
     sinkId: w.id(),

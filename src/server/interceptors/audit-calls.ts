@@ -16,6 +16,7 @@ import type { AuditEntry } from "../../audit/audit-entry.ts";
 import type { AuditIntent, AuditLog } from "../../audit/audit-log.ts";
 import { redactMessage } from "../../audit/redact.ts";
 import { readField } from "../../auth/access-rules.ts";
+import { runAsAuthor } from "../../core/author.ts";
 import { type Call, callKey } from "../../core/call.ts";
 import { reasonOf } from "../../core/errors.ts";
 import { principalKey } from "../../core/principal.ts";
@@ -160,7 +161,8 @@ export function announcing(method: DescMethod, implementation: object, run: RunC
       if (found) draft.before = redactMessage(get.output, create(get.output, found));
     }
     await draft?.begin();
-    return await run(request, context);
+    const author = context.values.get(principalKey)?.id ?? "";
+    return await runAsAuthor(author, async () => await run(request, context));
   };
 }
 
