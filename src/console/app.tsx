@@ -1,6 +1,6 @@
 /** Frame and routes of the console. */
 import { Suspense } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Redirect, Route, Switch, useRoute } from "wouter";
 import { useReach } from "./api/reach.ts";
 import { useSession } from "./api/session.tsx";
 import { Invitation } from "./pages/people/invitation.tsx";
@@ -16,12 +16,14 @@ const Project = later(() => import("./pages/project/project.tsx"));
 const NewStream = later(() => import("./pages/stream/new-stream.tsx"));
 const Stream = later(() => import("./pages/stream/stream.tsx"));
 const Account = later(() => import("./pages/people/account.tsx"));
+const Docs = later(() => import("./pages/docs/docs.tsx"));
 const Operator = later(() => import("./pages/operator.tsx"));
 
 /** The whole console. */
 export function App() {
   const { me } = useSession();
-  const isNarrow = !me;
+  const [isDocs] = useRoute("/docs/:service?/:method?");
+  const isNarrow = !me && !isDocs;
   return (
     <>
       <a className="skip" href="#main">
@@ -32,7 +34,9 @@ export function App() {
       <main id="main" className={isNarrow ? "narrow" : undefined}>
         <Boundary>
           <Suspense fallback={<Loading />}>
-            {me === undefined ? (
+            {isDocs ? (
+              <DocsRoute />
+            ) : me === undefined ? (
               <Loading what="Asking who you are" />
             ) : me ? (
               <Pages />
@@ -44,6 +48,11 @@ export function App() {
       </main>
     </>
   );
+}
+
+/** The reference is open to everybody. */
+function DocsRoute() {
+  return <Route path="/docs/:service?/:method?" component={Docs} />;
 }
 
 function SignedOut() {

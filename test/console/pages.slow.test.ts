@@ -302,7 +302,6 @@ test("E04, E05: a webhook that refuses a record shows it held with the reason; i
 test("a filter is previewed on the newest records before it is saved", async () => {
   await page.getByRole("link", { name: "Filter and mapping" }).click();
   await page.getByLabel(/CEL expression/).fill('record.sensor == "bad"');
-  await page.getByRole("button", { name: "Preview on the newest records" }).click();
   await page.getByText("filtered", { exact: true }).first().waitFor();
   await page.getByLabel(/CEL expression/).fill("record.sensor ==");
   await page.getByRole("button", { name: "Save filter and mapping" }).click();

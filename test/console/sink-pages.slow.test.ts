@@ -35,16 +35,20 @@ test("B03: deliveries show each attempt with what was sent and answered, and can
   await open(`/${HOOK}/deliveries`);
   await page.getByLabel("Show").selectOption({ label: "Those that failed" });
   await page.getByText("Failed, is repeated").first().waitFor();
-  receiver.mode = { kind: "ok" };
-  await page.getByLabel("Show").selectOption({ label: "Those that delivered" });
-  await page.getByText("Delivered", { exact: true }).first().waitFor();
   await page.getByRole("row").nth(1).getByRole("button").press("Enter");
   const dialog = page.getByRole("dialog");
   await dialog.getByText(/^POST/).waitFor();
-  await dialog.getByText(/"sensor": ?"/).waitFor();
+  await dialog.getByText("Answer: 503").waitFor();
+  await dialog
+    .getByText(/"sensor": ?"/)
+    .first()
+    .waitFor();
   expect(await rig.everythingHeld()).not.toContain("a secret of the team");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });
+  receiver.mode = { kind: "ok" };
+  await page.getByLabel("Show").selectOption({ label: "Those that delivered" });
+  await page.getByText("Delivered", { exact: true }).first().waitFor();
 });
 
 test("B04: records of a time are counted, then replayed, with progress", async () => {
@@ -99,7 +103,8 @@ test("a new signing secret is shown once and is nowhere afterwards", async () =>
 });
 
 test("a change of state is shown at once, and undone when the call fails", async () => {
-  const { page } = rig;
+  const { page, open } = rig;
+  await open(`/${HOOK}`);
   await page.getByText("Running", { exact: true }).waitFor();
   let answer: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
@@ -119,6 +124,44 @@ test("a change of state is shown at once, and undone when the call fails", async
   await page.getByText("Not yours to pause.").waitFor();
   await page.getByText("Running", { exact: true }).waitFor();
   await page.unroute(/SinkService\/PauseSink$/);
+});
+
+test("a mapping is written with completion, its rows stand beside it before it is saved, and what is pushed becomes them", async () => {
+  const { page, open, push } = rig;
+  await open(`/${HOOK}/rules`);
+  await page.getByRole("button", { name: "Add column" }).click();
+  await page.getByLabel("Name of column 1").fill("who");
+  await page.getByLabel("Column 1 holds").selectOption("template");
+  const editor = page.getByRole("textbox", { name: "Template of column 1" });
+  await editor.click();
+  await page.keyboard.type("std.asciiUp");
+  await page.getByRole("option", { name: /asciiUpper/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.keyboard.type('(Body("sen');
+  await page.getByRole("option", { name: /sensor/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.keyboard.type('"');
+  await page.getByRole("alert").waitFor();
+  await page.keyboard.type("))");
+  await page.getByText('{"who":"A"}').first().waitFor();
+  await page.getByRole("button", { name: "Add column" }).click();
+  await page.getByLabel("Name of column 2").fill("depth");
+  await page.getByLabel("Column 2 holds").selectOption("path");
+  await page.getByLabel("Name or path of column 2").fill("deep.down");
+  await page
+    .getByText(/^held:/)
+    .first()
+    .waitFor();
+  await page.getByLabel("Default of column 2").fill("0");
+  await page.getByLabel("Type of column 2").selectOption({ label: "Long" });
+  await page.getByText('{"who":"A","depth":0}').first().waitFor();
+  await page.getByRole("button", { name: "Save filter and mapping" }).click();
+  await page.getByText("Saved.").waitFor();
+  await push({ sensor: "mapped", value: 5 });
+  await expect.poll(() => receiver.accepted()).toContainEqual({ who: "MAPPED", depth: 0 });
+  await page.reload();
+  await page.getByText('std.asciiUpper(Body("sensor"))').waitFor();
+  expect(await page.getByLabel("Default of column 2").inputValue()).toBe("0");
 });
 
 test("the policy of the pages stopped nothing that they do", () => {

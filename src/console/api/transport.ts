@@ -10,6 +10,11 @@ export function keepCsrfToken(token: string): void {
   csrfToken = token;
 }
 
+/** The header that changing calls need, for those that are not made by a generated client. */
+export function csrfHeader(): { [name: string]: string } {
+  return csrfToken === "" ? {} : { "x-csrf-token": csrfToken };
+}
+
 const addCsrfToken: Interceptor = (next) => (request) => {
   if (csrfToken !== "") request.header.set("x-csrf-token", csrfToken);
   return next(request);

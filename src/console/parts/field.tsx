@@ -56,7 +56,10 @@ export function TextField(props: {
   readonly optional?: boolean;
   readonly autoComplete?: string;
   readonly placeholder?: string;
+  /** Texts to choose from; others may be typed. */
+  readonly options?: readonly string[];
 }) {
+  const list = useId();
   return (
     <Field
       label={props.label}
@@ -65,14 +68,24 @@ export function TextField(props: {
       optional={props.optional ?? false}
     >
       {(control) => (
-        <input
-          {...control}
-          type={props.type ?? "text"}
-          value={props.value}
-          placeholder={props.placeholder}
-          autoComplete={props.autoComplete ?? "off"}
-          onChange={(event) => props.onChange(event.target.value)}
-        />
+        <>
+          <input
+            {...control}
+            type={props.type ?? "text"}
+            value={props.value}
+            placeholder={props.placeholder}
+            autoComplete={props.autoComplete ?? "off"}
+            list={props.options && list}
+            onChange={(event) => props.onChange(event.target.value)}
+          />
+          {props.options && (
+            <datalist id={list}>
+              {props.options.map((option) => (
+                <option key={option} value={option} />
+              ))}
+            </datalist>
+          )}
+        </>
       )}
     </Field>
   );

@@ -1,13 +1,26 @@
 /** What the protos say of a field, for its label and hint. */
-import type { DescField } from "@bufbuild/protobuf";
+import type { DescField, DescMethod, DescService } from "@bufbuild/protobuf";
 import comments from "#gen/comments.json" with { type: "json" };
 
 const texts: Readonly<Record<string, string>> = comments;
 
 /** The comment of a field, its line breaks undone; empty when there is none. */
 export function commentOf(field: DescField): string {
-  const text = texts[`${field.parent.typeName}.${field.name}`] ?? "";
-  return text.replace(/\n/g, " ").replaceAll("`", "");
+  return textOf(`${field.parent.typeName}.${field.name}`);
+}
+
+/** The comment of an rpc. */
+export function commentOfMethod(method: DescMethod): string {
+  return textOf(`${method.parent.typeName}.${method.name}`);
+}
+
+/** The comment of a service. */
+export function commentOfService(service: DescService): string {
+  return textOf(service.typeName);
+}
+
+function textOf(name: string): string {
+  return (texts[name] ?? "").replace(/\n/g, " ").replaceAll("`", "");
 }
 
 /** Whether the server alone sets the field. */

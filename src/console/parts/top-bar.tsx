@@ -14,6 +14,7 @@ export function TopBar() {
       {me && (
         <nav aria-label="Console" className="actions">
           <Link href="/">Projects</Link>
+          <Link href="/docs">API</Link>
           {me.person?.operator && <Link href="/operator">Operator</Link>}
           <Link href="/account">{me.person?.displayName || me.person?.email}</Link>
           <ActionButton label="Sign out" className="small" call={signOut} />

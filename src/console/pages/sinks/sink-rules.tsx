@@ -1,86 +1,101 @@
-/** Filter and mapping of a sink, with their effect on the newest records before they are saved. */
+/** Filter and mapping of a sink, with what they make of the newest records beside them as one types. */
 import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { type Filter, FilterSchema } from "#gen/tributary/management/v1/filter_pb.js";
 import { type Mapping, MappingSchema } from "#gen/tributary/management/v1/mapping_pb.js";
-import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
-import type { PreviewSinkResponse } from "#gen/tributary/management/v1/sink_service_pb.js";
-import type { Stream } from "#gen/tributary/management/v1/stream_pb.js";
-import { faultAt } from "../../api/fault.ts";
+import { type FieldFault, faultAt } from "../../api/fault.ts";
 import { TextArea, TextField } from "../../parts/field.tsx";
-import { ActionButton, Form, useSubmit } from "../../parts/form.tsx";
+import { Form, useSubmit } from "../../parts/form.tsx";
+import { FaultNote } from "../../parts/note.tsx";
+import { pathsOf } from "./jsonnet-completion.ts";
 import { type ColumnInput, columnJson, MappingRows, readColumns } from "./mapping-rows.tsx";
 import { PreviewTable } from "./preview-table.tsx";
+import type { SinkPart } from "./sink-details.tsx";
 import { sinks } from "./sink-kinds.ts";
+import { preloadEditor } from "./template-field.tsx";
+import { type Rules, usePreview } from "./use-preview.ts";
 
-const PREVIEW_COUNT = 20;
+/** The part "Filter and mapping". It begins anew when the sink was changed, by whomever. */
+export function SinkRules(props: SinkPart) {
+  const [isSaved, setSaved] = useState(false);
+  return (
+    <>
+      <RulesForm key={props.sink.etag} {...props} onSaved={setSaved} />
+      <p role="status">{isSaved && "Saved. It applies to what is pushed from now on."}</p>
+    </>
+  );
+}
 
-/** Edits both and saves them together. */
-export function SinkRules({ sink, stream }: { readonly sink: Sink; readonly stream: Stream }) {
+function RulesForm({
+  sink,
+  stream,
+  onSaved,
+}: SinkPart & { readonly onSaved: (isSaved: boolean) => void }) {
   const queries = useQueryClient();
   const [cel, setCel] = useState(() => celOf(sink.filter));
   const [fields, setFields] = useState(() => fieldsOf(sink.filter));
   const [columns, setColumns] = useState<ColumnInput[]>(() => readColumns(sink.mapping));
-  const [preview, setPreview] = useState<PreviewSinkResponse>();
-  const read = () => ({ mapping: readMapping(columns), filter: readFilter(cel, fields) });
+  const read = (): Rules => {
+    const mapping = readMapping(columns);
+    const filter = readFilter(cel, fields);
+    return { ...(mapping && { mapping }), ...(filter && { filter }) };
+  };
+  const preview = usePreview({
+    stream: stream.name,
+    sink: sink.name,
+    read,
+    of: [cel, fields, columns],
+  });
+  useEffect(preloadEditor, []);
   const submit = useSubmit(async () => {
-    const { mapping, filter } = read();
-    const changed = {
-      name: sink.name,
-      etag: sink.etag,
-      ...(mapping && { mapping }),
-      ...(filter && { filter }),
-    };
+    const changed = { name: sink.name, etag: sink.etag, ...read() };
     await sinks.updateSink({ sink: changed, updateMask: { paths: ["mapping", "filter"] } });
+    onSaved(true);
     await queries.invalidateQueries();
   });
-  const show = async () => {
-    setPreview(undefined);
-    const { mapping, filter } = read();
-    setPreview(
-      await sinks.previewSink({
-        parent: stream.name,
-        sink: sink.name,
-        count: PREVIEW_COUNT,
-        ...(mapping && { mapping }),
-        ...(filter && { filter }),
-      }),
-    );
-  };
+  const faults = [...submit.faults, ...preview.faults].map(withoutSink);
+  const paths = useMemo(() => pathsOf(stream.schema?.fields ?? []), [stream.schema]);
   return (
-    <section className="card stack" aria-labelledby="rules-title">
-      <h2 id="rules-title">Filter and mapping</h2>
-      <Form
-        submit={submit}
-        label="Save filter and mapping"
-        beside={<ActionButton label="Preview on the newest records" call={show} />}
-      >
-        <TextField
-          label="Deliver only records with this CEL expression"
-          optional
-          placeholder="record.temperature > 20.0"
-          value={cel}
-          onChange={setCel}
-          fault={faultAt(submit.faults, "sink.filter.cel")}
-        />
-        {cel === "" && (
-          <TextArea
-            label="Or with these values"
+    <div className="beside">
+      <section className="card stack" aria-labelledby="rules-title">
+        <h2 id="rules-title">Filter and mapping</h2>
+        <Form submit={submit} label="Save filter and mapping">
+          <TextField
+            label="Deliver only records with this CEL expression"
             optional
-            isCode
-            rows={3}
-            hint='JSON, such as {"terms": [{"field": "site.id", "value": ["a", "b"]}]}; groups stand under "or" and "and".'
-            value={fields}
-            onChange={setFields}
-            fault={faultAt(submit.faults, "sink.filter.fields")}
+            placeholder="record.temperature > 20.0"
+            value={cel}
+            onChange={setCel}
+            fault={faultAt(faults, "filter.cel")}
           />
-        )}
-        <MappingRows columns={columns} onChange={setColumns} faults={submit.faults} />
-      </Form>
-      {preview && <PreviewTable preview={preview} />}
-    </section>
+          {cel === "" && (
+            <TextArea
+              label="Or with these values"
+              optional
+              isCode
+              rows={3}
+              hint='JSON, such as {"terms": [{"field": "site.id", "value": ["a", "b"]}]}; groups stand under "or" and "and".'
+              value={fields}
+              onChange={setFields}
+              fault={faultAt(faults, "filter.fields")}
+            />
+          )}
+          <MappingRows columns={columns} paths={paths} onChange={setColumns} faults={faults} />
+        </Form>
+      </section>
+      <section className="card stack" aria-labelledby="preview-title">
+        <h2 id="preview-title">On the newest records</h2>
+        <FaultNote error={preview.error} />
+        {preview.answer ? <PreviewTable preview={preview.answer} /> : <p>One moment…</p>}
+      </section>
+    </div>
   );
+}
+
+/** Both calls name the same places, one of them within the sink. */
+function withoutSink({ field, description }: FieldFault): FieldFault {
+  return { field: field.replace(/^sink\./, ""), description };
 }
 
 function celOf(filter: Filter | undefined): string {
