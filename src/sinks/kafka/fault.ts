@@ -14,6 +14,7 @@ interface KafkaError extends Error {
 const TOO_LARGE = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
 const REFUSED = ["INVALID_RECORD", "CORRUPT_MESSAGE", "INVALID_TIMESTAMP"];
 const DENIED = /AUTHORIZATION_FAILED$/;
+const TLS = /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO|EPROTO/;
 const NESTED_MAX = 100;
 
 /** All errors within one, itself first. */
@@ -58,9 +59,8 @@ export function toKafkaFault(error: unknown, what: string): SinkFault {
   }
   if (ids.includes("THROTTLING_QUOTA_EXCEEDED")) return fault("THROTTLED", "the quota is used up");
   if (ids[0]) return fault("KAFKA_ERROR", `the brokers answered ${ids[0]}`);
-  if (codes.some((code) => /CERT|SSL|TLS|SELF_SIGNED|EPROTO/.test(code))) {
-    return fault("TLS_FAILED", `the handshake failed: ${codes.find((code) => /_/.test(code))}`);
-  }
+  const tls = codes.find((code) => TLS.test(code));
+  if (tls) return fault("TLS_FAILED", `the handshake failed: ${tls}`);
   if (codes.includes("PLT_KFK_TIMEOUT")) return fault("TIMEOUT", "no answer in time");
   const code = codes.findLast((each) => /^E[A-Z]+$/.test(each)) ?? codes[0] ?? "unknown";
   return fault("CONNECTION_FAILED", `the connection failed: ${code}`);
