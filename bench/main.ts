@@ -6,9 +6,10 @@ import { benchMapping } from "./mapping.ts";
 import { benchPush } from "./push.ts";
 import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
+import { benchTail } from "./tail.ts";
 import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery | token | mapping | smoke> [options]
+const USAGE = `npm run bench -- <push | delivery | token | mapping | tail | smoke> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
   --only regexp   only measurements whose name matches
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report
   delivery: benchDelivery,
   mapping: benchMapping,
   token: benchToken,
+  tail: benchTail,
   smoke: benchSmoke,
 };
 
