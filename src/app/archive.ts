@@ -3,13 +3,15 @@ import { createArchiveReader } from "../archive/archive-reader.ts";
 import { createArchiveStore } from "../archive/archive-store.ts";
 import { type Archiver, startArchiver } from "../archive/archiver.ts";
 import { readAcross } from "../archive/log-across.ts";
-import type { LogReader } from "../core/log.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
 
 /** Reads stored records, those that only an archive has included. */
-export function openReader(foundations: Omit<Foundations, "reader">, closers: Closers): LogReader {
+export function openReader(
+  foundations: Omit<Foundations, "reader" | "kept">,
+  closers: Closers,
+): Pick<Foundations, "reader" | "kept"> {
   const { bus, snapshot, database, masterKey } = foundations;
   const archive = createArchiveReader({
     store: createArchiveStore(database),
@@ -17,12 +19,28 @@ export function openReader(foundations: Omit<Foundations, "reader">, closers: Cl
     environment: placeEnvironment(foundations),
   });
   closers.add("reader of archives", async () => archive.close());
-  const isArchived = (logUid: string) => snapshot.streamByLog(logUid)?.archive !== undefined;
-  return readAcross({ log: bus.reader, archive, isArchived });
+  const archiveOf = (logUid: string) => snapshot.streamByLog(logUid)?.archive;
+  const isArchived = (logUid: string) => archiveOf(logUid) !== undefined;
+  return {
+    reader: readAcross({ log: bus.reader, archive, isArchived }),
+    kept: {
+      isKept: (logUid) => archiveOf(logUid)?.isTaking ?? false,
+      async keptFrom(logUid) {
+        return isArchived(logUid) ? (await archive.span(logUid))?.first : undefined;
+      },
+    },
+  };
 }
 
-/** Writes archives; its owner tells it of shards. */
-export function openArchiver(foundations: Foundations, closers: Closers): Archiver {
+/**
+ * Writes archives; its owner tells it of shards. `neededFrom` gives the first sequence of a log that
+ * must stay in its archive.
+ */
+export function openArchiver(
+  foundations: Foundations,
+  closers: Closers,
+  neededFrom: (logUid: string) => number,
+): Archiver {
   const { bus, snapshot, database, masterKey, logger } = foundations;
   const archiver = startArchiver({
     definitions: snapshot,
@@ -31,11 +49,12 @@ export function openArchiver(foundations: Foundations, closers: Closers): Archiv
     masterKey,
     environment: placeEnvironment(foundations),
     logger,
+    neededFrom,
   });
   closers.add("archiver", archiver.close);
   return archiver;
 }
 
-function placeEnvironment(foundations: Omit<Foundations, "reader">) {
+function placeEnvironment(foundations: Omit<Foundations, "reader" | "kept">) {
   return { ...environmentOf(foundations), archiveDir: foundations.config.archiveDir };
 }

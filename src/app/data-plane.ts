@@ -23,7 +23,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
   ]);
   const keepers = new Map<number, Retention>();
   const usage = openUsage(foundations, keepers);
-  const archiver = openArchiver(foundations, closers);
+  const archiver = openArchiver(foundations, closers, (logUid) => delivery.lowestKept(logUid));
   const endKeeper = async (shard: number) => {
     const keeper = keepers.get(shard);
     keepers.delete(shard);
@@ -33,6 +33,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     attempts: openAttempts(foundations, closers),
     definitions: snapshot,
     reader: foundations.reader,
+    kept: foundations.kept,
     shards: bus.shards,
     followShard: bus.followShard,
     cursors,

@@ -12,6 +12,7 @@ import type { Logger } from "../core/logger.ts";
 import { checkDatabase, type Database, openDatabase } from "../db/client.ts";
 import { migrate } from "../db/migrate.ts";
 import { readMasterKeyIds } from "../db/sealed-keys.ts";
+import type { KeptLogs } from "../delivery/worker-options.ts";
 import { type Embedded, startEmbedded } from "../embedded/index.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
@@ -35,6 +36,8 @@ export interface Foundations {
   readonly bus: Bus;
   /** Stored records, those that only an archive has included. */
   readonly reader: LogReader;
+  /** What archives keep of logs. */
+  readonly kept: KeptLogs;
   readonly snapshot: Snapshot;
   readonly masterKey: MasterKey;
   readonly mailer: Mailer;
@@ -87,7 +90,7 @@ export async function openFoundations(
   const counts = openSharedCounts(bus.nodes);
   closers.add("shared counts", counts.close);
   const parts = { counts, config, logger, embedded, bus, mailer, templates, feed, ...definitions };
-  return { ...parts, reader: openReader(parts, closers) };
+  return { ...parts, ...openReader(parts, closers) };
 }
 
 function databaseUrl(config: Config, embedded: Embedded | undefined): string {

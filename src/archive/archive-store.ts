@@ -25,6 +25,13 @@ export interface PlannedFile {
   readonly schemaVersion: number;
 }
 
+/** Which files go. */
+export interface ExpiryLimits {
+  readonly before: Date;
+  readonly below: number;
+  readonly now: Date;
+}
+
 /** What the archiver and readers ask. All fail with DATABASE_UNAVAILABLE. */
 export interface ArchiveStore {
   /** The archive of a log, made when missing with what `create` gives; the place is that of the stream now. */
@@ -47,8 +54,11 @@ export interface ArchiveStore {
   span(logUid: string): Promise<ArchiveSpan | undefined>;
   /** The first file with a record stored at this time or later. */
   fileSince(logUid: string, time: Date): Promise<FileRow | undefined>;
-  /** Takes files whose newest record is older than a time out of the manifest; gives those to delete. */
-  expire(logUid: string, before: Date, now: Date): Promise<FileRow[]>;
+  /**
+   * Takes files out of the manifest whose newest record is older than `before` and stands below a
+   * sequence; gives those to delete.
+   */
+  expire(logUid: string, limits: ExpiryLimits): Promise<FileRow[]>;
   /** Archives of logs that are gone. */
   orphans(): Promise<ArchiveRow[]>;
   /** Forgets files that are deleted. */
@@ -94,7 +104,7 @@ export function createArchiveStore(database: Database): ArchiveStore {
     span: (logUid) => run((queries) => findSpan(queries, logUid)),
     fileSince: (logUid, time) =>
       run((queries) => firstFile(queries, logUid, gte(archiveFiles.lastTime, time))),
-    expire: (logUid, before, now) => run((queries) => expire(queries, logUid, { before, now })),
+    expire: (logUid, limits) => run((queries) => expire(queries, logUid, limits)),
     orphans: () =>
       run((queries) =>
         queries
@@ -205,13 +215,20 @@ async function findSpan(queries: Queries, logUid: string): Promise<ArchiveSpan |
 async function expire(
   queries: Queries,
   logUid: string,
-  { before, now }: { readonly before: Date; readonly now: Date },
+  { before, below, now }: ExpiryLimits,
 ): Promise<FileRow[]> {
   const isOfLog = eq(archiveFiles.logUid, logUid);
   await queries
     .update(archiveFiles)
     .set({ expireTime: now })
-    .where(and(isOfLog, isNull(archiveFiles.expireTime), lt(archiveFiles.lastTime, before)));
+    .where(
+      and(
+        isOfLog,
+        isNull(archiveFiles.expireTime),
+        lt(archiveFiles.lastTime, before),
+        lt(archiveFiles.toSequence, Math.min(below, Number.MAX_SAFE_INTEGER)),
+      ),
+    );
   return await queries
     .select()
     .from(archiveFiles)

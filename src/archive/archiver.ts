@@ -37,6 +37,8 @@ export interface ArchiverOptions {
   readonly masterKey: MasterKey;
   readonly environment: PlaceEnvironment;
   readonly logger: Logger;
+  /** First sequence of a log that must stay in its archive, for who still reads there. */
+  readonly neededFrom: (logUid: string) => number;
   readonly now?: () => number;
   /** How often it looks what is due; 1 s. */
   readonly everyMs?: number;
@@ -95,7 +97,8 @@ export function startArchiver(options: ArchiverOptions): Archiver {
     isSweeping = true;
     try {
       const targets = [...archivedOf(definitions, owned)];
-      await sweepArchives(tools, { targets, isSweeping: owned.has(SWEEPING_SHARD) });
+      const { neededFrom } = options;
+      await sweepArchives(tools, { targets, neededFrom, isSweeping: owned.has(SWEEPING_SHARD) });
     } finally {
       isSweeping = false;
       sweptMs = now();

@@ -5,9 +5,13 @@ import { type ArchivedLog, type ArchiverTools, fileName } from "./log-archiver.t
 /** A time before which everything is, for Postgres as well. */
 const END_OF_TIME = new Date("9999-01-01T00:00:00Z");
 
+const NO_BOUND = Number.POSITIVE_INFINITY;
+
 /** What is to be swept. */
 export interface SweepInput {
   readonly targets: Iterable<ArchivedLog>;
+  /** First sequence of a log that must stay. */
+  readonly neededFrom: (logUid: string) => number;
   /** Whether logs that are gone are this node's to look for. */
   readonly isSweeping: boolean;
 }
@@ -18,19 +22,23 @@ export interface SweepInput {
  */
 export async function sweepArchives(
   tools: ArchiverTools,
-  { targets, isSweeping }: SweepInput,
+  { targets, neededFrom, isSweeping }: SweepInput,
 ): Promise<void> {
   const now = new Date(tools.now());
   for (const { log, archive } of targets) {
     if (!Number.isFinite(archive.retentionMs)) continue;
     const before = new Date(now.getTime() - archive.retentionMs);
-    const files = await tools.store.expire(log.uid, before, now);
+    const files = await tools.store.expire(log.uid, { before, below: neededFrom(log.uid), now });
     const row = files.length > 0 ? await tools.store.find(log.uid) : undefined;
     if (row) await removeFiles(tools, row, files);
   }
   if (!isSweeping) return;
   for (const row of await tools.store.orphans()) {
-    const files = await tools.store.expire(row.logUid, END_OF_TIME, now);
+    const files = await tools.store.expire(row.logUid, {
+      before: END_OF_TIME,
+      below: NO_BOUND,
+      now,
+    });
     await removeFiles(tools, row, files);
     if (files.length > 0) continue;
     // The file that was under way may be there, though the manifest never took it.

@@ -13,7 +13,7 @@ import { checkCreation } from "./creation-quota.ts";
 import { sinkFromRow } from "./definition-store.ts";
 import { type BranchRow, findReadyBranch } from "./log-store.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
-import { checkSink, makeSigningSecret, tryDestination } from "./sink-check.ts";
+import { checkSink, checkSpill, makeSigningSecret, tryDestination } from "./sink-check.ts";
 import { refuseCircle } from "./sink-circle.ts";
 import { requireOwnership } from "./sink-ownership.ts";
 import { resolveStart } from "./sink-start.ts";
@@ -82,6 +82,7 @@ export async function prepareSink(
   const { name, id } = nameSink(request, sink);
   const { stream, branch } = await findPlace(catalog, { parent: request.parent, name, sink });
   const signingSecret = makeSigningSecret(sink.config);
+  checkSpill(sink, stream);
   const { schema, config } = checkSink(catalog, sink, fromBinary(SchemaSchema, stream.schema));
   const uid = request.uid ?? catalog.makeUid();
   // Trying a destination for good makes what is missing there; `TestSink` tries without.

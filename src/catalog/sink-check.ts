@@ -1,7 +1,7 @@
 /** Whether a sink makes sense, all faults at once; and whether its destination answers. */
 import { randomBytes } from "node:crypto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import { type Sink, Sink_WhenFull } from "#gen/tributary/management/v1/sink_pb.js";
 import { type Schema, Schema_Preset } from "#gen/tributary/management/v1/stream_pb.js";
 import { type FieldViolation, fail, failFields } from "../core/errors.ts";
 import { compileTransform } from "../mapping/row-transform.ts";
@@ -45,6 +45,13 @@ export function checkSink(
   }
   if (violations.length > 0) throw failFields(violations);
   return { schema, config };
+}
+
+/** Fails with INVALID_FIELDS for a sink that would read on in an archive that is not there. */
+export function checkSpill(sink: Sink, stream: { readonly isArchived: boolean }): void {
+  if (sink.whenFull !== Sink_WhenFull.SPILL || stream.isArchived) return;
+  const description = "SPILL reads on in the archive of the stream, which has none: set it first";
+  throw failFields([{ field: "sink.when_full", description }]);
 }
 
 function belowSink({ field, description }: FieldViolation): FieldViolation {

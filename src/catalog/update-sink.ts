@@ -7,7 +7,7 @@ import { type FieldViolation, failFields, notFound } from "../core/errors.ts";
 import { applyFieldMask } from "../core/field-mask.ts";
 import { checkEtag, etagOf } from "./catalog.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
-import { checkSink, tryDestination } from "./sink-check.ts";
+import { checkSink, checkSpill, tryDestination } from "./sink-check.ts";
 import { refuseCircle } from "./sink-circle.ts";
 import { checkChange, keepSecrets, maskConfig } from "./sink-kind.ts";
 import { requireOwnership } from "./sink-ownership.ts";
@@ -70,6 +70,7 @@ export async function updateSink(
   wanted.config = keepSecrets(catalog.drivers, wanted.config, current.config);
   const changes = checkChange(catalog.drivers, wanted.config, current.config);
   if (changes.length > 0) throw failFields(changes);
+  checkSpill(wanted, stream);
   const { schema, config } = checkSink(catalog, wanted, fromBinary(SchemaSchema, stream.schema));
   if (!equals(SinkSchema, destinationOf(wanted), destinationOf(current))) {
     const { log } = saved.definition;

@@ -21,9 +21,9 @@ import type { SinkStatusInit } from "./sink-status.ts";
 import type { SinkWorker } from "./sink-worker.ts";
 import { createStagedRecords, type StagedRecords } from "./staged-records.ts";
 import { createStagingArea, type StagingSettings } from "./staging-area.ts";
-import { isStopped } from "./stored-work.ts";
+import type { TrimFate } from "./stored-work.ts";
 import type { DriverTable } from "./version-table.ts";
-import type { WorkerOptions } from "./worker-options.ts";
+import type { KeptLogs, WorkerOptions } from "./worker-options.ts";
 
 const COMMANDS_EVERY_MS = 1_000;
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
@@ -34,6 +34,8 @@ const SWEEP_MS = 30_000;
 export interface DeliveryOptions {
   readonly definitions: Definitions;
   readonly reader: LogReader;
+  /** Archives that the reader reads across. */
+  readonly kept?: KeptLogs;
   /** Number of shards. */
   readonly shards: number;
   /** Stands for the ownership of a shard: `bus.followShard`. */
@@ -89,6 +91,8 @@ export interface Delivery {
    * none needs it. Known on the owner of the log's shard only; 0 elsewhere and until it is known.
    */
   lowestNeeded(logUid: string): number;
+  /** First sequence that its archive must keep for sinks that read on there; as `lowestNeeded`. */
+  lowestKept(logUid: string): number;
   /**
    * To be awaited before a log is trimmed below a sequence: counts, in the cursors of stopped sinks, the
    * records that they lose by it as expired. Rejects when nothing may be trimmed now.
@@ -160,7 +164,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       );
     },
     held: createHeldRecords(heldInput),
-    lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf),
+    lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf, "needed"),
+    lowestKept: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf, "kept"),
     async beforeTrim(log, sequence) {
       await shards[log.shard]?.beforeTrim(log.uid, sequence);
     },
@@ -205,6 +210,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
   return {
     definitions: options.definitions,
     reader: options.reader,
+    kept: options.kept,
     cursors: options.cursors,
     held: createHeldStore(options.held),
     staging: options.staging && createStagingArea(options.staging, options.stagingSettings),
@@ -222,16 +228,17 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
   };
 }
 
+/** The lowest sequence that some sink needs of those whose unsettled records have this fate. */
 function lowestNeeded(
   sinks: readonly SinkDefinition[],
   workerOf: (sink: SinkDefinition) => SinkWorker | undefined,
+  fate: TrimFate,
 ): number {
   let lowest = Number.POSITIVE_INFINITY;
   for (const sink of sinks) {
     const worker = workerOf(sink);
     if (!worker) return 0;
-    if (isStopped(sink, worker.note.note.state)) continue;
-    lowest = Math.min(lowest, worker.neededFrom);
+    if (worker.trimFate === fate) lowest = Math.min(lowest, worker.neededFrom);
   }
   return lowest;
 }

@@ -22,7 +22,7 @@ import { SinkStart, type StartHost } from "./sink-start.ts";
 import type { SinkState } from "./sink-state.ts";
 import { type ImportHost, StagingImport } from "./staging-import.ts";
 import { stagingLimitsOf } from "./staging-status.ts";
-import { isStopped } from "./stored-work.ts";
+import { settledBelow, type TrimFate, trimFate } from "./stored-work.ts";
 import type { TrimMarks } from "./trim-marks.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -55,6 +55,8 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
   #feed: Feed | undefined;
   #commands: Promise<unknown> = Promise.resolve();
   #activating: Promise<void> | undefined;
+  /** First sequence that the archive has; undefined for none, and before it was asked. */
+  #keptFrom: number | undefined;
 
   constructor(input: WorkerInput) {
     this.#input = input;
@@ -101,7 +103,8 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
   }
 
   get trimmedBelow(): number {
-    return Math.min(this.#input.trims.of(this.logUid), this.#bound.end);
+    const trimmed = Math.min(this.#input.trims.of(this.logUid), this.#bound.end);
+    return Math.min(trimmed, this.#keptFrom ?? trimmed);
   }
 
   /** Finds out whether there is something to do. Never rejects; tries again until stopped. */
@@ -141,6 +144,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     const options = this.#options;
     const { rowsOf } = this.#input;
     const state = await this.#claim.claim();
+    if (settledBelow(state) < this.trimmedBelow) await this.loadKept();
     this.#known.claimed(state);
     const held = createHeldQuota(options.held, this.sinkUid, options.heldLimits);
     const run = new SinkRun(this, { options, rowsOf, state, count: this.#known.count, held });
@@ -169,6 +173,17 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     else if (!this.#start.isRefused) void this.start();
   }
 
+  /** What becomes of records that it has not settled when retention takes them. */
+  get trimFate(): TrimFate {
+    const isKept = this.#input.options.kept?.isKept(this.logUid) ?? false;
+    return trimFate(this.definition, this.note.note.state, isKept);
+  }
+
+  /** Finds out from where the archive has what the log has no more. */
+  async loadKept(): Promise<void> {
+    this.#keptFrom = await this.#input.options.kept?.keptFrom(this.logUid);
+  }
+
   /** The run, made when the sink is dormant or paused: for commands about held records. */
   async ensureRun(): Promise<SinkRun> {
     await this.#start.task.ended;
@@ -193,8 +208,9 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
       if (this.#run && this.#claim.storedFrom < sequence) await this.confirm();
       return;
     }
-    if (!isStopped(this.definition, this.note.note.state))
-      throw new Error("a sink needs the records");
+    const fate = this.trimFate;
+    if (fate === "needed") throw new Error("a sink needs the records");
+    if (fate === "kept") return this.loadKept();
     await this.exclusively(async () => {
       await expireBelow(await this.ensureRun(), sequence, this.#input.rowsOf);
     });

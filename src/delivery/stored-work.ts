@@ -39,8 +39,25 @@ export function faultOfLog(state: SinkState, info: LogInfo): string | undefined 
   );
 }
 
-/** Whether retention may take what a sink has not delivered: it is stopped, and does not block pushes. */
+/** Whether retention may take what a sink has not delivered: it is stopped, and says so. */
 export function isStopped(sink: SinkDefinition, state: Sink_State | undefined): boolean {
-  if (sink.versions.at(-1)?.sink.whenFull === Sink_WhenFull.BLOCK_PUSHES) return false;
+  const whenFull = sink.versions.at(-1)?.sink.whenFull;
+  if (whenFull === Sink_WhenFull.BLOCK_PUSHES || whenFull === Sink_WhenFull.SPILL) return false;
   return sink.isPaused || state === Sink_State.ERROR;
+}
+
+/**
+ * What it means for a sink that retention takes records which it has not settled: they must stay
+ * (`needed`), it reads them from the archive (`kept`), or it has lost them (`lost`).
+ */
+export type TrimFate = "needed" | "kept" | "lost";
+
+/** The fate of what a sink has not settled; `isKept` when the archive takes all records of its log. */
+export function trimFate(
+  sink: SinkDefinition,
+  state: Sink_State | undefined,
+  isKept: boolean,
+): TrimFate {
+  if (isStopped(sink, state)) return "lost";
+  return isKept ? "kept" : "needed";
 }

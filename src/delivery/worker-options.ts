@@ -17,10 +17,20 @@ export interface QueueBudget {
   readonly max: number;
 }
 
+/** Logs whose records are kept beyond their retention, in archives. */
+export interface KeptLogs {
+  /** Whether everything that retention takes from a log is kept from now on. */
+  isKept(logUid: string): boolean;
+  /** First sequence that is kept of a log; undefined for none. Rejects while that cannot be known. */
+  keptFrom(logUid: string): Promise<number | undefined>;
+}
+
 /** What the workers of a node share. */
 export interface WorkerOptions {
   readonly definitions: Definitions;
   readonly reader: LogReader;
+  /** Archives that `reader` reads across; undefined where there are none. */
+  readonly kept: KeptLogs | undefined;
   readonly cursors: KeyedStore;
   readonly held: HeldStore;
   readonly heldLimits: HeldLimits;

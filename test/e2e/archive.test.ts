@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { zstdDecompressSync } from "node:zlib";
 import { parquetReadObjects } from "hyparquet";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { call, createStream, listAll } from "../support/api.ts";
+import { call, countsOf, createSink, createStream, listAll } from "../support/api.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 
 let server: TestServer;
@@ -31,6 +31,39 @@ const filesOf = (id: string) =>
     () => [],
   );
 
+/** Pushes more than the log may keep; gives the ids. */
+async function fill(into: string) {
+  const pushed: { n: number; id: string }[] = [];
+  for (let at = 0; at < COUNT; at += 100) {
+    const records = Array.from({ length: 100 }, (_, i) => ({ value: recordOf(at + i) }));
+    const answer = await waitFor(
+      () =>
+        call<{ recordIds: string[] }>(server, "push.v1.PushService/Push", {
+          stream: into,
+          records,
+          returnRecordIds: true,
+        }).catch((error: { reason?: string }) => {
+          if (error.reason === "STREAM_FULL") return undefined;
+          throw error;
+        }),
+      { timeoutMs: 30_000, what: "the log to have room" },
+    );
+    pushed.push(...answer.recordIds.map((id, i) => ({ n: at + i, id })));
+  }
+  return pushed;
+}
+
+/** Waits until the archive has everything and the log only its end. */
+async function trimmed(of: string) {
+  await waitFor(
+    async () => {
+      const branch = await branchOf(of);
+      return Number(branch.storedBytes) < 1.2e6 && Number(branch.archive?.records ?? 0) === COUNT;
+    },
+    { timeoutMs: 30_000, what: "the log to be trimmed" },
+  );
+}
+
 beforeAll(async () => {
   server = await startServer();
   stream = await createStream(server, "kept", {
@@ -43,30 +76,8 @@ beforeAll(async () => {
 afterAll(() => server?.close());
 
 test("F01: what the log has no more is read from the archive, each record once, with its id and place", async () => {
-  const pushed: { n: number; id: string }[] = [];
-  for (let at = 0; at < COUNT; at += 100) {
-    const records = Array.from({ length: 100 }, (_, i) => ({ value: recordOf(at + i) }));
-    const answer = await waitFor(
-      () =>
-        call<{ recordIds: string[] }>(server, "push.v1.PushService/Push", {
-          stream,
-          records,
-          returnRecordIds: true,
-        }).catch((error: { reason?: string }) => {
-          if (error.reason === "STREAM_FULL") return undefined;
-          throw error;
-        }),
-      { timeoutMs: 30_000, what: "the log to have room" },
-    );
-    pushed.push(...answer.recordIds.map((id, i) => ({ n: at + i, id })));
-  }
-  await waitFor(
-    async () => {
-      const branch = await branchOf(stream);
-      return Number(branch.storedBytes) < 1.2e6 && Number(branch.archive?.records ?? 0) === COUNT;
-    },
-    { timeoutMs: 30_000, what: "the log to be trimmed" },
-  );
+  const pushed = await fill(stream);
+  await trimmed(stream);
   const listed = await listAll(server, stream, { pageSize: 1000 });
   expect(listed.map(({ id, value }) => ({ id, n: Number(value.n) }))).toEqual(pushed);
   expect(listed.every(({ value }) => value.note === note)).toBe(true);
@@ -110,6 +121,43 @@ test("F01: an archive of fields that make no sense is refused, and its place can
   expect(await listAll(server, stream)).toHaveLength(COUNT);
   const again = await update({ fileTime: "1s", retentionAge: "3153600000s" });
   expect(again.stream.archive).toEqual({ fileTime: "1s", retentionAge: "3153600000s" });
+});
+
+test("N16: with SPILL a paused sink loses nothing that retention takes, and a new one begins in the archive", async () => {
+  const settings = { fields, keyFields: ["key"], retention: { bytes: "1048576" } };
+  const plain = await createStream(server, "plain", settings);
+  const file = { directory: "spilled" };
+  await expect(
+    createSink(server, plain, { id: "files", file, whenFull: "SPILL" }),
+  ).rejects.toMatchObject({ reason: "INVALID_FIELDS", text: expect.stringContaining("when_full") });
+  const archive = { fileTime: "1s", fileBytes: "262144" };
+  const spilled = await createStream(server, "spilled", { ...settings, archive });
+  const sink = await createSink(server, spilled, { id: "files", file, whenFull: "SPILL" });
+  await call(server, "management.v1.SinkService/PauseSink", { name: sink.name });
+  await fill(spilled);
+  await trimmed(spilled);
+  const counts = () => countsOf(server, sink.name);
+  await waitFor(async () => (await counts()).pushed === COUNT, { what: "all to be counted" });
+  expect(await counts()).toMatchObject({ delivered: 0, expired: 0, pending: COUNT });
+  await call(server, "management.v1.SinkService/ResumeSink", { name: sink.name });
+  const early = { id: "early", file: { directory: "early" }, start: { position: "EARLIEST" } };
+  const second = await createSink(server, spilled, early);
+  for (const { name, directory } of [
+    { name: sink.name, directory: "spilled" },
+    { name: second.name, directory: "early" },
+  ]) {
+    await waitFor(async () => (await countsOf(server, name)).delivered === COUNT, {
+      timeoutMs: 20_000,
+      what: `${directory} to be delivered`,
+    });
+    const folder = join(server.dataDir, "files", directory);
+    const names = (await readdir(folder)).filter((each) => each.endsWith(".ndjson"));
+    const texts = await Promise.all(names.map((each) => readFile(join(folder, each), "utf8")));
+    const seen = texts.flatMap((text) => text.trimEnd().split("\n"));
+    const numbers = seen.map((line) => (JSON.parse(line) as { n: number }).n);
+    expect(numbers.sort((x, y) => x - y)).toEqual(Array.from({ length: COUNT }, (_, n) => n));
+    expect(await countsOf(server, name)).toMatchObject({ expired: 0, pending: 0 });
+  }
 });
 
 test("F01: the archive of a stream that is deleted is deleted with it", async () => {

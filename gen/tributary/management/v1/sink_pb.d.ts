@@ -347,6 +347,14 @@ export enum Sink_WhenFull {
    * @generated from enum value: BLOCK_PUSHES = 2;
    */
   BLOCK_PUSHES = 2,
+
+  /**
+   * Nothing is lost: the sink reads on from the archive of its stream, whose retention leaves the sink
+   * what it needs. The stream must have one; while it has none, BLOCK_PUSHES.
+   *
+   * @generated from enum value: SPILL = 3;
+   */
+  SPILL = 3,
 }
 
 /**
