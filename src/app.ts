@@ -51,7 +51,7 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
     openAccess({ ...foundations, audit }, publicUrl, closers),
   );
   const { auth } = access;
-  const people = openPeople(foundations, { ...access, catalog, publicUrl });
+  const people = openPeople(foundations, { ...access, catalog, publicUrl }, closers);
   const port = await time("port", () =>
     openPort({ foundations, catalog, delivery, auth, audit, people, publicUrl }, closers),
   );

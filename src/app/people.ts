@@ -10,6 +10,7 @@ import { createUseNotes } from "../auth/use-notes.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
 import { currentKeyOf } from "../core/envelope.ts";
+import type { Logger } from "../core/logger.ts";
 import { makeUid } from "../core/uid.ts";
 import { createPasswords } from "../people/passwords.ts";
 import type { People } from "../people/people.ts";
@@ -47,17 +48,42 @@ export function openSessions(
   return { sessions, cookie: createSessionCookie({ isSecure: isHttps(config) }) };
 }
 
-/** Sign-ups from one address in a minute, right or wrong. */
+/** Sign-ups, or calls for a new password, from one address in a minute, right or wrong. */
 const SIGN_UPS_MAX = 20;
+
+/** Mails for a forgotten password to one address in an hour. */
+const RESETS_MAX = 3;
+const HOUR_MS = 60 * 60_000;
+/** Works of the background at once; more are left out. */
+const BACKGROUND_MAX = 50;
+
+/** Runs works that nobody waits for but the end of the node. */
+function openBackground(logger: Logger, closers: Closers): People["inBackground"] {
+  const running = new Set<Promise<void>>();
+  closers.add("works of the background", async () => {
+    await Promise.all(running);
+  });
+  return (work) => {
+    if (running.size >= BACKGROUND_MAX) {
+      logger.warn("too many mails are asked for at once: one is left out");
+      return;
+    }
+    const done = work()
+      .catch((error: unknown) => logger.warn("a work of the background failed", { error }))
+      .finally(() => running.delete(done));
+    running.add(done);
+  };
+}
 
 /** What the rpcs about people work with. */
 export function openPeople(
-  { config, masterKey, mailer, counts: { share } }: Foundations,
+  { config, masterKey, mailer, logger, counts: { share } }: Foundations,
   parts: SessionParts & {
     readonly catalog: Catalog;
     readonly auth: Auth;
     readonly publicUrl: () => string;
   },
+  closers: Closers,
 ): People {
   return {
     ...parts,
@@ -67,6 +93,15 @@ export function openPeople(
       ...{ perClient: SIGN_UPS_MAX, perAddress: SIGN_UPS_MAX },
       shared: { kind: "sign-up", share },
     }),
+    resetCalls: createAttemptLimit({
+      ...{ perClient: SIGN_UPS_MAX, perAddress: SIGN_UPS_MAX },
+      shared: { kind: "reset call", share },
+    }),
+    resets: createAttemptLimit({
+      ...{ perClient: RESETS_MAX, perAddress: Number.POSITIVE_INFINITY, windowMs: HOUR_MS },
+      shared: { kind: "reset", share },
+    }),
+    inBackground: openBackground(logger, closers),
     authenticate: parts.auth.gate.authenticate,
     mailer,
     externalProvider: config.TRIBUTARY_OIDC_ISSUER ? config.TRIBUTARY_OIDC_NAME : "",

@@ -16,10 +16,13 @@ const SECOND = 1;
 /** Heads of the paths of each kind, over plain HTTP and rpc. */
 const TOKEN_PATHS = ["/oauth2/", "/tributary.oauth2.v1."];
 const SIGN_IN_PATHS = [
-  ...["SignUp", "SignIn", "ChangePassword", "LookupInvitation", "AcceptInvitation"].map(
-    (rpc) => `/tributary.management.v1.AccountService/${rpc}`,
+  ...[
+    ...["SignUp", "SignIn", "ChangePassword", "LookupInvitation", "AcceptInvitation"],
+    ...["RequestPasswordReset", "ResetPassword"],
+  ].map((rpc) => `/tributary.management.v1.AccountService/${rpc}`),
+  ...["signUp", "signIn", "changePassword", "requestPasswordReset", "resetPassword"].map(
+    (verb) => `/v1/account:${verb}`,
   ),
-  ...["signUp", "signIn", "changePassword"].map((verb) => `/v1/account:${verb}`),
   "/v1/invitations:",
   "/auth/oidc/",
 ];

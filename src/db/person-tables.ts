@@ -46,6 +46,20 @@ export const sessions = tributary.table(
   (t) => [index().on(t.personUid, t.createTime, t.uid), index().on(t.expireTime)],
 );
 
+/** Links for people who forgot their password, each good once. */
+export const passwordResets = tributary.table(
+  "password_resets",
+  {
+    /** SHA-256 of the token in the link. */
+    sha256: bytea().primaryKey(),
+    personUid: text()
+      .notNull()
+      .references(() => persons.uid, { onDelete: "cascade" }),
+    expireTime: time().notNull(),
+  },
+  (t) => [index().on(t.personUid), index().on(t.expireTime)],
+);
+
 /** Invitations to projects that are neither accepted nor taken back. */
 export const invitations = tributary.table(
   "invitations",

@@ -12,6 +12,7 @@ import {
 } from "./account.ts";
 import { listEverybody, setDisabled, setOperator } from "./everybody.ts";
 import { createInvitation, listProjectInvitations, removeInvitation } from "./invitations.ts";
+import { requestPasswordReset, resetPassword } from "./password-reset.ts";
 import type { People } from "./people.ts";
 import { signIn, signOut, signOutEverywhere } from "./sign-in.ts";
 import { signUp, signUpOptions } from "./sign-up.ts";
@@ -22,6 +23,8 @@ export function createAccountService(people: People): ServiceImpl<typeof Account
     getSignUpOptions: () => signUpOptions(people),
     signUp: (request, context) => signUp(people, request, context),
     signIn: (request, context) => signIn(people, request, context),
+    requestPasswordReset: (request, context) => requestPasswordReset(people, request, context),
+    resetPassword: (request, context) => resetPassword(people, request, context),
     signOut: (_request, context) => signOut(people, context),
     signOutEverywhere: (_request, context) => signOutEverywhere(people, context),
     getMe: (_request, context) => getMe(people, context),

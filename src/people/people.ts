@@ -33,6 +33,12 @@ export interface People {
   readonly attempts: AttemptLimit;
   /** Sign-ups, per address. */
   readonly signUps: AttemptLimit;
+  /** Calls for such mails, per address. */
+  readonly resetCalls: AttemptLimit;
+  /** Mails for forgotten passwords, per e-mail address; in an hour. */
+  readonly resets: AttemptLimit;
+  /** Does what a call's answer must not wait for. */
+  readonly inBackground: (work: () => Promise<void>) => void;
   readonly authenticate: AuthGate["authenticate"];
   readonly mailer: Mailer;
   /** Address under which browsers reach the server. */

@@ -31,12 +31,13 @@ import { sha256Of } from "./session-token.ts";
 import { countAttempt } from "./sign-in.ts";
 
 /** Who may sign up now. */
-export async function signUpOptions({ catalog, setupToken, externalProvider }: People) {
+export async function signUpOptions({ catalog, setupToken, externalProvider, mailer }: People) {
   const mode = await catalog.database.acrossProjects(readMode);
   return {
     mode,
     setupTokenRequired: mode === Mode.FIRST_PERSON && setupToken !== undefined,
     externalProvider,
+    passwordResetAvailable: mailer.isConfigured,
   };
 }
 

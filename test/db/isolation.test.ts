@@ -17,6 +17,7 @@ const ABOVE_PROJECTS = [
   "changes",
   "external_identities",
   "managed_master_keys",
+  "password_resets",
   "persons",
   "purges",
   "revoked_tokens",

@@ -23,10 +23,11 @@ let mail: MailServer;
 
 beforeAll(async () => {
   cluster = await startCluster();
-  first = await cluster.startNode();
+  const TRUSTED_PROXIES = "127.0.0.0/8";
+  first = await cluster.startNode({ env: { TRUSTED_PROXIES } });
   mail = await startMailServer();
   const SMTP_URL = `smtp://127.0.0.1:${mail.port}?from=tributary@example.org`;
-  second = await cluster.startNode({ env: { PUBLIC_URL: first.url, SMTP_URL } });
+  second = await cluster.startNode({ env: { PUBLIC_URL: first.url, SMTP_URL, TRUSTED_PROXIES } });
   ada = createBrowser(first.url);
 });
 afterAll(async () => {
@@ -42,13 +43,17 @@ async function signIn(account: { email: string; password: string }): Promise<Bro
   return browser;
 }
 
+/** As a proxy in front would say it. */
+const from = (address: string) => ({ "x-forwarded-for": address });
+let invitedCount = 0;
+
 /** Signs up somebody whom ada invites to a project. */
 async function invited(email: string, project: string, role: string): Promise<Browser> {
   const { link } = await ada.call<{ link: string }>("AccountService/CreateInvitation", {
     parent: project,
     invitation: { email, role },
   });
-  const browser = createBrowser(first.url);
+  const browser = createBrowser(first.url, from(`198.51.100.${++invitedCount}`));
   await browser.call("AccountService/AcceptInvitation", {
     token: tokenOf(link),
     password: PASSWORD,
@@ -182,7 +187,7 @@ describe("check 24: guessing passwords", () => {
   });
 
   test("the eleventh wrong password in a minute from one address is 429, many at once included; another address signs in", async () => {
-    const browser = createBrowser(first.url);
+    const browser = createBrowser(first.url, from("192.0.2.66"));
     const answers = await Promise.all(
       Array.from({ length: 14 }, () => guess(browser, "bob@example.com")),
     );
@@ -191,9 +196,13 @@ describe("check 24: guessing passwords", () => {
     const limited = answers.find(({ status }) => status === 429)!;
     expect(Number(limited.headers.get("retry-after"))).toBeGreaterThan(0);
     const account = { email: "bob@example.com", password: PASSWORD };
-    expect(await refusalOf(signIn(account))).toBe("TOO_MANY_ATTEMPTS");
-    // The server listens on 127.0.0.1 and sees whence the call comes: another node counts for itself.
-    const elsewhere = createBrowser(second.url);
+    for (const node of [first, second]) {
+      const again = createBrowser(node.url, from("192.0.2.66"));
+      expect(await refusalOf(again.call("AccountService/SignIn", account))).toBe(
+        "TOO_MANY_ATTEMPTS",
+      );
+    }
+    const elsewhere = createBrowser(second.url, from("192.0.2.67"));
     await elsewhere.call("AccountService/SignIn", account);
     expect((await me(elsewhere)).person.email).toBe("bob@example.com");
   });
@@ -445,6 +454,40 @@ test("an invitation is mailed where the installation sends mail, with the link o
   // Long lines are folded (quoted-printable), where = stands as =3D.
   expect(sent?.source.replace(/=\r?\n/g, "").replaceAll("=3D", "=")).toContain(link);
 });
+
+test("a forgotten password is set again by a mailed link, once; sessions end on both nodes, and nobody learns who has an account", async () => {
+  const email = "yara@example.com";
+  const yara = await invited(email, "projects/solar", "VIEWER");
+  const asked = (browser: Browser, address: string) =>
+    browser.call("AccountService/RequestPasswordReset", { email: address });
+  expect(await refusalOf(asked(createBrowser(first.url), email))).toBe("MAIL_NOT_CONFIGURED");
+  const there = createBrowser(second.url);
+  const mailsTo = () =>
+    mail.mails
+      .filter(({ to }) => to.includes(email))
+      .map(({ source }) => source.replace(/=\r?\n/g, "").replaceAll("=3D", "="));
+  const before = mail.mails.length;
+  // Of seven wishes three are mailed; of those for nobody none is, and the answers do not differ.
+  for (let n = 0; n < 7; n++) {
+    expect(await asked(there, email)).toEqual({});
+    expect(await asked(there, `nobody-${n}@example.com`)).toEqual({});
+  }
+  await waitFor(() => mailsTo().length === 3, { what: "three mails" });
+  expect(mail.mails.length).toBe(before + 3);
+  const tokens = mailsTo().map((source) => /#reset=([\w-]{43})/.exec(source)?.[1] ?? "");
+  const reset = (token: string, newPassword = "another horse battery") =>
+    createBrowser(second.url).call("AccountService/ResetPassword", { token, newPassword });
+  expect(await refusalOf(reset("A".repeat(43)))).toBe("RESOURCE_NOT_FOUND");
+  const answers = await Promise.allSettled([reset(tokens[0]!), reset(tokens[0]!)]);
+  expect(answers.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  for (const token of tokens) expect(await refusalOf(reset(token))).toBe("RESOURCE_NOT_FOUND");
+  await waitFor(async () => (await refusalOf(me(yara).then(() => ""))) === "TOKEN_INVALID");
+  expect(await refusalOf(signIn({ email, password: PASSWORD }))).toBe("SIGN_IN_REFUSED");
+  expect((await me(await signIn({ email, password: "another horse battery" }))).person.email).toBe(
+    email,
+  );
+  await waitFor(() => mailsTo().some((source) => source.includes("was changed by a link")));
+}, 60_000);
 
 test("an invitation is listed without its link, and no good once it is taken back", async () => {
   const { invitation, link } = await ada.call<{ invitation: { name: string }; link: string }>(

@@ -55,6 +55,13 @@ export declare type GetSignUpOptionsResponse = Message<"tributary.management.v1.
    * @generated from field: string external_provider = 3;
    */
   externalProvider: string;
+
+  /**
+   * Whether a forgotten password can be reset by mail.
+   *
+   * @generated from field: bool password_reset_available = 4;
+   */
+  passwordResetAvailable: boolean;
 };
 
 /**
@@ -245,6 +252,87 @@ export declare type SignInResponse = Message<"tributary.management.v1.SignInResp
  * Use `create(SignInResponseSchema)` to create a new message.
  */
 export declare const SignInResponseSchema: GenMessage<SignInResponse>;
+
+/**
+ * Who forgot their password.
+ *
+ * @generated from message tributary.management.v1.RequestPasswordResetRequest
+ */
+export declare type RequestPasswordResetRequest = Message<"tributary.management.v1.RequestPasswordResetRequest"> & {
+  /**
+   * E-mail address.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.RequestPasswordResetRequest.
+ * Use `create(RequestPasswordResetRequestSchema)` to create a new message.
+ */
+export declare const RequestPasswordResetRequestSchema: GenMessage<RequestPasswordResetRequest>;
+
+/**
+ * Nothing: a mail is on its way, or there is nobody to mail it to.
+ *
+ * @generated from message tributary.management.v1.RequestPasswordResetResponse
+ */
+export declare type RequestPasswordResetResponse = Message<"tributary.management.v1.RequestPasswordResetResponse"> & {
+};
+
+/**
+ * Describes the message tributary.management.v1.RequestPasswordResetResponse.
+ * Use `create(RequestPasswordResetResponseSchema)` to create a new message.
+ */
+export declare const RequestPasswordResetResponseSchema: GenMessage<RequestPasswordResetResponse>;
+
+/**
+ * A new password.
+ *
+ * @generated from message tributary.management.v1.ResetPasswordRequest
+ */
+export declare type ResetPasswordRequest = Message<"tributary.management.v1.ResetPasswordRequest"> & {
+  /**
+   * What follows `#reset=` in the link.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * The new password, 10 to 128 characters.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export declare const ResetPasswordRequestSchema: GenMessage<ResetPasswordRequest>;
+
+/**
+ * The password is set.
+ *
+ * @generated from message tributary.management.v1.ResetPasswordResponse
+ */
+export declare type ResetPasswordResponse = Message<"tributary.management.v1.ResetPasswordResponse"> & {
+  /**
+   * Whose it is, `people/{uid}`.
+   *
+   * @generated from field: string person = 1;
+   */
+  person: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ResetPasswordResponse.
+ * Use `create(ResetPasswordResponseSchema)` to create a new message.
+ */
+export declare const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse>;
 
 /**
  * Nothing to say.
@@ -1055,6 +1143,29 @@ export declare const AccountService: GenService<{
     methodKind: "unary";
     input: typeof SignInRequestSchema;
     output: typeof SignInResponseSchema;
+  },
+  /**
+   * Mails a link to choose a new password to somebody who forgot theirs: good once, for an hour. The answer is the same,
+   * and comes as fast, for an address that nobody has. FAILED_PRECONDITION where the installation sends no mail;
+   * RESOURCE_EXHAUSTED after too many calls from one address. An e-mail address gets at most 3 mails an hour.
+   *
+   * @generated from rpc tributary.management.v1.AccountService.RequestPasswordReset
+   */
+  requestPasswordReset: {
+    methodKind: "unary";
+    input: typeof RequestPasswordResetRequestSchema;
+    output: typeof RequestPasswordResetResponseSchema;
+  },
+  /**
+   * Sets the password of whom the link was mailed to, ends all their sessions and every other such link, and tells them
+   * by mail. They sign in with it then. NOT_FOUND for a link that was used or is older than an hour.
+   *
+   * @generated from rpc tributary.management.v1.AccountService.ResetPassword
+   */
+  resetPassword: {
+    methodKind: "unary";
+    input: typeof ResetPasswordRequestSchema;
+    output: typeof ResetPasswordResponseSchema;
   },
   /**
    * Ends the session of the call.
