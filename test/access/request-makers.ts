@@ -152,6 +152,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "SinkService/ResumeSink": (w) => ({ name: w.sink }),
   "SinkService/RestartSink": (w) => ({ name: w.sink }),
   "SinkService/RotateSigningSecret": (w) => ({ name: w.sink }),
+  "SinkService/WatchSinkTest": (w) => ({ parent: w.stream, sink: { file: { path: "x.ndjson" } } }),
   "SinkService/TestSink": (w) => ({
     parent: w.stream,
     sink: { webhook: { url: "http://127.0.0.1:1/" } },

@@ -630,6 +630,53 @@ export declare type RestartSinkResponse = Message<"tributary.management.v1.Resta
 export declare const RestartSinkResponseSchema: GenMessage<RestartSinkResponse>;
 
 /**
+ * A destination to try, stage by stage.
+ *
+ * @generated from message tributary.management.v1.WatchSinkTestRequest
+ */
+export declare type WatchSinkTestRequest = Message<"tributary.management.v1.WatchSinkTestRequest"> & {
+  /**
+   * Name of the stream, `projects/{p}/streams/{s}`.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * The sink, with unsaved settings. With a name, secrets that are empty are taken from the saved sink.
+   *
+   * @generated from field: tributary.management.v1.Sink sink = 2;
+   */
+  sink?: Sink | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.WatchSinkTestRequest.
+ * Use `create(WatchSinkTestRequestSchema)` to create a new message.
+ */
+export declare const WatchSinkTestRequestSchema: GenMessage<WatchSinkTestRequest>;
+
+/**
+ * A stage that has ended. Only `ownership` is followed by others when it failed.
+ *
+ * @generated from message tributary.management.v1.WatchSinkTestResponse
+ */
+export declare type WatchSinkTestResponse = Message<"tributary.management.v1.WatchSinkTestResponse"> & {
+  /**
+   * The stage.
+   *
+   * @generated from field: tributary.management.v1.TestStage stage = 1;
+   */
+  stage?: TestStage | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.WatchSinkTestResponse.
+ * Use `create(WatchSinkTestResponseSchema)` to create a new message.
+ */
+export declare const WatchSinkTestResponseSchema: GenMessage<WatchSinkTestResponse>;
+
+/**
  * A destination to try.
  *
  * @generated from message tributary.management.v1.TestSinkRequest
@@ -1272,6 +1319,18 @@ export declare const SinkService: GenService<{
     methodKind: "unary";
     input: typeof TestSinkRequestSchema;
     output: typeof TestSinkResponseSchema;
+  },
+  /**
+   * As TestSink, but each stage is told as soon as it has ended, and what TestSink refuses or leaves out is a
+   * stage too: `parse` (whether the settings make sense) comes first, and `sample` (what filter and mapping
+   * make of the newest record) last.
+   *
+   * @generated from rpc tributary.management.v1.SinkService.WatchSinkTest
+   */
+  watchSinkTest: {
+    methodKind: "server_streaming";
+    input: typeof WatchSinkTestRequestSchema;
+    output: typeof WatchSinkTestResponseSchema;
   },
   /**
    * Shows what an unsaved mapping and filter would make of real records, beside what the saved ones
