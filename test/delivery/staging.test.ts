@@ -1,0 +1,241 @@
+import { create } from "@bufbuild/protobuf";
+import { expect, onTestFinished, test } from "vitest";
+import {
+  PostgresSinkSchema,
+  Sink_State,
+  SinkSchema,
+} from "#gen/tributary/management/v1/sink_pb.js";
+import { Field_Type, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
+import type { SinkDefinition } from "../../src/core/definitions.ts";
+import { flushStaged } from "../../src/delivery/staged-flush.ts";
+import { createStagingArea } from "../../src/delivery/staging-area.ts";
+import { StagingImport } from "../../src/delivery/staging-import.ts";
+import { stagingFacts, withStaging } from "../../src/delivery/staging-status.ts";
+import { noTemplates } from "../../src/mapping/row-transform.ts";
+import { postgresDriver } from "../../src/sinks/postgres/driver.ts";
+import type { SinkDriver } from "../../src/sinks/sink.ts";
+import { SinkFault } from "../../src/sinks/sink-fault.ts";
+import { attempt, environment, requestOf, rowsOf } from "../sinks/sample.ts";
+import { quietLogger } from "../support/quiet-logger.ts";
+import { waitFor } from "../support/wait-for.ts";
+import { createMemoryKeyedLog } from "./memory-keyed-log.ts";
+
+const uid = "staged00000000000001";
+const HOUR_MS = 3_600_000;
+const schema = create(SchemaSchema, {
+  fields: [
+    { name: "id", type: Field_Type.LONG },
+    { name: "text", type: Field_Type.STRING, nullable: true },
+  ],
+});
+
+/** A sink that stages, with a target in memory and a clock of its own. */
+function createWorld(limits: { count?: bigint; size?: bigint; seconds?: bigint } = {}) {
+  let nowMs = 1_800_000_000_000;
+  const now = () => nowMs;
+  const log = createMemoryKeyedLog(now);
+  const area = createStagingArea(log);
+  const imports: number[] = [];
+  const world = { fault: undefined as Error | undefined };
+  const config = create(PostgresSinkSchema, {
+    table: "t",
+    staging: {
+      count: limits.count ?? 0n,
+      size: limits.size ?? 0n,
+      ...(limits.seconds && { time: { seconds: limits.seconds } }),
+    },
+  });
+  const driver: SinkDriver<"postgres"> = {
+    ...postgresDriver,
+    staging: {
+      ...postgresDriver.staging!,
+      async import(_, __, { batch }) {
+        if (world.fault) throw world.fault;
+        imports.push(...batch.chunks.flatMap((chunk) => chunk.places.map((p) => p.sequence)));
+      },
+    },
+  };
+  const logOfSink = { uid: "loguid00000000000001", branch: "main", shard: 0 };
+  const definition: SinkDefinition = {
+    uid,
+    name: "projects/p/streams/s/sinks/k",
+    projectUid: "p",
+    streamName: "projects/p/streams/s",
+    log: logOfSink,
+    startSequence: 1,
+    isPaused: false,
+    restarts: 0,
+    versions: [
+      {
+        version: 1,
+        fromSequence: 1,
+        sink: create(SinkSchema, { config: { case: "postgres", value: config } }),
+      },
+    ],
+  };
+  const parts = {
+    area,
+    drivers: { postgres: driver },
+    environment: environment({ schema }),
+    templates: noTemplates,
+    now,
+    definitions: { streamByLog: () => ({ schema, name: "projects/p/streams/s" }) } as never,
+  };
+  const controller = new AbortController();
+  const host = { definition, signal: controller.signal, importChanged: () => undefined };
+  const importer = new StagingImport(host, { ...parts, logger: quietLogger, random: () => 0.5 });
+  onTestFinished(() => {
+    controller.abort();
+    importer.stop();
+  });
+  const open = (version = 1) => {
+    const port = area.ports.open({ uid, logUid: logOfSink.uid, version });
+    return postgresDriver.open(config, environment({ schema, sinkUid: uid, staging: port }));
+  };
+  const statusOf = async () => {
+    const facts = await stagingFacts(definition, { area, drivers: parts.drivers, nowMs });
+    return withStaging({ counts: { delivered: 10n, pending: 1n } }, facts!);
+  };
+  return {
+    ...{ log, area, imports, world, importer, parts, definition, host, open, statusOf },
+    advance: (ms: number) => {
+      nowMs += ms;
+      importer.updated(false);
+    },
+  };
+}
+
+const note = {
+  state: Sink_State.RUNNING,
+  cause: "",
+  reason: "",
+  sinceMs: 0,
+  nextAttemptMs: 0,
+  restarts: 0,
+};
+
+test("K14: rows are imported when the oldest is as old as `time` says", async () => {
+  const { open, importer, imports, advance } = createWorld({ seconds: 30n });
+  const sink = await open();
+  await sink.resume!(0, 1);
+  importer.start();
+  await sink.write(requestOf(rowsOf([{ id: 1 }])), attempt());
+  advance(29_000);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(imports).toEqual([]);
+  advance(1_000);
+  await waitFor(() => imports.length === 1);
+});
+
+test("K21, D3: rows that cannot be imported are announced to expire, expire after 7 days, and are counted", async () => {
+  const { open, importer, area, world, advance, statusOf } = createWorld({ count: 2n });
+  world.fault = new SinkFault("TABLE_MISMATCH", "the table does not fit");
+  const sink = await open();
+  await sink.resume!(0, 1);
+  importer.start();
+  await sink.write(requestOf(rowsOf([{ id: 1 }, { id: 2 }])), attempt());
+  await waitFor(() => importer.overlay(note)?.state === Sink_State.ERROR);
+  expect(importer.overlay(note)?.cause).toMatch(
+    /the import failed: the table does not fit; 2 staged rows wait, the first expire at 2027-01-2/,
+  );
+  expect(await statusOf()).toMatchObject({
+    counts: { delivered: 8n, pending: 3n, expired: 0n },
+    staging: { rows: 2n, rowsLimit: 2n, expiredRows: 0n },
+  });
+  advance(6.5 * 24 * HOUR_MS);
+  expect(importer.overlay(note)?.cause).toContain("THE FIRST EXPIRE");
+  expect((await area.store.fill(uid)).rows).toBe(2);
+  advance(12 * HOUR_MS);
+  await waitFor(async () => (await area.store.fill(uid)).rows === 0);
+  expect(await statusOf()).toMatchObject({
+    counts: { delivered: 8n, pending: 1n, expired: 2n },
+    staging: { rows: 0n, expiredRows: 2n },
+  });
+  await waitFor(() => importer.overlay(note)?.state === Sink_State.RUNNING);
+});
+
+test("K21: a restart tries a failed import at once, and takes each row once", async () => {
+  const { open, importer, world, imports } = createWorld({ count: 1n });
+  world.fault = new SinkFault("TABLE_MISMATCH", "the table does not fit");
+  const sink = await open();
+  await sink.resume!(0, 1);
+  importer.start();
+  await sink.write(requestOf(rowsOf([{ id: 1 }], 7)), attempt());
+  await waitFor(() => importer.overlay(note)?.state === Sink_State.ERROR);
+  await sink.write(requestOf(rowsOf([{ id: 2 }], 8)), attempt());
+  world.fault = undefined;
+  importer.updated(true);
+  await waitFor(() => imports.length === 2);
+  expect(imports).toEqual([7, 8]);
+  await waitFor(() => importer.overlay(note)?.state === Sink_State.RUNNING);
+});
+
+test("D2: an owner that was overtaken stages nothing, and a repeat of a request stages it once", async () => {
+  const { open, area, log } = createWorld();
+  const [old, young] = [await open(), await open(2)];
+  await old.resume!(0, 1);
+  const first = requestOf(rowsOf([{ id: 1 }], 1));
+  expect(await old.write(first, attempt())).toMatchObject({ kind: "rows" });
+  expect(await old.write(first, attempt())).toMatchObject({ kind: "rows" });
+  expect((await area.store.fill(uid)).rows).toBe(1);
+  // An answer that never came: stored, and the next attempt finds it.
+  const second = requestOf(rowsOf([{ id: 2 }], 2));
+  const write = log.writeMany;
+  log.writeMany = async (writes) => {
+    await write(writes);
+    log.writeMany = write;
+    throw new Error("no answer");
+  };
+  const deaf = await old.write(second, attempt()).catch((error: Error) => error.message);
+  if (deaf === "rows cannot be staged now") await old.write(second, attempt());
+  expect((await area.store.fill(uid)).rows).toBe(2);
+  const kept = await young.resume!(0, 2);
+  expect(Buffer.from(kept!.cursor).toString()).toBe("cursor of r-2");
+  const late = requestOf(rowsOf([{ id: 3 }], 3), { epoch: 1 });
+  expect(await old.write(late, attempt())).toEqual({ kind: "fenced" });
+  await expect(old.resume!(0, 1)).rejects.toMatchObject({ reason: "FENCED", targetEpoch: 2 });
+  expect((await area.store.fill(uid)).rows).toBe(2);
+});
+
+test("a row that no chunk can hold, or Postgres no value of, is refused alone", async () => {
+  const { open, area } = createWorld();
+  const sink = await open();
+  await sink.resume!(0, 1);
+  const rows = rowsOf([
+    { id: 1, text: '"'.repeat(500_000) },
+    { id: 2, text: "fits" },
+    '{"id":3,"text":"nul \\u0000"}',
+    '{"id":99999999999999999999}',
+  ]);
+  const outcome = await sink.write(requestOf(rows), attempt());
+  expect(outcome).toMatchObject({
+    outcomes: [
+      { kind: "reject", reason: "VALUE_REFUSED" },
+      { kind: "delivered" },
+      { kind: "reject", reason: "VALUE_REFUSED" },
+      { kind: "reject", reason: "VALUE_REFUSED" },
+    ],
+  });
+  const [chunk] = await area.store.chunks(uid, { afterSequence: 0, maxBytes: 1e6 });
+  expect(Buffer.from(chunk!.csv).toString()).toBe("2,fits\r\n");
+  // A crash before they were held: the next owner hears of them again.
+  const kept = await (await open()).resume!(0, 2);
+  expect(kept?.rejects.map(({ place }) => place.index)).toEqual([2, 3, 0]);
+});
+
+test("K22: a flush imports all, or says what is left and why", async () => {
+  const { open, parts, definition, world, imports } = createWorld();
+  const sink = await open();
+  await sink.resume!(0, 1);
+  await sink.write(requestOf(rowsOf([{ id: 1 }], 4)), attempt());
+  world.fault = new SinkFault("TABLE_MISMATCH", "the table does not fit");
+  expect(await flushStaged(parts, definition, attempt())).toEqual({
+    imported: 0,
+    left: 1,
+    cause: "the table does not fit",
+  });
+  world.fault = undefined;
+  const done = { imported: 1, left: 0, cause: "" };
+  expect(await flushStaged(parts, definition, attempt())).toEqual(done);
+  expect(imports).toEqual([4]);
+});
