@@ -50,7 +50,8 @@ export async function withCursorLock(run: Run, work: () => Promise<void>): Promi
       { cause: error },
     );
   } finally {
-    await run("SELECT pg_advisory_unlock(7238118243101)");
+    // A lost connection holds no lock, and who undoes a failed transaction frees them all.
+    await run("SELECT pg_advisory_unlock(7238118243101)").catch(() => undefined);
   }
 }
 

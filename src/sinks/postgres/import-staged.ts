@@ -95,7 +95,7 @@ async function importInto(
   if (!last) return;
   const groups = groupByColumns(chunks);
   for (const { columns } of groups) {
-    await prepareTable(run, config, { columns, isCreateAllowed: true });
+    await prepareTable(run, config, columns);
     await createTombstones(run, tombstonesOf(config, { schema: env.schema, columns }));
   }
   const parts = groups.map(({ columns, isReplay, chunks: together }): CopyPart => {

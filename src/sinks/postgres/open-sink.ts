@@ -62,7 +62,7 @@ export async function openPostgres(saved: PostgresSink, env: SinkEnvironment): P
       await createCursorTable(run);
       for (const each of configsOf(config)) {
         const tombstones = tombstonesOf(each, parts);
-        await prepareTable(run, each, { columns, isCreateAllowed: true });
+        await prepareTable(run, each, columns);
         await createTombstones(run, tombstones);
         const purge = createPurge(tombstones, env.retentionAgeMs);
         const statements = buildStatements(each, parts);

@@ -7,7 +7,7 @@ import { createCursorTable } from "./cursor-table.ts";
 import { toSinkFault } from "./fault.ts";
 import { destinationOf } from "./open-sink.ts";
 import { configsOf } from "./routes.ts";
-import { buildStatements, type SinkStatements } from "./statements.ts";
+import { buildStatements, type StatementParts } from "./statements.ts";
 import { prepareTable } from "./table.ts";
 import { acquireTarget, type Run, type Session } from "./target.ts";
 import { createTombstones, tombstonesOf } from "./tombstones.ts";
@@ -20,7 +20,7 @@ export async function testPostgres(
 ): Promise<readonly TestStageResult[]> {
   const config = settleKey(saved, env.schema);
   const columns = columnsOf(config, env.schema);
-  const parts = { schema: env.schema, columns };
+  const job = { config, parts: { schema: env.schema, columns } };
   let target: ReturnType<typeof acquireTarget> | undefined;
   const use = async <T>(work: (session: Session) => Promise<T>): Promise<T> => {
     if (!target) throw new SinkFault("CONNECTION_FAILED", "not connected");
@@ -36,21 +36,21 @@ export async function testPostgres(
       },
       connect: () => use(async ({ run }) => serverVersion(run)).catch(ignoreAuthentication),
       authenticate: () => use(async ({ run }) => serverVersion(run)).catch(rethrow),
-      describe: () =>
-        use(async ({ run }) => {
-          if (prepare) await createCursorTable(run);
-          const done: string[] = [];
-          for (const each of configsOf(config)) {
-            const made = await prepareTable(run, each, { columns, isCreateAllowed: prepare });
-            if (prepare) await createTombstones(run, tombstonesOf(each, parts));
-            done.push(`table ${tableOf(each)} ${made === "created" ? "was created" : "fits"}`);
-          }
-          return done.join("; ");
-        }).catch(rethrow),
-      write: () => {
-        const all = configsOf(config).map((each) => buildStatements(each, parts));
-        return use((session) => checkRights(session, all)).catch(rethrow);
+      describe: () => {
+        const made = prepare ? "was made" : "is missing and will be made";
+        return use((session) =>
+          prepare
+            ? describe(session.run, job, made)
+            : undone(session.run, () => describe(session.run, job, made)),
+        ).catch(rethrow);
       },
+      write: () =>
+        use((session) =>
+          undone(session.run, async () => {
+            if (!prepare) await describe(session.run, job, "");
+            return await checkRights(session, job);
+          }),
+        ).catch(rethrow),
     });
   } finally {
     await target?.release();
@@ -75,17 +75,39 @@ function rethrow(error: unknown): never {
   throw toSinkFault(error);
 }
 
-/** A delivery without rows, rolled back: needs the same rights and key. */
-async function checkRights(
-  { run, copy }: Session,
-  all: readonly SinkStatements[],
-): Promise<string> {
+interface ProbeJob {
+  readonly config: PostgresSink;
+  readonly parts: StatementParts;
+}
+
+/** Makes what is missing, and says of each table whether it was; throws TABLE_MISMATCH. */
+async function describe(run: Run, { config, parts }: ProbeJob, made: string): Promise<string> {
+  await createCursorTable(run);
+  const done: string[] = [];
+  for (const each of configsOf(config)) {
+    const prepared = await prepareTable(run, each, parts.columns);
+    await createTombstones(run, tombstonesOf(each, parts));
+    done.push(`table ${tableOf(each)} ${prepared === "created" ? made : "fits"}`);
+  }
+  return done.join("; ");
+}
+
+/** Does it and takes it back, so that a test leaves no trace. */
+async function undone(run: Run, work: () => Promise<string>): Promise<string> {
   await run("BEGIN");
   try {
-    const feed = () => Promise.resolve();
-    await copy({ parts: all.map((statements) => ({ ...statements, feed })) });
+    return await work();
   } finally {
     await run("ROLLBACK");
+    // Locks of the session outlive a transaction that failed.
+    await run("SELECT pg_advisory_unlock_all()");
   }
+}
+
+/** A delivery without rows: needs the same rights and key. */
+async function checkRights({ copy }: Session, { config, parts }: ProbeJob): Promise<string> {
+  const feed = () => Promise.resolve();
+  const all = configsOf(config).map((each) => buildStatements(each, parts));
+  await copy({ parts: all.map((statements) => ({ ...statements, feed })) });
   return "rows can be written";
 }

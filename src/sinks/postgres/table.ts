@@ -30,25 +30,19 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AN
 /** What was done to the table. */
 export type PreparedTable = "created" | "matches";
 
-/**
- * Makes the table when it is missing, else compares it; throws TABLE_MISMATCH with every difference.
- * `isCreateAllowed` false: a missing table is a difference.
- */
+/** Makes the table when it is missing, else compares it; throws TABLE_MISMATCH with every difference. */
 export async function prepareTable(
   run: Run,
   config: PostgresSink,
-  { columns, isCreateAllowed }: { columns: readonly Column[]; isCreateAllowed: boolean },
+  columns: readonly Column[],
 ): Promise<PreparedTable> {
   const stored = columns.filter((column) => column.isStored);
   const found = await findTable(run, config);
   if (found === undefined) {
-    if (!isCreateAllowed) {
-      throw new SinkFault("TABLE_MISMATCH", `table ${tableOf(config)} does not exist`);
-    }
     await createTable(run, config, stored);
     return "created";
   }
-  if (config.addColumns && isCreateAllowed) {
+  if (config.addColumns) {
     await addColumns(run, config, { columns: stored, oid: found });
   }
   const faults = await compareTable(run, config, { columns: stored, oid: found });
@@ -95,7 +89,7 @@ async function createTable(
   } finally {
     await run("SELECT pg_advisory_unlock(hashtextextended($1, 7))", [
       `tributary ${tableOf(config)}`,
-    ]);
+    ]).catch(() => undefined);
   }
 }
 

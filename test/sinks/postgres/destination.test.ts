@@ -93,14 +93,29 @@ describe("test", () => {
     (await results).map((result) => `${result.name} ${result.isOk ? "ok" : result.message}`);
 
   test("passes every stage, makes the table only when asked, and stores nothing", async () => {
-    expect((await stages(testIt({ table: "probe" }))).at(-1)).toMatch(
-      /^describe TABLE_MISMATCH: .*exist/,
-    );
     const all = ["resolve ok", "connect ok", "authenticate ok", "describe ok", "write ok"];
+    expect(await stages(testIt({ table: "probe" }))).toEqual(all);
+    expect((await testIt({ table: "probe" }))[3]?.message).toMatch(/is missing and will be made/);
+    const reader = postgres(url, { max: 1 });
+    expect(await reader`SELECT to_regclass('probe') AS name`).toEqual([{ name: null }]);
+    await reader.end();
     expect(await stages(testIt({ table: "probe" }, { prepare: true }))).toEqual(all);
     expect(await stages(testIt({ table: "probe" }))).toEqual(all);
     const sql = postgres(url, { max: 1 });
     expect(await sql`SELECT FROM probe`).toHaveLength(0);
+    await sql.end();
+  });
+
+  test("K20: a user that may not make the table is told so, and holds no lock afterwards", async () => {
+    const sql = postgres(url, { max: 1 });
+    await sql.unsafe("CREATE ROLE guest LOGIN PASSWORD 'guest'");
+    const guest = new URL(url);
+    guest.username = "guest";
+    guest.password = "guest";
+    const found = await stages(testIt({ databaseUrl: guest.href, table: "forbidden" }));
+    expect(found.at(-1)).toMatch(/^describe PERMISSION_DENIED/);
+    const locks = await sql`SELECT FROM pg_locks WHERE locktype = 'advisory'`;
+    expect(locks).toHaveLength(0);
     await sql.end();
   });
 
@@ -131,7 +146,7 @@ describe("test", () => {
     const weak = new URL(url);
     [weak.username, weak.password] = ["weak", "weak"];
     const results = await stages(testIt({ databaseUrl: weak.href, table: "closed" }));
-    expect(results.at(-1)).toMatch(/^write PERMISSION_DENIED: .*42501/);
+    expect(results.at(-1)).toMatch(/^describe PERMISSION_DENIED: .*42501/);
     await sql.end();
   });
 

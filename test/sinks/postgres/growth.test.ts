@@ -100,10 +100,10 @@ test("a test of a destination adds no column", async () => {
   const env = environment({ schema: after });
   const look = { prepare: false, signal: attempt() };
   const found = await postgresDriver.test(config, env, look);
-  expect(found.at(-1)).toMatchObject({
-    name: "describe",
-    message: expect.stringContaining("column unit text is missing"),
-  });
+  expect(found.every((stage) => stage.isOk)).toBe(true);
+  const columns = await sql`SELECT FROM information_schema.columns
+    WHERE table_name = 'tested' AND column_name = 'unit'`;
+  expect(columns).toHaveLength(0);
   const made = await postgresDriver.test(config, env, { ...look, prepare: true });
   expect(made.every((stage) => stage.isOk)).toBe(true);
 });
