@@ -21,10 +21,17 @@ const TEXT_MESSAGES = new Set(["google.protobuf.Duration", "google.protobuf.Time
 export function MessageForm({
   desc,
   only,
+  without = [],
   ...part
-}: MessagePart & { readonly desc: DescMessage; readonly only?: readonly string[] }) {
+}: MessagePart & {
+  readonly desc: DescMessage;
+  readonly only?: readonly string[];
+  readonly without?: readonly string[];
+}) {
   const members = desc.members.filter((member) =>
-    only ? only.includes(member.name) : member.kind === "oneof" || !isOutputOnly(member),
+    only
+      ? only.includes(member.name)
+      : !without.includes(member.name) && (member.kind === "oneof" || !isOutputOnly(member)),
   );
   return (
     <>
@@ -125,6 +132,9 @@ function TextInput(props: {
   readonly set: (value: JsonValue | undefined) => void;
 }) {
   const { field, shared, current, set } = props;
+  if (field.fieldKind === "list" && field.listKind === "enum") {
+    return <EnumList {...props} values={field.enum.values.slice(1).map(({ name }) => name)} />;
+  }
   if (field.fieldKind === "list") {
     const lines = Array.isArray(current) ? current.join("\n") : "";
     const hint = `${shared.hint} One a line.`;
@@ -144,15 +154,50 @@ function TextInput(props: {
       />
     );
   }
-  const isSecret = /secret|password|private_key|token$/.test(field.name);
+  const text = typeof current === "string" || typeof current === "number" ? String(current) : "";
+  const change = (next: string) => set(next === "" ? undefined : next);
+  if (/\bPEM\b/.test(shared.hint) || field.name.endsWith("_file")) {
+    return <TextArea {...shared} rows={3} isCode value={text} onChange={change} />;
+  }
+  const isSecret = field.proto.options?.debugRedact ?? false;
   return (
     <TextField
       {...shared}
       type={isSecret ? "password" : "text"}
       autoComplete={isSecret ? "new-password" : "off"}
-      value={typeof current === "string" || typeof current === "number" ? String(current) : ""}
-      onChange={(text) => set(text === "" ? undefined : text)}
+      value={text}
+      onChange={change}
     />
+  );
+}
+
+/** A switch for each value that a list may hold. */
+function EnumList(props: {
+  readonly values: readonly string[];
+  readonly shared: { label: string; hint: string; fault: string | undefined };
+  readonly current: JsonValue | undefined;
+  readonly set: (value: JsonValue | undefined) => void;
+}) {
+  const { values, shared, current, set } = props;
+  const chosen = Array.isArray(current) ? current : [];
+  const change = (name: string, isOn: boolean) => {
+    const next = values.filter((each) => (each === name ? isOn : chosen.includes(each)));
+    set(next.length > 0 ? next : undefined);
+  };
+  return (
+    <fieldset>
+      <legend>{shared.label}</legend>
+      <p className="hint">{shared.hint}</p>
+      {values.map((name) => (
+        <CheckField
+          key={name}
+          label={wordsOf(name)}
+          checked={chosen.includes(name)}
+          onChange={(isOn) => change(name, isOn)}
+        />
+      ))}
+      {shared.fault && <p className="fault">{shared.fault}</p>}
+    </fieldset>
   );
 }
 

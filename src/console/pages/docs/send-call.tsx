@@ -122,6 +122,7 @@ function emptyOf(field: DescMessage["fields"][number], depth: number): JsonValue
   if (field.fieldKind === "scalar" && field.scalar === ScalarType.STRING) {
     return /page_token|etag/.test(field.name) ? undefined : "";
   }
+  if (field.fieldKind === "list" && depth === 0) return [];
   if (field.fieldKind !== "message" || depth > 0) return undefined;
   if (!field.message.typeName.startsWith("tributary.")) return undefined;
   return skeletonOf(field.message, depth + 1);

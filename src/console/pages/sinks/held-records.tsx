@@ -1,6 +1,7 @@
 /** Records that could not be delivered. */
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { useQueryClient } from "@tanstack/react-query";
+import { Link } from "wouter";
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { ConfirmButton } from "../../parts/confirm.tsx";
@@ -62,6 +63,7 @@ export function HeldRecords({ sink }: { readonly sink: Sink }) {
                       {record.reason}, place {record.place}, held <Time at={record.holdTime} />
                     </p>
                     <div className="actions">
+                      <Link href={`/${streamOf(name)}/trace/${record.recordId}`}>Trace it</Link>
                       <ActionButton label="Replay" call={() => replay([record.place])} />
                       <ActionButton label="Discard" call={() => discard([record.place])} />
                     </div>
@@ -75,4 +77,8 @@ export function HeldRecords({ sink }: { readonly sink: Sink }) {
       <MoreButton query={query} />
     </section>
   );
+}
+
+function streamOf(sink: string): string {
+  return sink.slice(0, sink.indexOf("/sinks/"));
 }

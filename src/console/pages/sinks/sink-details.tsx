@@ -26,6 +26,8 @@ const PARTS: readonly (readonly [string, string, ComponentType<SinkPart>])[] = [
   ["rules", "Filter and mapping", SinkRules],
   ["deliveries", "Deliveries", later(() => import("./deliveries.tsx"))],
   ["replays", "Replay", later(() => import("./replays.tsx"))],
+  ["migrations", "Migration", later(() => import("./migrations.tsx"))],
+  ["versions", "Versions", later(() => import("./sink-versions.tsx"))],
 ];
 
 /** The page of a sink. */

@@ -1,12 +1,19 @@
 /** What a sink has done and where it delivers to. */
 import { toJson } from "@bufbuild/protobuf";
-import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import {
+  type LossClock,
+  LossClock_Limit,
+  type Sink,
+  SinkSchema,
+} from "#gen/tributary/management/v1/sink_pb.js";
 import { whole } from "../../parts/figures.ts";
 import { wordsOf } from "../../parts/message-words.ts";
+import { Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
 import { HeldRecords } from "./held-records.tsx";
 import type { SinkPart } from "./sink-details.tsx";
 import { kindTitle, sinks } from "./sink-kinds.ts";
+import { Staging } from "./staging.tsx";
 import { TestLadder } from "./test-ladder.tsx";
 
 /** The part that a sink's page opens with. */
@@ -15,8 +22,10 @@ export function SinkOverview({ sink, stream }: SinkPart) {
     <>
       <section className="card stack" aria-labelledby="status-title">
         <h2 id="status-title">Delivery</h2>
+        <Loss loss={sink.status?.loss} />
         <Status sink={sink} />
       </section>
+      <Staging sink={sink} />
       <section className="card stack" aria-labelledby="config-title">
         <h2 id="config-title">Destination: {kindTitle(sink)}</h2>
         <Configuration sink={sink} />
@@ -24,6 +33,18 @@ export function SinkOverview({ sink, stream }: SinkPart) {
       </section>
       <HeldRecords sink={sink} />
     </>
+  );
+}
+
+/** The loss clock of a sink that does not run. */
+function Loss({ loss }: { readonly loss: LossClock | undefined }) {
+  if (!loss) return null;
+  return (
+    <Note kind="warn">
+      {whole(loss.pending)} records wait. Retention begins to take them <Time at={loss.time} />,
+      when the {loss.limit === LossClock_Limit.BYTES ? "bytes" : "age"} of the stream run out.
+      Resume the sink before that, or raise the retention in the settings of the stream.
+    </Note>
   );
 }
 

@@ -1,4 +1,5 @@
 /** A record in one line that opens. */
+import { Link } from "wouter";
 import type { Record } from "#gen/tributary/records/v1/record_pb.js";
 import { pushCurl } from "../../api/curl.ts";
 import { indented, jsonOf } from "../../api/record-json.ts";
@@ -25,6 +26,7 @@ export function RecordLine(props: {
             <code>{indented(json)}</code>
           </pre>
           <div className="actions">
+            <Link href={`/${props.stream}/trace/${record.id}`}>Trace it</Link>
             <CopyButton text={json} what="the record" />
             <CopyButton
               text={pushCurl(location.origin, props.stream, json)}

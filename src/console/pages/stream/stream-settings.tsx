@@ -19,6 +19,7 @@ const CHANGED = [
   "key_fields",
   "retention",
   "notify_emails",
+  "archive",
 ];
 
 /** The part "Settings". */

@@ -25,6 +25,8 @@ const PARTS: Readonly<Record<string, ComponentType<StreamPart>>> = {
   share: later(() => import("./share.tsx")),
   sources: later(() => import("./sources.tsx")),
   sinks: later(() => import("../sinks/sinks.tsx")),
+  trace: later(() => import("./trace.tsx")),
+  versions: later(() => import("./stream-versions.tsx")),
   settings: later(() => import("./stream-settings.tsx")),
 };
 
@@ -68,6 +70,8 @@ export default function Stream({
                 ["Share", `/${name}/share`],
                 ["Sources", `/${name}/sources`],
                 ["Sinks", `/${name}/sinks`],
+                ["Trace", `/${name}/trace`],
+                ["Versions", `/${name}/versions`],
                 ["Settings", `/${name}/settings`],
               ]}
             />

@@ -1,0 +1,76 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
+
+let rig: ConsoleRig;
+
+beforeAll(async () => {
+  rig = await openConsoleRig();
+}, 120_000);
+afterEach(async ({ task }) => {
+  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
+});
+afterAll(async () => {
+  await rig?.close();
+});
+
+test("E15, B17: the reference lists every rpc of the OpenAPI document, also to strangers", async () => {
+  const stranger = await (await rig.browser.newContext()).newPage();
+  await stranger.goto(`${rig.server.url}/docs`);
+  await stranger.getByRole("heading", { name: "API reference" }).waitFor();
+  const text = await stranger.locator("main").innerText();
+  const document = (await (await fetch(`${rig.server.url}/openapi.json`)).json()) as {
+    paths: { [path: string]: { [method: string]: { operationId?: string } } };
+  };
+  const ids = Object.values(document.paths)
+    .flatMap((path) => Object.values(path))
+    .flatMap(({ operationId }) => operationId ?? []);
+  const rpcs = ids.map((id) => /^([A-Z]\w+)_([A-Z][A-Za-z]+)/.exec(id)?.[2]).filter(Boolean);
+  expect(rpcs.length).toBeGreaterThan(60);
+  expect(rpcs.filter((name) => !text.includes(`${name}`))).toEqual([]);
+  await stranger.getByLabel("Find a call").fill("list streams");
+  await stranger.getByRole("link", { name: "ListStreams" }).click();
+  await stranger.getByRole("button", { name: "Send the call" }).click();
+  await stranger.getByText("401", { exact: true }).waitFor();
+  await stranger.context().close();
+});
+
+test("E15: a call is sent in the session, shown as it was answered, and copied as curl", async () => {
+  const { page, open } = rig;
+  await open("/docs/ProjectService/GetProject");
+  await page.getByText("and the role Viewer or a higher one").waitFor();
+  await page.getByRole("textbox", { name: "Request" }).fill(`{"name": "${FARM}"}`);
+  await page.getByRole("button", { name: "Send the call" }).click();
+  await page.getByText("200", { exact: true }).waitFor();
+  await page.getByText('"displayName": "Farm"').waitFor();
+  await page.getByRole("textbox", { name: "Request" }).fill('{"name": "projects/none", "x": 1}');
+  await page.getByRole("button", { name: "Send the call" }).click();
+  await page.getByText("400", { exact: true }).waitFor();
+  await page.getByRole("button", { name: /^Copy as curl/ }).click();
+  await page.getByText("Copied").waitFor();
+});
+
+test("a changing call is sent with a token instead of the session; the token is kept nowhere", async () => {
+  const { page, open, ada } = rig;
+  const { secret } = await ada.call<{ secret: string }>("TokenService/CreateToken", {
+    parent: FARM,
+    token: {
+      ...{ kind: "PERSONAL", description: "docs", resource: READINGS, role: "EDITOR" },
+      operations: ["api:use-streams-write"],
+      expireTime: new Date(Date.now() + 3_600_000).toISOString(),
+    },
+  });
+  await open("/docs/PushService/Push");
+  await page
+    .getByRole("textbox", { name: "Request" })
+    .fill(JSON.stringify({ stream: READINGS, records: [{ value: { sensor: "docs", value: 1 } }] }));
+  await page.getByLabel("Access token").fill(secret);
+  await page.getByRole("button", { name: "Send the call" }).click();
+  await page.getByText('"accepted": "1"').waitFor();
+  await page.getByRole("link", { name: "PushService" }).click();
+  await page.getByRole("heading", { name: "API reference" }).waitFor();
+  expect(await rig.everythingHeld()).not.toContain(secret);
+});
+
+test("the policy of the pages stopped nothing that they do", () => {
+  expect(rig.complaints).toEqual([]);
+});
