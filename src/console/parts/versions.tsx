@@ -105,8 +105,8 @@ function Version(props: {
 function Changes({ name, to }: { readonly name: string; readonly to: bigint }) {
   const query = useQuery(VersionService.method.compareVersions, {
     parent: name,
-    first: to - 1n,
-    second: to,
+    from: to - 1n,
+    to,
   });
   return (
     <Loaded query={query}>
