@@ -11,7 +11,7 @@ export interface Walked {
   readonly token: string;
   /** A new thing for a call that takes it away. */
   readonly fresh: (
-    kind: "task" | "grant" | "branch" | "token" | "invitation" | "source",
+    kind: "task" | "grant" | "branch" | "token" | "invitation" | "source" | "proposal",
   ) => Promise<string>;
   /** An id that nothing has yet. */
   readonly id: () => string;
@@ -192,8 +192,8 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "StreamService/InferSchema": (w) => ({ parent: w.project, samples: ['{"n":1}'] }),
   "StreamService/DeleteStream": (w) => ({ name: w.stream, etag: stale }),
   "StreamService/ListSchemaProposals": (w) => ({ parent: w.stream }),
-  "StreamService/AcceptSchemaProposal": (w) => ({ name: `${w.stream}/schemaProposals/none` }),
-  "StreamService/DismissSchemaProposal": (w) => ({ name: `${w.stream}/schemaProposals/none` }),
+  "StreamService/AcceptSchemaProposal": async (w) => ({ name: await w.fresh("proposal") }),
+  "StreamService/DismissSchemaProposal": async (w) => ({ name: await w.fresh("proposal") }),
   "TaskService/GetTask": async (w) => ({ name: await w.fresh("task") }),
   "TaskService/ListTasks": (w) => ({ parent: w.project }),
   "TaskService/CancelTask": async (w) => ({ name: await w.fresh("task") }),
