@@ -30,6 +30,7 @@ const writable = [
   "stream",
   "sqs",
   "kinesis",
+  "tributary",
   "firehose",
   "kafka",
   "nats",

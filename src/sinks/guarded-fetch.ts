@@ -22,10 +22,12 @@ const TOTAL_MS = 15_000;
 /**
  * Makes it. Rejects with SinkFault for an address that is not allowed, and with an Error when there is
  * no answer within 15 s or it has more than `bodyBytesMax`, 64 KiB. Uses no proxy.
+ * Certificates must lead to `certificateAuthority` (PEM), or to those that are generally trusted.
  */
 export function createGuardedFetch(
   guard: EgressGuard,
   bodyBytesMax = BODY_BYTES_MAX,
+  certificateAuthority = "",
 ): GuardedFetch {
   return async (text, { method, headers, body, signal }) => {
     const url = new URL(text);
@@ -48,6 +50,7 @@ export function createGuardedFetch(
         agent: false,
         lookup: guard.lookup,
         signal: ended,
+        ...(certificateAuthority && { ca: certificateAuthority }),
       });
       sent.on("response", resolve).on("error", reject);
       sent.on("upgrade", (_, socket) => socket.destroy());

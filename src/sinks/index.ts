@@ -9,6 +9,7 @@ import { s3Driver } from "./s3/driver.ts";
 import type { SinkDriver, SinkKind } from "./sink.ts";
 import { sqsDriver } from "./sqs/driver.ts";
 import { streamDriver } from "./stream/driver.ts";
+import { tributaryDriver } from "./tributary/driver.ts";
 import { webhookDriver } from "./webhook/driver.ts";
 
 export * from "./sink.ts";
@@ -21,6 +22,7 @@ export const sinkDrivers = {
   file: fileDriver,
   sqs: sqsDriver,
   kinesis: kinesisDriver,
+  tributary: tributaryDriver,
   firehose: firehoseDriver,
   kafka: kafkaDriver,
   nats: natsDriver,

@@ -1,7 +1,7 @@
 /** Access tokens by OAuth2 client credentials (RFC 6749, section 4.4), kept until shortly before they end. */
 import type { ClientCredentials } from "#gen/tributary/management/v1/sink_pb.js";
 import type { GuardedFetch } from "./guarded-fetch.ts";
-import { SinkFault } from "./sink-fault.ts";
+import { SinkFault, timeoutFault } from "./sink-fault.ts";
 
 /** Tokens of one client. */
 export interface TokenSource {
@@ -43,12 +43,25 @@ export function createTokenSource(
       signal.throwIfAborted();
       if (token && token.untilMs > nowMs()) return token.text;
       fetching ??= fetchOne();
-      return (await fetching).text;
+      return (await untilAborted(fetching, signal)).text;
     },
     refused(text) {
       if (token?.text === text) token = undefined;
     },
   };
+}
+
+/** Others may wait for the same answer, so only the waiting ends at the signal. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const stop = () => aborted.reject(timeoutFault("asking for a token"));
+  signal.addEventListener("abort", stop, { once: true });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 async function fetchToken(

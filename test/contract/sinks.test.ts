@@ -28,6 +28,7 @@ import { startFirehose } from "./firehose-harness.ts";
 import { startKafkaSink } from "./kafka-harness.ts";
 import { startNats } from "./nats-harness.ts";
 import { describeSink, type SinkHarness } from "./sink-suite.ts";
+import { startTributary } from "./tributary-harness.ts";
 
 const schema = schemaOf([{ name: "id", type: T.LONG }]);
 
@@ -301,7 +302,7 @@ async function startStream(): Promise<SinkHarness<"stream">> {
   };
 }
 
-/** A harness for each kind; the compiler checks that none is missing. That of Kafka runs in its own file. */
+/** A harness for each kind; the compiler checks that none is missing. Kafka and Tributary run in files of their own. */
 const harnesses = {
   postgres: startPostgres,
   webhook: startWebhook,
@@ -311,6 +312,7 @@ const harnesses = {
   firehose: () => startFirehose(schema),
   kafka: () => startKafkaSink(schema),
   nats: () => startNats(schema),
+  tributary: () => startTributary(schema),
   s3: startS3,
   stream: startStream,
 } satisfies { [K in SinkKind]: () => Promise<SinkHarness<K>> };

@@ -1,7 +1,7 @@
-import { X509Certificate } from "node:crypto";
 import { clone } from "@bufbuild/protobuf";
 import { type KafkaSink, KafkaSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
+import { isCertificate } from "../certificate.ts";
 import type { SinkDriver } from "../sink.ts";
 import { parseBroker } from "./broker-address.ts";
 import { openKafka } from "./open-sink.ts";
@@ -55,12 +55,4 @@ function check(config: KafkaSink): FieldViolation[] {
     add("certificate_authority", "is not a certificate in PEM");
   }
   return violations;
-}
-
-function isCertificate(text: string): boolean {
-  try {
-    return Boolean(new X509Certificate(text));
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ import { clone } from "@bufbuild/protobuf";
 import { type NatsSink, NatsSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
+import { isCertificate } from "../certificate.ts";
 import type { SinkDriver } from "../sink.ts";
 import { openNats } from "./open-sink.ts";
 import { testNats } from "./probe.ts";
@@ -38,6 +39,10 @@ function check(config: NatsSink, { schema }: { readonly schema: Schema }): Field
   const template = parseSubject(config.subject);
   const fault = typeof template === "string" ? template : nameFault(template, schema);
   if (fault) add("subject", fault);
+  const { certificateAuthority: ca } = config;
+  if (ca !== "" && !isCertificate(ca)) {
+    add("certificate_authority", "is not a certificate in PEM");
+  }
   const { credentials } = config;
   const saved = "is missing (a saved one is kept only for the same servers)";
   switch (credentials.case) {

@@ -120,6 +120,14 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
     case: "nats";
   } | {
     /**
+     * A stream of another Tributary.
+     *
+     * @generated from field: tributary.management.v1.TributarySink tributary = 26;
+     */
+    value: TributarySink;
+    case: "tributary";
+  } | {
+    /**
      * An Amazon Data Firehose stream.
      *
      * @generated from field: tributary.management.v1.FirehoseSink firehose = 27;
@@ -1716,6 +1724,65 @@ export declare type NatsUser = Message<"tributary.management.v1.NatsUser"> & {
  * Use `create(NatsUserSchema)` to create a new message.
  */
 export declare const NatsUserSchema: GenMessage<NatsUser>;
+
+/**
+ * A stream of another Tributary, into which the mapped records are pushed. A record that does not fit
+ * its schema is held. At least once, in the order of the partitions here; the other side drops what is
+ * repeated within its window of idempotency (2 minutes). Producers' ids are kept; a record without one
+ * gets its id here as its producer's id there.
+ *
+ * @generated from message tributary.management.v1.TributarySink
+ */
+export declare type TributarySink = Message<"tributary.management.v1.TributarySink"> & {
+  /**
+   * Address of the other server; `https` should be used.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Name of the stream there, `projects/{p}/streams/{s}`.
+   *
+   * @generated from field: string stream = 2;
+   */
+  stream: string;
+
+  /**
+   * Its branch; empty means `main`.
+   *
+   * @generated from field: string branch = 3;
+   */
+  branch: string;
+
+  /**
+   * Client id of an application there that may push: with the operation `api:use-streams-write`, and
+   * EDITOR of the stream.
+   *
+   * @generated from field: string client_id = 4;
+   */
+  clientId: string;
+
+  /**
+   * Its secret. Never returned.
+   *
+   * @generated from field: string client_secret = 5;
+   */
+  clientSecret: string;
+
+  /**
+   * Certificates in PEM that the server's must lead to; empty means those that are generally trusted.
+   *
+   * @generated from field: string certificate_authority = 6;
+   */
+  certificateAuthority: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.TributarySink.
+ * Use `create(TributarySinkSchema)` to create a new message.
+ */
+export declare const TributarySinkSchema: GenMessage<TributarySink>;
 
 /**
  * Another stream of the same project, into which the mapped records are pushed. A record that does not
