@@ -3,7 +3,7 @@ import type { AwsAccess } from "#gen/tributary/management/v1/sink_pb.js";
 import type { AwsKeys, SinkEnvironment } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import { assumeRole } from "./assume-role.ts";
-import type { AwsRequestHandler } from "./request-handler.ts";
+import type { AnswerOptions, AwsRequestHandler } from "./request-handler.ts";
 
 /** Credentials as clients take them. */
 export interface AwsCredentials extends AwsKeys {
@@ -33,11 +33,12 @@ export interface AwsConnection {
 export async function openConnection(
   access: AwsAccess,
   env: SinkEnvironment,
+  answers: AnswerOptions = {},
 ): Promise<AwsConnection> {
   const keys = keysOf(access, env);
   // Nothing of AWS is loaded before a sink needs it.
   const { createRequestHandler } = await import("./request-handler.ts");
-  const requestHandler = createRequestHandler(env);
+  const requestHandler = createRequestHandler(env, answers);
   const shared = {
     region: access.region,
     requestHandler,

@@ -2,6 +2,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { isIP } from "node:net";
+import { Readable } from "node:stream";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { isRecordingExchanges, noteExchange } from "../../core/exchange.ts";
 import { createEgressGuard, type EgressPolicy } from "../egress.ts";
@@ -22,8 +23,19 @@ export type AwsRequestHandler = Pick<
   "handle" | "destroy" | "updateHttpClientConfig" | "httpHandlerConfigs" | "metadata"
 >;
 
+/** How answers are read. */
+export interface AnswerOptions {
+  /** The most that an answer may have; 4 MiB. */
+  readonly bytesMax?: number;
+  /** Whether clients take answers as streams, as those of S3 do. */
+  readonly isStream?: boolean;
+}
+
 /** Makes the handler of a sink. Time is bounded by the signal of each call. */
-export function createRequestHandler(policy: EgressPolicy): AwsRequestHandler {
+export function createRequestHandler(
+  policy: EgressPolicy,
+  { bytesMax = ANSWER_BYTES_MAX, isStream = false }: AnswerOptions = {},
+): AwsRequestHandler {
   const guard = createEgressGuard(policy);
   const options = {
     keepAlive: true,
@@ -43,8 +55,9 @@ export function createRequestHandler(policy: EgressPolicy): AwsRequestHandler {
     if (isIP(literal)) await guard.resolve(literal);
     try {
       const { response } = await inner.handle(request, handlerOptions);
-      if (response.body) response.body = await readBody(response.body);
+      if (response.body) response.body = await readBody(response.body, bytesMax);
       note(request, response);
+      if (isStream && response.body) response.body = Readable.from([response.body]);
       return { response };
     } catch (error) {
       note(request);
@@ -81,13 +94,14 @@ function note(request: HttpRequest, response?: HttpResponse): void {
 
 const EMPTY = new Uint8Array();
 
-async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function readBody(body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > ANSWER_BYTES_MAX) {
-      throw new SinkFault("ANSWER_TOO_LARGE", "the service answered more than 4 MiB");
+    if (size > bytesMax) {
+      const why = `the service answered more than ${bytesMax >> 20} MiB`;
+      throw new SinkFault("ANSWER_TOO_LARGE", why);
     }
     chunks.push(chunk);
   }

@@ -5,6 +5,9 @@ import { openConnection } from "../aws/connection.ts";
 import { toAwsFault } from "../aws/fault.ts";
 import type { SinkEnvironment } from "../sink.ts";
 
+/** Objects are taken whole into memory. */
+const ANSWERS = { bytesMax: 128 * 1024 * 1024, isStream: true };
+
 /** An object as it is put. */
 export interface OutgoingObject {
   readonly name: string;
@@ -30,7 +33,7 @@ export async function openBucket(
   config: Pick<S3Sink, "bucket" | "access">,
   env: SinkEnvironment,
 ): Promise<BucketClient> {
-  const { options, close } = await openConnection(config.access!, env);
+  const { options, close } = await openConnection(config.access!, env, ANSWERS);
   const aws = await import("@aws-sdk/client-s3");
   const { HeadBucketCommand, PutObjectCommand, S3Client } = aws;
   const client = new S3Client({

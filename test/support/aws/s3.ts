@@ -32,8 +32,18 @@ export function createBuckets(names: readonly string[]) {
     };
     if (!bucket) return fail(404, "NoSuchBucket");
     if (request.method === "HEAD") return Boolean(response.writeHead(200).end());
-    if (request.method !== "PUT") return false;
     const name = rest.join("/");
+    if (request.method === "GET") {
+      const object = bucket.objects.get(name);
+      if (!object) return fail(404, "NoSuchKey");
+      response.writeHead(200, { "content-length": object.length }).end(object);
+      return true;
+    }
+    if (request.method === "DELETE") {
+      bucket.objects.delete(name);
+      return Boolean(response.writeHead(204).end());
+    }
+    if (request.method !== "PUT") return false;
     const refusal = bucket.refuse(name);
     if (refusal) return fail(refusal.status, refusal.code);
     const md5 = createHash("md5").update(body).digest("base64");
