@@ -9,6 +9,12 @@ export interface Walked {
   readonly application: string;
   readonly clientId: string;
   readonly token: string;
+  /** A request to the walked sink that failed. */
+  readonly attempt: string;
+  /** Of a sink of its own. */
+  readonly replay: string;
+  readonly migration: string;
+  readonly recordId: string;
   /** A new thing for a call that takes it away. */
   readonly fresh: (
     kind: "task" | "grant" | "branch" | "token" | "invitation" | "source" | "proposal",
@@ -91,10 +97,10 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
 
   "DeliveryService/TraceRecord": (w) => ({
     stream: w.stream,
-    recordId: "01900000-0000-7000-8000-000000000000",
+    recordId: w.recordId,
   }),
   "DeliveryService/ListAttempts": (w) => ({ parent: w.sink }),
-  "DeliveryService/GetAttempt": (w) => ({ name: `${w.sink}/attempts/1` }),
+  "DeliveryService/GetAttempt": (w) => ({ name: w.attempt }),
 
   "InstallationService/GetInstallation": () => ({}),
   "InstallationService/UpdateInstallation": () => ({ installation: {}, updateMask: "" }),
@@ -152,7 +158,10 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "SinkService/ResumeSink": (w) => ({ name: w.sink }),
   "SinkService/RestartSink": (w) => ({ name: w.sink }),
   "SinkService/RotateSigningSecret": (w) => ({ name: w.sink }),
-  "SinkService/WatchSinkTest": (w) => ({ parent: w.stream, sink: { file: { path: "x.ndjson" } } }),
+  "SinkService/WatchSinkTest": (w) => ({
+    parent: w.stream,
+    sink: { file: { directory: "tried" } },
+  }),
   "SinkService/TestSink": (w) => ({
     parent: w.stream,
     sink: { webhook: { url: "http://127.0.0.1:1/" } },
@@ -209,7 +218,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
     sink: { file: { directory: "moved" } },
     validateOnly: true,
   }),
-  "MigrationService/GetMigration": (w) => ({ name: `${w.sink}/migrations/none` }),
+  "MigrationService/GetMigration": (w) => ({ name: w.migration }),
   "MigrationService/ListMigrations": (w) => ({ parent: w.sink }),
 
   "ReplayService/CreateReplay": (w) => ({
@@ -217,7 +226,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
     selection: { sequences: {} },
     validateOnly: true,
   }),
-  "ReplayService/GetReplay": (w) => ({ name: `${w.sink}/replays/none` }),
+  "ReplayService/GetReplay": (w) => ({ name: w.replay }),
   "ReplayService/ListReplays": (w) => ({ parent: w.sink }),
 
   "StreamService/CreateBranch": (w) => ({ parent: w.stream, branchId: w.id() }),

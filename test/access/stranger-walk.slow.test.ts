@@ -152,9 +152,38 @@ async function makeWalked(project: string): Promise<Walked> {
     const { clientId } = await createApplication(server, id(), ALL, project);
     return await createGrant(server, stream, { clientId, role: "VIEWER" });
   };
+  const sink = `${stream}/sinks/hook`;
+  const pushed = await server.post(`/v1/${stream}/records?return_record_ids=1`, [
+    { value: { n: 1 } },
+  ]);
+  const { recordIds = [] } = (await pushed.json()) as { recordIds?: string[] };
+  const moving = await name("SinkService/CreateSink", {
+    parent: stream,
+    sinkId: "moving",
+    sink: { file: { directory: "moving" } },
+  });
   return {
-    ...{ project, stream, fresh, id },
-    sink: `${stream}/sinks/hook`,
+    ...{ project, stream, fresh, id, sink },
+    recordId: recordIds[0] ?? "",
+    replay: await name("ReplayService/CreateReplay", {
+      parent: moving,
+      selection: { sequences: {} },
+    }),
+    migration: await name("MigrationService/CreateMigration", {
+      parent: moving,
+      sinkId: "moved",
+      sink: { file: { directory: "moved" } },
+    }),
+    attempt: await waitFor(
+      async () => {
+        const { attempts = [] } = await call<{ attempts?: { name: string }[] }>(
+          ...[server, "management.v1.DeliveryService/ListAttempts"],
+          { parent: sink },
+        );
+        return attempts[0]?.name;
+      },
+      { timeoutMs: 20_000, what: "an attempt of the sink" },
+    ),
     source: await fresh("source"),
     application: application.name,
     clientId: application.clientId,
