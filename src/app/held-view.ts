@@ -15,9 +15,19 @@ export function createHeldView(held: Delivery["held"]): HeldRecords {
   return {
     replay: held.replay,
     discard: held.discard,
-    async list(sink, pageSize, pageToken) {
+    async read(sink, places) {
+      const entries = await held.read(sink, places);
+      return entries.map((entry) => {
+        const record = describeEntry(sink.log.uid, entry);
+        const { json, arrivalTimeUs, address, headers } = entry.copy;
+        const call = { address, headers };
+        const { recordId } = record;
+        return { record, mapped: { recordId, json, arrivalTimeUs: Number(arrivalTimeUs), call } };
+      });
+    },
+    async list(sink, { pageSize, pageToken, reason }) {
       const before = pageToken === "" ? undefined : openToken(sink.uid, pageToken);
-      const { entries, next } = await held.list(sink, { size: pageSize, before });
+      const { entries, next } = await held.list(sink, { size: pageSize, before, reason });
       return {
         heldRecords: entries.map((entry) => describeEntry(sink.log.uid, entry)),
         nextPageToken: next ? sealToken(sink.uid, next) : "",

@@ -42,6 +42,7 @@ export function watchParts(
 ): TraceParts {
   return {
     standing: delivery.standing,
+    parkedKeys: delivery.parkedKeys,
     statuses: delivery.statuses,
     database,
     definitions: snapshot,

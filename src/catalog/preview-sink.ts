@@ -130,6 +130,7 @@ function previewed(outcome: PreviewedRow_Outcome, more: { json?: string; error?:
   return create(PreviewedRowSchema, { outcome, ...more });
 }
 
-function isSame(a: PreviewedRow, b: PreviewedRow): boolean {
+/** Whether two rows come to the same. */
+export function isSame(a: PreviewedRow, b: PreviewedRow): boolean {
   return a.outcome === b.outcome && a.json === b.json && a.error === b.error;
 }

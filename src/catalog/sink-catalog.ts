@@ -5,6 +5,7 @@ import type { StagedChunkInfo } from "#gen/tributary/management/v1/sink_service_
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { ReplayJob } from "../core/replay-job.ts";
+import type { MappedRecord } from "../mapping/record-view.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import type { Place, SinkEnvironment } from "../sinks/sink.ts";
 import type { Catalog } from "./catalog.ts";
@@ -18,14 +19,21 @@ export interface SinkStatusSource {
   ): Promise<ReadonlyMap<string, MessageInitShape<typeof SinkStatusSchema>>>;
 }
 
+/** A held record, to be mapped again. */
+export interface HeldLook {
+  readonly record: HeldRecord;
+  readonly mapped: MappedRecord;
+}
+
 /** Records that could not be delivered. */
 export interface HeldRecords {
   /** Newest first; `pageSize` is 1 to 1,000. Fails with PAGE_TOKEN_INVALID. */
   list(
     sink: SinkDefinition,
-    pageSize: number,
-    pageToken: string,
+    page: { readonly pageSize: number; readonly pageToken: string; readonly reason: string },
   ): Promise<{ readonly heldRecords: readonly HeldRecord[]; readonly nextPageToken: string }>;
+  /** The held records at places, with the facts that a mapping sees. */
+  read(sink: SinkDefinition, places: readonly Place[]): Promise<readonly HeldLook[]>;
   /** Delivers held records again; no places: all that are held now. Gives their number. */
   replay(sink: SinkDefinition, places: readonly Place[]): Promise<number>;
   /** Gives held records up; no places: all that are held now. Gives their number. */

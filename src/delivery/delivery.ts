@@ -23,6 +23,7 @@ import { createStagedRecords, type StagedRecords } from "./staged-records.ts";
 import { createStagingArea, type StagingSettings } from "./staging-area.ts";
 import type { TrimFate } from "./stored-work.ts";
 import type { DriverTable } from "./version-table.ts";
+import { type WaitingKey, waitingKeys } from "./waiting-keys.ts";
 import type { KeptLogs, WorkerOptions } from "./worker-options.ts";
 
 const COMMANDS_EVERY_MS = 1_000;
@@ -84,6 +85,8 @@ export interface Delivery {
   statuses(sinks: Iterable<SinkDefinition>): Promise<Map<string, SinkStatusInit>>;
   /** Where one record stands with one sink. Fails with LOG_UNAVAILABLE. */
   standing(sink: SinkDefinition, question: StandingQuestion): Promise<Standing>;
+  /** Keys of a sink whose records wait for held ones. Fails with LOG_UNAVAILABLE. */
+  parkedKeys(sink: SinkDefinition): Promise<WaitingKey[]>;
   readonly held: HeldRecords;
   readonly staged: StagedRecords;
   /**
@@ -156,6 +159,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     statuses: (sinks) =>
       readStatuses(sinks, { ...workerOptions, stateOf, lossOf: createLossClocks(options) }),
     staged: createStagedRecords(workerOptions),
+    async parkedKeys(sink) {
+      return await waitingKeys(workerOptions.held, sink.uid, await stateOf(sink));
+    },
     async standing(sink, question) {
       return await placeStanding(
         workerOptions.held,

@@ -20,6 +20,9 @@ import type { SinkWorker } from "./sink-worker.ts";
 
 const ANSWER_MS = 30_000;
 const POLL_MS = 250;
+/** Copies that one page with a reason looks at, and at once. */
+const SCAN_MAX = 5_000;
+const SCAN_STEP = 250;
 
 /** What other nodes ask of the owner of a sink: mostly about held records. */
 export type HeldAction = "replay" | "discard" | "hand-over" | "take-back";
@@ -47,12 +50,19 @@ export interface HeldPage {
   readonly next: Place | undefined;
 }
 
+/** Which page. */
+export interface HeldPageRequest {
+  readonly size: number;
+  readonly before?: Place | undefined;
+  /** Only those held for this reason; a page may be short and still have a next one. */
+  readonly reason?: string | undefined;
+}
+
 /** Held records of sinks. */
 export interface HeldRecords {
-  list(
-    sink: SinkDefinition,
-    page: { readonly size: number; readonly before?: Place | undefined },
-  ): Promise<HeldPage>;
+  list(sink: SinkDefinition, page: HeldPageRequest): Promise<HeldPage>;
+  /** Held records at places; without those that are held no more. */
+  read(sink: SinkDefinition, places: readonly Place[]): Promise<HeldEntry[]>;
   /** Delivers them again; no places means all. Gives how many were delivered. */
   replay(sink: SinkDefinition, places: readonly Place[]): Promise<number>;
   /** Gives them up; no places means all. Gives how many it was. */
@@ -81,12 +91,17 @@ export function createHeldRecords(input: HeldRecordsInput): HeldRecords {
     return forward(input, sink, { action, places });
   };
   return {
-    async list(sink, { size, before }) {
+    async list(sink, request) {
+      const { before } = request;
       const all = await listHeld(input, sink);
       const from = before ? all.filter((key) => comparePlaces(key.place, before) < 0) : all;
-      const page = from.slice(0, size);
-      const entries = await input.held.read(sink.uid, page);
-      return { entries, next: from.length > size ? page.at(-1)?.place : undefined };
+      return await readPage(input, sink, { keys: from, ...request });
+    },
+    async read(sink, places) {
+      const wanted = new Set(places.map(formatPlace));
+      const all = await listHeld(input, sink);
+      const keys = all.filter(({ place }) => wanted.has(formatPlace(place)));
+      return await input.held.read(sink.uid, keys);
     },
     replay: (sink, places) => run(sink, "replay", places),
     discard: (sink, places) => run(sink, "discard", places),
@@ -95,6 +110,29 @@ export function createHeldRecords(input: HeldRecordsInput): HeldRecords {
       await run(sink, "take-back", []);
     },
   };
+}
+
+/** Copies are read only as far as a page needs them. */
+async function readPage(
+  { held }: HeldRecordsInput,
+  { uid }: SinkDefinition,
+  { keys, size, reason }: HeldPageRequest & { readonly keys: readonly HeldKey[] },
+): Promise<HeldPage> {
+  const entries: HeldEntry[] = [];
+  const scanMax = reason ? Math.max(size, SCAN_MAX) : size;
+  let at = 0;
+  while (at < Math.min(keys.length, scanMax) && entries.length < size) {
+    const some = keys.slice(at, at + (reason ? SCAN_STEP : size));
+    for (const entry of await held.read(uid, some)) {
+      if (reason && entry.copy.reason !== reason) continue;
+      entries.push(entry);
+      if (entries.length < size) continue;
+      at = keys.findIndex((key) => comparePlaces(key.place, entry.place) === 0) + 1;
+      return { entries, next: at < keys.length ? entry.place : undefined };
+    }
+    at += some.length;
+  }
+  return { entries, next: at < keys.length ? keys[at - 1]?.place : undefined };
 }
 
 /** Keys of the copies that the cursor has passed: the others are of records that will be attempted again. */

@@ -2,6 +2,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { createAttemptMethods } from "./attempt-methods.ts";
+import { listParkedKeys } from "./parked-methods.ts";
 import { traceRecord } from "./trace-record.ts";
 import type { TraceParts } from "./trace-sink.ts";
 
@@ -9,6 +10,7 @@ import type { TraceParts } from "./trace-sink.ts";
 export function createDeliveryService(parts: TraceParts): ServiceImpl<typeof DeliveryService> {
   return {
     ...createAttemptMethods(parts),
+    listParkedKeys: (request) => listParkedKeys(parts, request),
     traceRecord: async (request) => ({ trace: await traceRecord(parts, request) }),
   };
 }

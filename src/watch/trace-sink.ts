@@ -13,6 +13,7 @@ import type { SinkDefinition, SinkVersion, StreamDefinition } from "../core/defi
 import { MappingFault } from "../mapping/mapping.ts";
 import { compileTransform } from "../mapping/row-transform.ts";
 import { attemptFromRow, listAttemptsOf } from "./attempt-store.ts";
+import type { ParkedKeysOf } from "./parked-methods.ts";
 import type { Status } from "./sink-conditions.ts";
 import type { Place, StoredRecord } from "./stored-records.ts";
 import type { WatchParts } from "./watch-parts.ts";
@@ -27,6 +28,7 @@ export interface Standing {
 
 /** What delivery tells. */
 export interface TraceParts extends WatchParts {
+  readonly parkedKeys: ParkedKeysOf;
   readonly statuses: (sinks: Iterable<SinkDefinition>) => Promise<ReadonlyMap<string, Status>>;
   readonly standing: (
     sink: SinkDefinition,

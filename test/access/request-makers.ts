@@ -99,6 +99,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
     stream: w.stream,
     recordId: w.recordId,
   }),
+  "DeliveryService/ListParkedKeys": (w) => ({ parent: w.sink }),
   "DeliveryService/ListAttempts": (w) => ({ parent: w.sink }),
   "DeliveryService/GetAttempt": (w) => ({ name: w.attempt }),
 
@@ -167,6 +168,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
     sink: { webhook: { url: "http://127.0.0.1:1/" } },
   }),
   "SinkService/PreviewSink": (w) => ({ parent: w.stream, records: ['{"n":1}'] }),
+  "SinkService/PreviewHeldRecords": (w) => ({ name: w.sink }),
   "SinkService/ListHeldRecords": (w) => ({ parent: w.sink }),
   "SinkService/ListStagedChunks": (w) => ({ parent: w.sink }),
   "SinkService/ReadStagedCsv": (w) => ({ name: w.sink }),

@@ -319,8 +319,9 @@ test("held records are listed, replayed and discarded by delivery", async () => 
     calls.push([what, sink.name, places]);
   const { create, ops } = await useStream({
     held: {
-      list: async (sink, pageSize, pageToken) => {
-        calls.push(["list", sink.name, pageSize, pageToken]);
+      read: async () => [],
+      list: async (sink, page) => {
+        calls.push(["list", sink.name, page]);
         return { heldRecords: [], nextPageToken: "next" };
       },
       replay: note("replay"),
@@ -332,7 +333,7 @@ test("held records are listed, replayed and discarded by delivery", async () => 
   expect((await ops.sinks.replayHeldRecords({ name, places: ["12-0", "13-4"] })).count).toBe(2n);
   await ops.sinks.discardHeldRecords({ name });
   expect(calls).toEqual([
-    ["list", name, 50, ""],
+    ["list", name, { pageSize: 50, pageToken: "", reason: "" }],
     [
       "replay",
       name,

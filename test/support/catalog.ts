@@ -133,6 +133,7 @@ export async function useTestCatalog(options: TestCatalogOptions = {}): Promise<
 
 const noHeldRecords: HeldRecords = {
   list: async () => ({ heldRecords: [], nextPageToken: "" }),
+  read: async () => [],
   replay: async () => 0,
   discard: async () => 0,
 };

@@ -113,6 +113,122 @@ export declare type ListAttemptsResponse = Message<"tributary.management.v1.List
 export declare const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse>;
 
 /**
+ * Which keys to list.
+ *
+ * @generated from message tributary.management.v1.ListParkedKeysRequest
+ */
+export declare type ListParkedKeysRequest = Message<"tributary.management.v1.ListParkedKeysRequest"> & {
+  /**
+   * Name of the sink.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * How many to return: 50 when 0, at most 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the previous answer.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListParkedKeysRequest.
+ * Use `create(ListParkedKeysRequestSchema)` to create a new message.
+ */
+export declare const ListParkedKeysRequestSchema: GenMessage<ListParkedKeysRequest>;
+
+/**
+ * A page of parked keys.
+ *
+ * @generated from message tributary.management.v1.ListParkedKeysResponse
+ */
+export declare type ListParkedKeysResponse = Message<"tributary.management.v1.ListParkedKeysResponse"> & {
+  /**
+   * The keys.
+   *
+   * @generated from field: repeated tributary.management.v1.ParkedKey parked_keys = 1;
+   */
+  parkedKeys: ParkedKey[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are; beyond 10,000 the sink waits until some go on.
+   *
+   * @generated from field: int32 total_count = 3;
+   */
+  totalCount: number;
+};
+
+/**
+ * Describes the message tributary.management.v1.ListParkedKeysResponse.
+ * Use `create(ListParkedKeysResponseSchema)` to create a new message.
+ */
+export declare const ListParkedKeysResponseSchema: GenMessage<ListParkedKeysResponse>;
+
+/**
+ * A key whose records wait.
+ *
+ * @generated from message tributary.management.v1.ParkedKey
+ */
+export declare type ParkedKey = Message<"tributary.management.v1.ParkedKey"> & {
+  /**
+   * Partition of the key.
+   *
+   * @generated from field: int32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * Kafka's murmur2 of the canonical key: two keys of one hash wait for each other.
+   *
+   * @generated from field: uint32 key_hash = 2;
+   */
+  keyHash: number;
+
+  /**
+   * No record of the key from this place on is delivered, `<sequence>-<index>`.
+   *
+   * @generated from field: string first_place = 3;
+   */
+  firstPlace: string;
+
+  /**
+   * Whether its records are being delivered now.
+   *
+   * @generated from field: bool resuming = 4;
+   */
+  resuming: boolean;
+
+  /**
+   * Places of the held records that it waits for, for replay or discard; at most 100.
+   *
+   * @generated from field: repeated string held_places = 5;
+   */
+  heldPlaces: string[];
+};
+
+/**
+ * Describes the message tributary.management.v1.ParkedKey.
+ * Use `create(ParkedKeySchema)` to create a new message.
+ */
+export declare const ParkedKeySchema: GenMessage<ParkedKey>;
+
+/**
  * Which record.
  *
  * @generated from message tributary.management.v1.TraceRecordRequest
@@ -225,6 +341,18 @@ export declare const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof GetAttemptRequestSchema;
     output: typeof GetAttemptResponseSchema;
+  },
+  /**
+   * Lists keys whose records wait because one of them is held (`on_record_failure: BLOCK_KEY`), by
+   * partition and hash. Replay of what is held lets a key go on, as it is or after a change of the mapping;
+   * so does discarding it, which skips it and is audited.
+   *
+   * @generated from rpc tributary.management.v1.DeliveryService.ListParkedKeys
+   */
+  listParkedKeys: {
+    methodKind: "unary";
+    input: typeof ListParkedKeysRequestSchema;
+    output: typeof ListParkedKeysResponseSchema;
   },
   /**
    * Says why a record did or did not arrive: its push, and for each sink filter, mapping, attempts and

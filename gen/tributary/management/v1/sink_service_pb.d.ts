@@ -1083,6 +1083,14 @@ export declare type ListHeldRecordsRequest = Message<"tributary.management.v1.Li
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Only records held for this reason, such as `MAPPING_FAILED`; all when empty. A page may then be short, or
+   * empty, and still have a token.
+   *
+   * @generated from field: string reason = 10;
+   */
+  reason: string;
 };
 
 /**
@@ -1119,6 +1127,150 @@ export declare type ListHeldRecordsResponse = Message<"tributary.management.v1.L
 export declare const ListHeldRecordsResponseSchema: GenMessage<ListHeldRecordsResponse>;
 
 /**
+ * Which held records to look at.
+ *
+ * @generated from message tributary.management.v1.PreviewHeldRecordsRequest
+ */
+export declare type PreviewHeldRecordsRequest = Message<"tributary.management.v1.PreviewHeldRecordsRequest"> & {
+  /**
+   * Name of the sink, `projects/{p}/streams/{s}/sinks/{k}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Places of the records; empty means the newest that are held now.
+   *
+   * @generated from field: repeated string places = 2;
+   */
+  places: string[];
+
+  /**
+   * Only records held for this reason; all when empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * How many to look at: 20 when 0, at most 100.
+   *
+   * @generated from field: int32 count = 4;
+   */
+  count: number;
+
+  /**
+   * An unsaved mapping to try instead of the saved one.
+   *
+   * @generated from field: tributary.management.v1.Mapping mapping = 5;
+   */
+  mapping?: Mapping | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.PreviewHeldRecordsRequest.
+ * Use `create(PreviewHeldRecordsRequestSchema)` to create a new message.
+ */
+export declare const PreviewHeldRecordsRequestSchema: GenMessage<PreviewHeldRecordsRequest>;
+
+/**
+ * What a replay would do.
+ *
+ * @generated from message tributary.management.v1.PreviewHeldRecordsResponse
+ */
+export declare type PreviewHeldRecordsResponse = Message<"tributary.management.v1.PreviewHeldRecordsResponse"> & {
+  /**
+   * The records, newest place first.
+   *
+   * @generated from field: repeated tributary.management.v1.PreviewedHeldRecord records = 1;
+   */
+  records: PreviewedHeldRecord[];
+
+  /**
+   * How many of them would be sent; the destination may still refuse them.
+   *
+   * @generated from field: int32 sent_count = 2;
+   */
+  sentCount: number;
+
+  /**
+   * How many of them would be held again, for they cannot be mapped.
+   *
+   * @generated from field: int32 held_count = 3;
+   */
+  heldCount: number;
+
+  /**
+   * How many would be sent otherwise than the version that failed would.
+   *
+   * @generated from field: int32 changed_count = 4;
+   */
+  changedCount: number;
+};
+
+/**
+ * Describes the message tributary.management.v1.PreviewHeldRecordsResponse.
+ * Use `create(PreviewHeldRecordsResponseSchema)` to create a new message.
+ */
+export declare const PreviewHeldRecordsResponseSchema: GenMessage<PreviewHeldRecordsResponse>;
+
+/**
+ * A held record, before and after.
+ *
+ * @generated from message tributary.management.v1.PreviewedHeldRecord
+ */
+export declare type PreviewedHeldRecord = Message<"tributary.management.v1.PreviewedHeldRecord"> & {
+  /**
+   * Why it is held; without its value.
+   *
+   * @generated from field: tributary.management.v1.HeldRecord record = 1;
+   */
+  record?: HeldRecord | undefined;
+
+  /**
+   * The record as JSON text, as it was pushed.
+   *
+   * @generated from field: string input = 6;
+   */
+  input: string;
+
+  /**
+   * What the version of the sink that failed makes of it; not set when that version is not kept.
+   *
+   * @generated from field: tributary.management.v1.PreviewedRow before = 2;
+   */
+  before?: PreviewedRow | undefined;
+
+  /**
+   * What the newest version, or the given mapping, makes of it.
+   *
+   * @generated from field: tributary.management.v1.PreviewedRow after = 3;
+   */
+  after?: PreviewedRow | undefined;
+
+  /**
+   * Whether they differ.
+   *
+   * @generated from field: bool changed = 4;
+   */
+  changed: boolean;
+
+  /**
+   * Newest version of the sink.
+   *
+   * @generated from field: int64 sink_version = 5;
+   */
+  sinkVersion: bigint;
+};
+
+/**
+ * Describes the message tributary.management.v1.PreviewedHeldRecord.
+ * Use `create(PreviewedHeldRecordSchema)` to create a new message.
+ */
+export declare const PreviewedHeldRecordSchema: GenMessage<PreviewedHeldRecord>;
+
+/**
  * Which held records.
  *
  * @generated from message tributary.management.v1.ReplayHeldRecordsRequest
@@ -1137,6 +1289,13 @@ export declare type ReplayHeldRecordsRequest = Message<"tributary.management.v1.
    * @generated from field: repeated string places = 2;
    */
   places: string[];
+
+  /**
+   * Only records held for this reason, of those that `places` names; at most 10,000 at once.
+   *
+   * @generated from field: string reason = 10;
+   */
+  reason: string;
 };
 
 /**
@@ -1184,6 +1343,13 @@ export declare type DiscardHeldRecordsRequest = Message<"tributary.management.v1
    * @generated from field: repeated string places = 2;
    */
   places: string[];
+
+  /**
+   * Only records held for this reason, of those that `places` names; at most 10,000 at once.
+   *
+   * @generated from field: string reason = 10;
+   */
+  reason: string;
 };
 
 /**
@@ -1352,6 +1518,17 @@ export declare const SinkService: GenService<{
     methodKind: "unary";
     input: typeof ListHeldRecordsRequestSchema;
     output: typeof ListHeldRecordsResponseSchema;
+  },
+  /**
+   * Shows what a replay would send: each held record as it came, what the version that failed makes of it,
+   * and what the newest version, or an unsaved mapping, makes of it. Sends nothing.
+   *
+   * @generated from rpc tributary.management.v1.SinkService.PreviewHeldRecords
+   */
+  previewHeldRecords: {
+    methodKind: "unary";
+    input: typeof PreviewHeldRecordsRequestSchema;
+    output: typeof PreviewHeldRecordsResponseSchema;
   },
   /**
    * Delivers held records again; those that fail are held again.
