@@ -28,22 +28,6 @@ export function findScalar(
   return Buffer.from(bytes.subarray(start, s.at)).toString("latin1");
 }
 
-/** Where the value at a path stands; undefined when there is none. */
-export function findSpan(
-  bytes: Uint8Array,
-  path: JsonPath,
-): { readonly start: number; readonly end: number } | undefined {
-  const s: JsonScan = { bytes, at: 0, end: bytes.length };
-  for (const step of path) {
-    const isFound = typeof step === "number" ? enterItem(s, step) : enterMember(s, step);
-    if (!isFound) return undefined;
-  }
-  if (peekSpaced(s) === -1) return undefined;
-  const start = s.at;
-  scanValue(s, ANY_DEPTH);
-  return { start, end: s.at };
-}
-
 /** Moves to the value of a member; false when the value here is no object or has none of that name. */
 function enterMember(s: JsonScan, name: string): boolean {
   if (peekSpaced(s) !== 0x7b) return false;

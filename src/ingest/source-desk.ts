@@ -5,6 +5,7 @@ import { addressSet } from "../core/address-range.ts";
 import type { SourceDefinition } from "../core/definitions.ts";
 import { parsedPath } from "../core/json-path.ts";
 import type { Ingest } from "./ingest.ts";
+import { itemsIn } from "./polled-items.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { checkRecords, type RecordSet } from "./record-set.ts";
 import { keptHeaders, readRequest } from "./request-record.ts";
@@ -133,9 +134,12 @@ async function tryRequest(ingest: Ingest, trial: Trial) {
     return { error: "", outcomes: outcomesOf(records) };
   }
   checkContentType(contentType === "" ? undefined : contentType);
+  // What a polled address answers holds its items at a path.
+  const items = source.poll ? await itemsIn(body, source.poll.itemsPath) : body;
+  if (!items) return { error: "", outcomes: [] };
   const idPath = parsedPath(source.recordIdPath);
   // All faults at once are of more use than the first, whatever the source does with them.
-  const { records, refused } = await readSourceBody(body, { stream, idPath, canSetApart: true });
+  const { records, refused } = await readSourceBody(items, { stream, idPath, canSetApart: true });
   const faults = refused.map(({ content, error }) => ({ content, producerId: "", error }));
   const [first] = refused;
   const isRefused = first !== undefined && !source.quarantine;

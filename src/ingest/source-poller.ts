@@ -195,7 +195,7 @@ async function store(
   body: Uint8Array,
 ): Promise<Pick<PollState, "cursor" | "seen">> {
   const { source, streamName, uid, name } = definition;
-  const items = itemsIn(body, poll.itemsPath);
+  const items = await itemsIn(body, poll.itemsPath);
   if (!items) return { cursor: state.cursor, seen: state.seen };
   const stream = ingest.streamOf(streamName);
   const { records, refused } = await readSourceBody(items, {
@@ -204,7 +204,7 @@ async function store(
     canSetApart: source.quarantine,
   });
   const address = new URL(poll.url).hostname;
-  const { fresh, seen } = withoutSeen(records, state.seen, SEEN_MAX);
+  const { fresh, seen } = await withoutSeen(records, state.seen, SEEN_MAX);
   if (fresh) {
     const identity = createHash("sha256").update(attemptOf(state)).update(body);
     await ingest.push({

@@ -179,3 +179,21 @@ test("S01: settings that cannot work are refused with their field; nobody sends 
   const sent = await fetch(`${server.url}/in/polled-quiet`, { method: "POST", body: "{}" });
   expect(sent.status).toBe(404);
 });
+
+test("B12, S01: TestSource reads an answer as a poll would, from the path of its items; nothing is stored", async () => {
+  answers.set("/tried", () => ({ body: { data: { items: [] } } }));
+  const poll = { interval: "600s", itemsPath: "data.items" };
+  const { stream, name } = await openPolled("tried", poll, { recordIdPath: "id" });
+  const tryOut = (answer: string) =>
+    call<{ ok?: boolean; error?: string; outcomes?: { producerId?: string; error?: string }[] }>(
+      server,
+      "management.v1.SourceService/TestSource",
+      { name, body: Buffer.from(answer).toString("base64") },
+    );
+  const tried = await tryOut('{"data":{"items":[{"id":7},{"id":"x"}]}}');
+  expect(tried.outcomes?.[0]).toMatchObject({ producerId: "7" });
+  expect(tried.outcomes?.[1]?.error).toContain("id");
+  expect(await tryOut('{"data":{"items":[]}}')).toMatchObject({ ok: true });
+  expect((await tryOut('{"other":[]}')).error).toContain("data.items");
+  expect(await stored(stream)).toEqual([]);
+});
