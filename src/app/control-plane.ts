@@ -12,6 +12,7 @@ import { createBranchCopier } from "../catalog/copy-branch.ts";
 import { createLogPurger, type LogPlace } from "../catalog/log-purger.ts";
 import { createMigrator } from "../catalog/migrate-task.ts";
 import type { SinkCatalog } from "../catalog/sink-catalog.ts";
+import { createSinkChanger, createSinkMaker } from "../catalog/sink-task.ts";
 import { startTaskRunner, type TaskRunner } from "../catalog/task-runner.ts";
 import { noteTokenUse } from "../catalog/token-store.ts";
 import { startUpkeep } from "../catalog/upkeep.ts";
@@ -98,6 +99,8 @@ function openTasks(
       [Task_Kind.COPY_BRANCH]: createBranchCopier(logs),
       [Task_Kind.REPLAY]: createReplayHandler(foundations, delivery, range),
       [Task_Kind.MIGRATE]: createMigrator(catalog),
+      [Task_Kind.CREATE_SINK]: createSinkMaker(catalog),
+      [Task_Kind.UPDATE_SINK]: createSinkChanger(catalog),
     },
     concurrency: TASKS_AT_ONCE,
     onEnded: snapshot.refresh,

@@ -23,6 +23,7 @@ import {
   type SinkRow,
   updateSinkRow,
 } from "./sink-store.ts";
+import { createSinkByTask, updateSinkByTask } from "./sink-task.ts";
 import { openSinkRows, viewSinks } from "./sink-view.ts";
 import { createStagedMethods } from "./staged-methods.ts";
 import { findStream } from "./stream-store.ts";
@@ -42,6 +43,9 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
   return {
     async createSink(request, context) {
       await requireTarget(catalog, request.parent, request.sink, callerOf(context));
+      if (request.asTask && !request.validateOnly) {
+        return await createSinkByTask(catalog, request, context.signal);
+      }
       const tokenMaker = request.withToken ? callerOf(context) : undefined;
       return await createSink(catalog, { ...request, tokenMaker }, context.signal);
     },
@@ -49,7 +53,9 @@ export function createSinkService(catalog: SinkCatalog): ServiceImpl<typeof Sink
     listSinks: (request) => list(catalog, request),
     async updateSink(request, context) {
       await requireTarget(catalog, request.sink?.name ?? "", request.sink, callerOf(context));
-      return await view(await updateSink(catalog, request, context.signal));
+      return request.asTask
+        ? await updateSinkByTask(catalog, request)
+        : await view(await updateSink(catalog, request, context.signal));
     },
     deleteSink: (request, context) => deleteSink(catalog, request, context.signal),
     pauseSink: ({ name }) => change(name, (row) => (row.isPaused ? undefined : { isPaused: true })),

@@ -7,7 +7,7 @@ import { type FieldViolation, failFields, notFound } from "../core/errors.ts";
 import { applyFieldMask } from "../core/field-mask.ts";
 import { checkEtag, etagOf } from "./catalog.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
-import { checkSink, checkSpill, tryDestination } from "./sink-check.ts";
+import { checkSink, checkSpill, type SinkShape, tryDestination } from "./sink-check.ts";
 import { refuseCircle } from "./sink-circle.ts";
 import { checkChange, keepSecrets, maskConfig } from "./sink-kind.ts";
 import { requireOwnership } from "./sink-ownership.ts";
@@ -50,9 +50,28 @@ const writable = [
  */
 export async function updateSink(
   catalog: SinkCatalog,
-  { sink: changed, updateMask: mask }: UpdateSinkRequest,
+  request: UpdateSinkRequest,
   signal: AbortSignal,
 ): Promise<SavedSink> {
+  return await saveUpdate(catalog, await checkUpdate(catalog, request), signal);
+}
+
+/** A change that was checked, and is not saved yet. */
+export interface CheckedUpdate {
+  readonly saved: SavedSink;
+  readonly stream: StreamRow;
+  /** The definition after the change, with its secrets. */
+  readonly wanted: Sink;
+  readonly shape: SinkShape;
+  /** Whether the sink is like that already. */
+  readonly isUnchanged: boolean;
+}
+
+/** Checks a change, its destination aside. Fails with INVALID_FIELDS, ETAG_STALE or RESOURCE_NOT_FOUND. */
+export async function checkUpdate(
+  catalog: SinkCatalog,
+  { sink: changed, updateMask: mask }: UpdateSinkRequest,
+): Promise<CheckedUpdate> {
   const name = changed?.name ?? "";
   const { saved, stream } = await load(catalog, name);
   if (!changed) throw notFound(name);
@@ -72,7 +91,18 @@ export async function updateSink(
   const changes = checkChange(catalog.drivers, wanted.config, current.config);
   if (changes.length > 0) throw failFields(changes);
   checkSpill(wanted, stream);
-  const { schema, config } = checkSink(catalog, wanted, fromBinary(SchemaSchema, stream.schema));
+  const shape = checkSink(catalog, wanted, fromBinary(SchemaSchema, stream.schema));
+  return { saved, stream, wanted, shape, isUnchanged: equals(SinkSchema, wanted, current) };
+}
+
+/** Tries the destination where it changed, and saves the new version. */
+export async function saveUpdate(
+  catalog: SinkCatalog,
+  { saved, stream, wanted, shape: { schema, config } }: CheckedUpdate,
+  signal: AbortSignal,
+): Promise<SavedSink> {
+  const name = saved.row.name;
+  const current = newestVersion(saved.definition).sink;
   if (!equals(SinkSchema, destinationOf(wanted), destinationOf(current))) {
     const { log } = saved.definition;
     const logName = `${stream.name}/branches/${log.branch}`;

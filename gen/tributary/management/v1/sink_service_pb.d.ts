@@ -60,6 +60,14 @@ export declare type CreateSinkRequest = Message<"tributary.management.v1.CreateS
   skipTest: boolean;
 
   /**
+   * Answers as soon as the definition is checked, with a task that tries the destination and then makes
+   * the sink. The sink cannot be seen or used before the task has succeeded.
+   *
+   * @generated from field: bool as_task = 6;
+   */
+  asTask: boolean;
+
+  /**
    * Makes a service token with the sink, for what receives its records: it may read this sink, its
    * status and held records, and nothing else. Its description names the sink and the stream. Needs the
    * role OWNER on the stream, as every service token does.
@@ -94,6 +102,13 @@ export declare type CreateSinkResponse = Message<"tributary.management.v1.Create
    * @generated from field: string note = 2;
    */
   note: string;
+
+  /**
+   * Name of the task that makes the sink, when one was asked for.
+   *
+   * @generated from field: string task = 3;
+   */
+  task: string;
 
   /**
    * The token that was made with it; set with `with_token` only.
@@ -229,6 +244,14 @@ export declare type UpdateSinkRequest = Message<"tributary.management.v1.UpdateS
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
+
+  /**
+   * Answers as soon as the change is checked, with a task that tries a changed destination and then saves
+   * the change. It fails when the sink was changed in another way meanwhile.
+   *
+   * @generated from field: bool as_task = 3;
+   */
+  asTask: boolean;
 };
 
 /**
@@ -244,11 +267,18 @@ export declare const UpdateSinkRequestSchema: GenMessage<UpdateSinkRequest>;
  */
 export declare type UpdateSinkResponse = Message<"tributary.management.v1.UpdateSinkResponse"> & {
   /**
-   * The sink.
+   * The sink; as it was, when a task changes it.
    *
    * @generated from field: tributary.management.v1.Sink sink = 1;
    */
   sink?: Sink | undefined;
+
+  /**
+   * Name of the task that changes the sink, when one was asked for.
+   *
+   * @generated from field: string task = 2;
+   */
+  task: string;
 };
 
 /**

@@ -144,6 +144,20 @@ export enum Task_Kind {
    * @generated from enum value: MIGRATE = 21;
    */
   MIGRATE = 21,
+
+  /**
+   * Tries the destination of a new sink, and makes the sink.
+   *
+   * @generated from enum value: CREATE_SINK = 30;
+   */
+  CREATE_SINK = 30,
+
+  /**
+   * Tries the changed destination of a sink, and saves the change.
+   *
+   * @generated from enum value: UPDATE_SINK = 31;
+   */
+  UPDATE_SINK = 31,
 }
 
 /**
