@@ -1,4 +1,5 @@
 /** What drivers of sinks are given by the process. */
+import { createBodyTemplates } from "../mapping/body-template.ts";
 import type { Foundations } from "./foundations.ts";
 
 /** What every sink's driver is given, for tests of destinations as for delivery. */
@@ -7,7 +8,8 @@ export function environmentOf({
   embedded,
   logger,
   feed,
-}: Pick<Foundations, "config" | "embedded" | "logger" | "feed">) {
+  templates,
+}: Pick<Foundations, "config" | "embedded" | "logger" | "feed" | "templates">) {
   return {
     logger,
     embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,
@@ -16,6 +18,7 @@ export function environmentOf({
     dnsServers: config.TRIBUTARY_DNS_SERVERS,
     fileSinkDir: config.fileSinkDir,
     feed,
+    templates: createBodyTemplates(templates),
     awsIdentity: config.awsIdentity,
   };
 }

@@ -31,7 +31,7 @@ export async function rotateSigningSecret(
   config.previousSigningSecret = config.signingSecret;
   config.previousSecretEndTime = previousSecretEndTime;
   config.signingSecret = signingSecret;
-  const faults = checkConfig(drivers, sink.config, create(SchemaSchema));
+  const faults = checkConfig(drivers, sink.config, { schema: create(SchemaSchema) });
   const fault = faults.find(({ field }) => field.endsWith(".signing_secret"));
   if (fault) throw failFields([{ field: "signing_secret", description: fault.description }]);
   await saveVersion(catalog, saved, sink);

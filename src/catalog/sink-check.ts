@@ -4,6 +4,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type Sink, Sink_WhenFull } from "#gen/tributary/management/v1/sink_pb.js";
 import { type Schema, Schema_Preset } from "#gen/tributary/management/v1/stream_pb.js";
 import { type FieldViolation, fail, failFields } from "../core/errors.ts";
+import { createBodyTemplates } from "../mapping/body-template.ts";
 import { compileTransform } from "../mapping/row-transform.ts";
 import type { SinkCatalog, SinkIdentity } from "./sink-catalog.ts";
 import { checkConfig, driverOf, testConfig, withKey } from "./sink-kind.ts";
@@ -27,7 +28,10 @@ export function checkSink(
   if (Array.isArray(transform)) throw failFields(transform.map(belowSink));
   const { schema, primaryKey } = transform;
   const config = withKey(drivers, sink.config, primaryKey);
-  const violations: FieldViolation[] = checkConfig(drivers, config, schema);
+  const violations: FieldViolation[] = checkConfig(drivers, config, {
+    schema,
+    templates: createBodyTemplates(templates),
+  });
   if (sink.filter && streamSchema.preset === Schema_Preset.USAGE_DATA) {
     const description = "usage data is delivered whole: only other streams take filters";
     violations.push({ field: "sink.filter", description });

@@ -1,8 +1,13 @@
 /** Calls the driver of a sink's kind. */
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
-import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../core/errors.ts";
-import type { SinkDriver, SinkEnvironment, SinkKind, TestStageResult } from "../sinks/sink.ts";
+import type {
+  CheckContext,
+  SinkDriver,
+  SinkEnvironment,
+  SinkKind,
+  TestStageResult,
+} from "../sinks/sink.ts";
 
 /** A driver for each kind there is. */
 export type SinkDrivers = { readonly [K in SinkKind]: SinkDriver<K> };
@@ -22,14 +27,14 @@ export function driverOf(drivers: SinkDrivers, config: Config): SinkDriver<SinkK
 export function checkConfig(
   drivers: SinkDrivers,
   config: Config,
-  schema: Schema,
+  context: CheckContext,
 ): FieldViolation[] {
   const driver = driverOf(drivers, config);
   if (!driver || !config.value) {
     const kinds = Object.keys(drivers).join(", ");
     return [{ field: "sink", description: `name a destination: one of ${kinds}` }];
   }
-  return belowConfig(config, driver.check(config.value, { schema }));
+  return belowConfig(config, driver.check(config.value, context));
 }
 
 /** Changes of a saved configuration of the same kind that are not allowed, likewise. */

@@ -160,6 +160,21 @@ export interface StreamFeed {
   push(batch: FeedBatch): Promise<void>;
 }
 
+/** A template of bodies; what it throws is a fault of the records. */
+export interface BodyTemplate {
+  /** JSON text that is made of JSON text, away from the event loop and within budgets. */
+  run(
+    input: { readonly json: string; readonly timeMs: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly json: string } | { readonly fault: string }>;
+}
+
+/** Compiles templates of bodies. */
+export interface BodyTemplates {
+  /** A string says what is wrong: `line:column: text`. */
+  compile(source: string): BodyTemplate | string;
+}
+
 /** What a driver may use. */
 export interface SinkEnvironment {
   readonly logger: Logger;
@@ -185,6 +200,8 @@ export interface SinkEnvironment {
   readonly dnsServers?: readonly string[] | undefined;
   /** Reads keys of rows; not set when a destination is only tested. */
   readonly keyOf?: KeyReader | undefined;
+  /** Templates of bodies; undefined where there are none. */
+  readonly templates?: BodyTemplates | undefined;
   /** The way into other streams; undefined where there is none. */
   readonly feed?: StreamFeed | undefined;
   /** Root folder of file sinks. */
@@ -211,6 +228,12 @@ export interface TestStageResult {
   readonly remedy?: string;
 }
 
+/** What a configuration is checked against. */
+export interface CheckContext {
+  readonly schema: Schema;
+  readonly templates?: BodyTemplates | undefined;
+}
+
 /** A kind of sink. */
 export interface SinkDriver<K extends SinkKind> {
   /** Batch defaults of the kind. */
@@ -226,7 +249,7 @@ export interface SinkDriver<K extends SinkKind> {
   /** How many requests with disjoint keys may be in flight for one partition. */
   readonly concurrency: number;
   /** Faults of the configuration, by field path below the config (pure, no I/O). */
-  check(config: ConfigOf<K>, context: { readonly schema: Schema }): FieldViolation[];
+  check(config: ConfigOf<K>, context: CheckContext): FieldViolation[];
   /** What may not change once a sink is made, by field path below the config. */
   checkChange?(config: ConfigOf<K>, saved: ConfigOf<K>): FieldViolation[];
   /** Opens the destination for delivery; a throw is a failure of scope `sink`. */

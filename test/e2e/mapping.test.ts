@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startReceiver as startPlainReceiver } from "../sinks/webhook/receiver.ts";
 import {
   type ApiError,
   call,
@@ -193,4 +194,29 @@ test("N09: a preview shows what an unsaved mapping and filter make of the newest
     preview({ mapping: { columns: [column("a", { path: { path: "[" } })] } }),
   ).rejects.toMatchObject({ status: 400 });
   expect(await countsOf(server, `${stream}/sinks/mapped-table`)).toEqual(before);
+});
+
+test("a body template shapes each request; a record of which it makes no body is held, the others arrive", async () => {
+  const plain = await startPlainReceiver();
+  try {
+    const from = await createStream(server, "orders", { fields: { n: "LONG", name: "STRING?" } });
+    const template = "{ text: std.join(', ', [std.asciiUpper(r.name) for r in Body()]) }";
+    await expect(
+      createSink(server, from, { id: "no", webhook: { url: plain.url, bodyTemplate: "{" } }),
+    ).rejects.toMatchObject({ reason: "INVALID_FIELDS" });
+    const sink = await createSink(server, from, {
+      id: "chat",
+      webhook: { url: plain.url, bodyTemplate: template },
+    });
+    await push(server, from, [{ n: 1, name: "a" }, { n: 2 }, { n: 3, name: "c" }]);
+    await waitFor(async () => (await countsOf(server, sink.name)).pending === 0, {
+      what: "settled records",
+    });
+    expect(await countsOf(server, sink.name)).toMatchObject({ delivered: 2, held: 1 });
+    const texts = plain.received.map(({ body }) => (JSON.parse(body) as { text: string }).text);
+    // Without keys there is no order; the first text is that of the test at creation.
+    expect(texts.flatMap((text) => text.split(", ")).toSorted()).toEqual(["", "A", "C"]);
+  } finally {
+    await plain.close();
+  }
 });

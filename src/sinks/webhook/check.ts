@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
+import type { CheckContext } from "../sink.ts";
 import { checkCredentials } from "./credentials.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { signerOf } from "./signature.ts";
@@ -24,7 +25,10 @@ const OWN_HEADERS: readonly string[] = [
 ];
 
 /** Faults of a webhook's configuration, all of them; texts never repeat secrets. */
-export function checkWebhook(config: WebhookSink): FieldViolation[] {
+export function checkWebhook(
+  config: WebhookSink,
+  { templates }: Pick<CheckContext, "templates">,
+): FieldViolation[] {
   const violations: FieldViolation[] = [];
   const add = (field: string, description: string) => violations.push({ field, description });
   const endpoint = parseEndpoint(config);
@@ -49,6 +53,8 @@ export function checkWebhook(config: WebhookSink): FieldViolation[] {
       "must be whsec_ and base64 of 24 to 64 bytes, or whsk_ and base64 of an Ed25519 key",
     );
   }
+  const template = config.bodyTemplate !== "" && templates?.compile(config.bodyTemplate);
+  if (typeof template === "string") add("body_template", template);
   return violations;
 }
 

@@ -4,9 +4,10 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { createEgressGuard, type EgressGuard } from "../egress.ts";
 import { createGuardedFetch } from "../guarded-fetch.ts";
-import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRow } from "../sink.ts";
+import type { BodyTemplates, OpenSink, RequestOutcome, SinkEnvironment, SinkRow } from "../sink.ts";
 import { retrySink, SinkFault } from "../sink-fault.ts";
 import { createTokenSource } from "../token-source.ts";
+import { BodyFault, createBodyMaker, outcomeOfBodyFault } from "./body.ts";
 import { type Endpoint, parseEndpoint, redact } from "./endpoint.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Answer, post } from "./post.ts";
@@ -21,6 +22,7 @@ const METHODS = ["POST", "POST", "PUT", "PATCH"] as const;
 export interface WebhookParts {
   readonly guard: EgressGuard;
   readonly nowMs: () => number;
+  readonly templates?: BodyTemplates | undefined;
 }
 
 /** What is sent at once. */
@@ -49,6 +51,7 @@ export async function openWebhook(
   const client = createWebhookClient(config, {
     guard: parts.guard ?? createEgressGuard(env),
     nowMs,
+    templates: env.templates,
   });
   const write: OpenSink["write"] = async (request, signal): Promise<RequestOutcome> => {
     try {
@@ -56,6 +59,7 @@ export async function openWebhook(
       const answer = await client.send({ id, rows, isReplay }, signal);
       return outcomeOf(answer, { rows: request.rows.length, nowMs: nowMs() });
     } catch (error) {
+      if (error instanceof BodyFault) return outcomeOfBodyFault(error, request.rows.length);
       if (!(error instanceof SinkFault)) throw error;
       return retrySink(error.reason, error.message);
     }
@@ -69,13 +73,14 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
   if (typeof endpoint === "string") throw new SinkFault("URL_INVALID", `url ${endpoint}`);
   const { guard, nowMs } = parts;
   const signersAt = createSigners(config);
+  const makeBody = createBodyMaker(config, parts.templates);
   const agent = createAgent(config, { guard, url: endpoint.url });
   const { clientCredentials } = config;
   const tokens =
     clientCredentials && createTokenSource(clientCredentials, createGuardedFetch(guard), nowMs);
   return {
     async send({ id, rows, isTest, isReplay }, signal) {
-      const body = config.singleObject && rows[0] ? Buffer.from(rows[0].json) : bodyOf(rows);
+      const body = await makeBody(rows, signal);
       const timestamp = Math.floor(nowMs() / 1000);
       const headers = {
         ...headersOf(config, endpoint, { id, timestamp }),
@@ -156,15 +161,4 @@ function headersOf(
 function idHeader(rows: readonly SinkRow[]): Record<string, string> {
   const ids = rows.map((row) => row.recordId).join(",");
   return ids === "" || ids.length > ID_HEADER_BYTES_MAX ? {} : { "tributary-record-ids": ids };
-}
-
-/** The records' own bytes as a JSON array. */
-function bodyOf(rows: readonly SinkRow[]): Buffer {
-  const parts: Uint8Array[] = [Buffer.from("[")];
-  rows.forEach((row, index) => {
-    if (index > 0) parts.push(Buffer.from(","));
-    parts.push(row.json);
-  });
-  parts.push(Buffer.from("]"));
-  return Buffer.concat(parts);
 }

@@ -4,6 +4,7 @@ import { type AllowedAddress, createEgressGuard } from "../egress.ts";
 import type { SinkEnvironment, TestStageResult } from "../sink.ts";
 import { SinkFault, timeoutFault } from "../sink-fault.ts";
 import { runStages } from "../stages.ts";
+import { BodyFault } from "./body.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { createWebhookClient } from "./open-sink.ts";
 import { describeAnswer } from "./outcome.ts";
@@ -35,12 +36,19 @@ export async function testWebhook(
       return "the server accepts connections";
     },
     write: async () => {
-      const client = createWebhookClient(config, { guard, nowMs: Date.now });
+      const client = createWebhookClient(config, {
+        guard,
+        nowMs: Date.now,
+        templates: env.templates,
+      });
       try {
         const answer = await client.send({ id: "test", rows: [], isTest: true }, signal);
         const said = describeAnswer(answer);
         if (answer.status >= 200 && answer.status < 300) return said;
         throw new SinkFault(`HTTP_${answer.status}`, said);
+      } catch (error) {
+        if (!(error instanceof BodyFault)) throw error;
+        return `nothing was sent: without records the template makes no body: ${error.message}`;
       } finally {
         client.close();
       }

@@ -869,6 +869,16 @@ export declare type WebhookSink = Message<"tributary.management.v1.WebhookSink">
    * @generated from field: string certificate_authority = 12;
    */
   certificateAuthority: string;
+
+  /**
+   * Jsonnet template of the body, at most 64 KiB; empty: the records as they are. `Body()` is the list
+   * of the records of a request, or the one record with `single_object`, and `Now()` the arrival time of
+   * the first; what the template makes is sent as JSON. Its numbers are doubles. A record of which no
+   * body can be made is held.
+   *
+   * @generated from field: string body_template = 13;
+   */
+  bodyTemplate: string;
 };
 
 /**
