@@ -1,7 +1,11 @@
 /** Whether a sink makes sense, all faults at once; and whether its destination answers. */
 import { randomBytes } from "node:crypto";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { type Sink, Sink_WhenFull } from "#gen/tributary/management/v1/sink_pb.js";
+import {
+  type Sink,
+  Sink_RecordFailure,
+  Sink_WhenFull,
+} from "#gen/tributary/management/v1/sink_pb.js";
 import { type Schema, Schema_Preset } from "#gen/tributary/management/v1/stream_pb.js";
 import { type FieldViolation, fail, failFields } from "../core/errors.ts";
 import { createBodyTemplates } from "../mapping/body-template.ts";
@@ -32,6 +36,11 @@ export function checkSink(
     schema,
     templates: createBodyTemplates(templates),
   });
+  const isStaged = driverOf(drivers, config)?.staging?.limitsOf(config.value as never);
+  if (isStaged && sink.onRecordFailure === Sink_RecordFailure.BLOCK_KEY) {
+    const description = "BLOCK_KEY is not for a sink that stages: imports hold single rows";
+    violations.push({ field: "sink.on_record_failure", description });
+  }
   if (sink.filter && streamSchema.preset === Schema_Preset.USAGE_DATA) {
     const description = "usage data is delivered whole: only other streams take filters";
     violations.push({ field: "sink.filter", description });

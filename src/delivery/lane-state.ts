@@ -55,6 +55,8 @@ export interface LaneState {
   lastDeliveredUs: number;
   /** For sinks that keep the cursor: revision that the target is known to hold; 0 when not known. */
   targetRevision: number;
+  /** For sinks that stage: rows that imports up to here refused are counted as held. */
+  importSequence: number;
 }
 
 /** The state of a lane that begins at a sequence. */
@@ -74,6 +76,7 @@ export function newLaneState(logUid: string, partition: number, startSequence: n
     released: [],
     lastDeliveredUs: 0,
     targetRevision: 0,
+    importSequence: 0,
   };
 }
 
@@ -111,6 +114,7 @@ export function laneToMessage(state: LaneState): LaneCursor {
     released: state.released.map(placeToMessage),
     lastDeliveredUs: BigInt(state.lastDeliveredUs),
     targetRevision: BigInt(state.targetRevision),
+    importSequence: BigInt(state.importSequence),
   });
 }
 
@@ -149,6 +153,7 @@ export function laneFromMessage(message: LaneCursor): LaneState {
     released: message.released.map(placeFromMessage),
     lastDeliveredUs: Number(message.lastDeliveredUs),
     targetRevision: Number(message.targetRevision),
+    importSequence: Number(message.importSequence),
   };
 }
 

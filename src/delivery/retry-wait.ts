@@ -28,6 +28,7 @@ const OWNER_REASONS: ReadonlySet<string> = new Set([
   "HTTP_404",
   "PERMISSION_DENIED",
   "READ_ONLY",
+  "ROWS_REFUSED",
   "TABLE_MISMATCH",
   "TLS_FAILED",
   "URL_INVALID",

@@ -15,6 +15,7 @@ import { createHeldQuota } from "./held-quota.ts";
 import { KnownState } from "./known-state.ts";
 import type { LaneRow } from "./lane-row.ts";
 import { createLogBound, type LogBound } from "./log-bound.ts";
+import { holdRefused, type RefusedRows } from "./refused-rows.ts";
 import type { RunOwner } from "./run-owner.ts";
 import { SinkNote } from "./sink-note.ts";
 import { SinkRun } from "./sink-run.ts";
@@ -117,6 +118,15 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
   importChanged(): void {
     if (this.#run) this.changed(false);
     else void this.activate().catch(() => undefined);
+  }
+
+  holdRefused(refused: RefusedRows): Promise<void> {
+    return this.exclusively(async () => {
+      const { lanes, held } = await this.ensureRun();
+      const { reader, now } = this.#options;
+      await holdRefused(refused, { lanes, held, reader, log: this.definition.log, nowMs: now() });
+      await this.confirm();
+    });
   }
 
   /** Counts what is stored and not yet counted, for a sink that does not read. */

@@ -3,8 +3,10 @@ import { clone } from "@bufbuild/protobuf";
 import { type StagingState, StagingStateSchema } from "#gen/tributary/delivery/v1/staging_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
 import { makeUid } from "../core/uid.ts";
-import type { StagedChunk } from "../sinks/staging.ts";
+import type { RejectedPlace } from "../sinks/sink.ts";
+import type { StagedBatch, StagedChunk } from "../sinks/staging.ts";
 import { driverCall, within } from "./destinations.ts";
+import type { RefusedRow, RefusedRows } from "./refused-rows.ts";
 import type { StagingArea } from "./staging-area.ts";
 import type { Versioned } from "./staging-store.ts";
 import { versionsOf } from "./version-table.ts";
@@ -29,6 +31,13 @@ export interface ImportedBatch {
   readonly sequence: number;
 }
 
+/** How one batch is imported. */
+export interface ImportOptions {
+  readonly signal: AbortSignal;
+  /** Takes the rows that the target refuses; without it they fail the import. */
+  readonly hold?: (refused: RefusedRows) => Promise<void>;
+}
+
 /**
  * Imports the oldest staged rows of a sink; undefined when there are none. Throws what the driver does,
  * and StaleKeysError when another node has imported them meanwhile.
@@ -36,7 +45,7 @@ export interface ImportedBatch {
 export function importBatch(
   parts: ImportParts,
   sink: SinkDefinition,
-  signal: AbortSignal,
+  { signal, hold }: ImportOptions,
 ): Promise<ImportedBatch | undefined> {
   return parts.area.inTurn(async () => {
     signal.throwIfAborted();
@@ -50,9 +59,13 @@ export function importBatch(
     const other = found.findIndex((chunk) => chunk.sinkVersion !== version);
     const chunks = other < 0 ? found : found.slice(0, other);
     area.at("read");
-    await importChunks(parts, sink, { version, batch: { identity, chunks }, signal });
+    const batch = { identity, chunks, isRefusalAllowed: hold !== undefined };
+    const refused = await importChunks(parts, sink, { version, batch, signal });
     area.at("imported");
     const { rows, bytes, sequence } = sumOf(chunks);
+    if (refused.length > 0) {
+      await hold?.({ sequence, sinkVersion: version, rows: refused.map(partitionedBy(chunks)) });
+    }
     const value = after(state.value, { rows, bytes, sequence });
     value.importTimeMs = BigInt(Math.round(parts.now()));
     value.importRows = BigInt(rows);
@@ -101,7 +114,7 @@ async function namedState(area: StagingArea, sinkUid: string): Promise<Versioned
 
 interface ChunksJob {
   readonly version: number;
-  readonly batch: { readonly identity: string; readonly chunks: readonly StagedChunk[] };
+  readonly batch: StagedBatch;
   readonly signal: AbortSignal;
 }
 
@@ -109,7 +122,7 @@ async function importChunks(
   parts: ImportParts,
   sink: SinkDefinition,
   { version, batch, signal }: ChunksJob,
-): Promise<void> {
+): Promise<readonly RejectedPlace[]> {
   const versions = versionsOf(sink, parts);
   const input = {
     drivers: parts.drivers,
@@ -124,7 +137,18 @@ async function importChunks(
   if (!driver.staging) throw new Error("rows of a sink that stages none");
   const limit = AbortSignal.any([signal, AbortSignal.timeout(IMPORT_TIMEOUT_MS)]);
   const importing = driver.staging.import({ config, newest }, env, { batch, signal: limit });
-  await within(importing, IMPORT_TIMEOUT_MS + GRACE_MS);
+  return await within(importing, IMPORT_TIMEOUT_MS + GRACE_MS);
+}
+
+/** Finds out whose rows were refused: a sequence belongs to one partition. */
+function partitionedBy(chunks: readonly StagedChunk[]): (row: RejectedPlace) => RefusedRow {
+  return (row) => {
+    const isIts = ({ places }: StagedChunk) =>
+      places.some(({ sequence, index }) => {
+        return sequence === row.place.sequence && index === row.place.index;
+      });
+    return { ...row, partition: chunks.find(isIts)?.partition ?? 0 };
+  };
 }
 
 interface Sum {

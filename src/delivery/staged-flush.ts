@@ -21,7 +21,7 @@ export async function flushStaged(
   let cause = "";
   try {
     for (;;) {
-      const done = await importBatch(parts, sink, signal);
+      const done = await importBatch(parts, sink, { signal });
       if (!done) break;
       imported += done.rows;
     }

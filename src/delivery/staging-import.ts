@@ -8,6 +8,7 @@ import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
 import type { StagingLimits } from "../sinks/staging.ts";
 import { outcomeOfError } from "./destinations.ts";
+import type { RefusedRows } from "./refused-rows.ts";
 import { isError, type Retry, retryWaitMs } from "./retry-wait.ts";
 import type { SinkState } from "./sink-state.ts";
 import { expireStaged, type ImportParts, importBatch } from "./staged-batch.ts";
@@ -27,6 +28,8 @@ export interface ImportHost {
   readonly signal: AbortSignal;
   /** What the sink's state tells has changed. */
   importChanged(): void;
+  /** Holds the rows that an import left out, and stores that. */
+  holdRefused(refused: RefusedRows): Promise<void>;
 }
 
 /** What an importer is given. */
@@ -169,10 +172,11 @@ export class StagingImport implements StagingWatcher {
   /** Everything that was staged when it began. */
   async #importAll(): Promise<void> {
     const { definition, signal } = this.#host;
+    const hold = (refused: RefusedRows) => this.#host.holdRefused(refused);
     let left = this.#rows;
     try {
       while (left > 0 && !signal.aborted) {
-        const done = await importBatch(this.#input, this.#host.definition, signal);
+        const done = await importBatch(this.#input, this.#host.definition, { signal, hold });
         left -= done?.rows ?? left;
       }
       if (this.#failure) this.#input.logger.info("staged rows go on", { sink: definition.name });

@@ -6,6 +6,7 @@ import type {
   ConfigOf,
   KeptCursor,
   Place,
+  RejectedPlace,
   RequestOutcome,
   SinkEnvironment,
   SinkKind,
@@ -67,6 +68,8 @@ export interface StagedBatch {
   /** Identity of the staging: its sequences mean nothing beside another one's. */
   readonly identity: string;
   readonly chunks: readonly StagedChunk[];
+  /** Whether rows that the target refuses may be left out; if not, they fail the import. */
+  readonly isRefusalAllowed: boolean;
 }
 
 /** When staged rows are imported: whichever is reached first. */
@@ -82,12 +85,13 @@ export interface StagingDriver<K extends SinkKind> {
   limitsOf(config: ConfigOf<K>): StagingLimits | undefined;
   /**
    * Takes staged rows into the target in one transaction that also remembers how far the staging was
-   * imported, so that a repeat changes nothing. Throws a SinkFault when they cannot be taken.
+   * imported, so that a repeat changes nothing. Gives the rows that the target refused by their values,
+   * and gives them again when it is repeated. Throws a SinkFault when rows cannot be taken.
    * `newest` is the newest version's configuration, whose way to the same database is used.
    */
   import(
     configs: { readonly config: ConfigOf<K>; readonly newest: ConfigOf<K> },
     env: SinkEnvironment,
     options: { readonly batch: StagedBatch; readonly signal: AbortSignal },
-  ): Promise<void>;
+  ): Promise<readonly RejectedPlace[]>;
 }

@@ -52,6 +52,7 @@ function createWorld(limits: { count?: bigint; size?: bigint; seconds?: bigint }
       async import(_, __, { batch }) {
         if (world.fault) throw world.fault;
         imports.push(...batch.chunks.flatMap((chunk) => chunk.places.map((p) => p.sequence)));
+        return [];
       },
     },
   };
@@ -82,7 +83,12 @@ function createWorld(limits: { count?: bigint; size?: bigint; seconds?: bigint }
     definitions: { streamByLog: () => ({ schema, name: "projects/p/streams/s" }) } as never,
   };
   const controller = new AbortController();
-  const host = { definition, signal: controller.signal, importChanged: () => undefined };
+  const host = {
+    definition,
+    signal: controller.signal,
+    importChanged: () => undefined,
+    holdRefused: async () => undefined,
+  };
   const importer = new StagingImport(host, { ...parts, logger: quietLogger, random: () => 0.5 });
   onTestFinished(() => {
     controller.abort();

@@ -197,3 +197,32 @@ test("K22: what is staged is imported when the sink is deleted, or the answer sa
   expect(answer).toMatchObject({ leftRows: "2" });
   expect(answer.leftCause).toMatch(/column name text is missing/);
 });
+
+test("a row that the table refuses at the import is held with the reason, and the others are there; replayed, it is imported", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "picky",
+    postgres: { table: "picky", staging: { count: "6" } },
+  });
+  await sql`ALTER TABLE picky ADD CONSTRAINT small CHECK (id < 1000)`;
+  await pushIds([1, 2, 5000, 3, 6000, 4]);
+  await waitFor(async () => (await idsIn("picky")).length === 4, { what: "the good rows" });
+  expect(await idsIn("picky")).toEqual([1, 2, 3, 4]);
+  await waitFor(async () => (await countsOf(server, name)).held === 2, { what: "held rows" });
+  expect(await countsOf(server, name)).toMatchObject({ delivered: 4, held: 2, pending: 0 });
+  const { heldRecords } = await sinks("ListHeldRecords", { parent: name });
+  const held = heldRecords as { reason: string; error: string; value: { id: number } }[];
+  expect(held.map(({ reason }) => reason)).toEqual(["CONSTRAINT_VIOLATED", "CONSTRAINT_VIOLATED"]);
+  expect(held[0]?.error).toMatch(/small/);
+  expect((await statusOf(name)).state).toBe("RUNNING");
+  await sql`ALTER TABLE picky DROP CONSTRAINT small`;
+  expect(await sinks("ReplayHeldRecords", { name })).toEqual({ count: "2" });
+  await waitFor(async () => (await stagedRows(name)) === 2, { what: "staged replays" });
+  await pushIds(range(10, 4));
+  await waitFor(async () => (await idsIn("picky")).length === 10, { what: "the replayed rows" });
+  await waitFor(async () => (await countsOf(server, name)).delivered === 10, { what: "counts" });
+  expect(await countsOf(server, name)).toMatchObject({ held: 0, pending: 0, pushed: 10 });
+  const refusal = { id: "blocking", onRecordFailure: "BLOCK_KEY" };
+  const blocking = { ...refusal, postgres: { table: "blocking", staging: {} } };
+  await expect(createSink(server, stream, blocking)).rejects.toThrow(/on_record_failure/);
+  await sinks("DeleteSink", { name });
+});

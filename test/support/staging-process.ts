@@ -65,7 +65,7 @@ async function main(input: StagingProcessInput): Promise<void> {
     definitions: { streamByLog: () => ({ schema, name: "projects/p/streams/s" }) } as never,
   };
   const importAll = async () => {
-    while (await importBatch(parts, sink, AbortSignal.timeout(30_000)));
+    while (await importBatch(parts, sink, { signal: AbortSignal.timeout(30_000) }));
   };
   let done = kept ? Number(Buffer.from(kept.cursor).toString()) : 0;
   while (done < input.requests) {

@@ -1,7 +1,6 @@
 /** Storing the good rows of a request in which Postgres refuses some. */
-import type { SinkRow } from "../sink.ts";
-import type { Column } from "./columns.ts";
-import { type BadRow, type EncodeJob, encodeRows } from "./encode.ts";
+import type { CopyPart } from "./copy-query.ts";
+import type { BadRow } from "./encode.ts";
 import { isDataError, sqlStateOf } from "./fault.ts";
 import type { SinkStatements } from "./statements.ts";
 import type { Session } from "./target.ts";
@@ -9,8 +8,8 @@ import type { Session } from "./target.ts";
 /** What is stored, as far as it is good. */
 export interface GoodRowsJob {
   readonly statements: SinkStatements;
-  readonly columns: readonly Column[];
-  readonly rows: readonly SinkRow[];
+  /** Gives the lines of rows, by their indexes, in order. */
+  readonly feedOf: (indexes: readonly number[]) => CopyPart["feed"];
   /** Indexes of the rows that may be good, in order: the others could not be encoded. */
   readonly candidates: readonly number[];
 }
@@ -28,7 +27,7 @@ const CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE";
  */
 export async function storeGoodRows(
   session: Session,
-  { statements, columns, rows, candidates }: GoodRowsJob,
+  { statements, feedOf, candidates }: GoodRowsJob,
 ): Promise<BadRow[]> {
   const bad: BadRow[] = [];
   let left = ATTEMPTS_MAX;
@@ -36,9 +35,7 @@ export async function storeGoodRows(
     if (from >= to) return;
     if (left === 0 && candidates.length > 1) throw new TooManyBadRows();
     left -= 1;
-    const part = candidates.slice(from, to).map((index) => rows[index]!);
-    const job = { columns, rows: part, isNumbered: statements.isStaged };
-    const error = await tryRows(session, statements, job);
+    const error = await tryRows(session, statements, feedOf(candidates.slice(from, to)));
     if (error === undefined) return;
     if (to - from === 1) {
       bad.push(badRow(candidates[from]!, error));
@@ -64,15 +61,13 @@ export async function storeGoodRows(
 async function tryRows(
   { run, copy }: Session,
   statements: SinkStatements,
-  job: EncodeJob,
+  feed: CopyPart["feed"],
 ): Promise<unknown> {
   try {
     const part = {
       before: [{ text: "SAVEPOINT part" }, ...statements.before],
       copy: statements.copy,
-      feed: async (send: (chunk: Buffer) => void) => {
-        await encodeRows(job, send);
-      },
+      feed,
       // What is deferred to the commit would else fail there, for all rows.
       after: [...statements.after, { text: CHECK_NOW }, { text: "RELEASE SAVEPOINT part" }],
     };

@@ -5,7 +5,7 @@
  */
 import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type } from "#gen/tributary/management/v1/stream_pb.js";
-import type { ConfigOf, SinkEnvironment } from "../sink.ts";
+import type { ConfigOf, RejectedPlace, SinkEnvironment } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import type { StagedBatch, StagedChunk, StagedColumn, StagingLimits } from "../staging.ts";
 import { checkPostgres } from "./check.ts";
@@ -15,7 +15,10 @@ import { DELIVERY } from "./cursor-statements.ts";
 import { claimCursor, createCursorTable } from "./cursor-table.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { isDataError, sqlStateOf, toSinkFault } from "./fault.ts";
+import { TooManyBadRows } from "./good-rows.ts";
+import { importGoodRows } from "./import-good-rows.ts";
 import { destinationOf } from "./open-sink.ts";
+import { createStagedLines } from "./staged-lines.ts";
 import { buildImport } from "./statements.ts";
 import { prepareTable } from "./table.ts";
 import { acquireTarget, type Session } from "./target.ts";
@@ -45,7 +48,7 @@ export async function importStaged(
   { config: saved, newest }: { config: ConfigOf<"postgres">; newest: ConfigOf<"postgres"> },
   env: SinkEnvironment,
   { batch, signal }: { readonly batch: StagedBatch; readonly signal: AbortSignal },
-): Promise<void> {
+): Promise<readonly RejectedPlace[]> {
   const config = settleKey(saved, env.schema);
   const [fault] = checkPostgres(config, env.schema);
   if (fault) throw new SinkFault("CONFIG_INVALID", `${fault.field} ${fault.description}`);
@@ -63,7 +66,11 @@ export async function importStaged(
     if (error instanceof Fenced) {
       throw new SinkFault("CONFLICT", "another node imports the same rows", { cause: error });
     }
-    throw isDataError(error) ? refusedFault(error, batch) : toSinkFault(error);
+    if (error instanceof TooManyBadRows) {
+      const why = "Postgres refuses many of the staged rows";
+      throw new SinkFault("ROWS_REFUSED", why, { cause: error });
+    }
+    throw isDataError(error) ? refusedFault(error) : toSinkFault(error);
   } finally {
     await target.release();
   }
@@ -83,33 +90,41 @@ interface ImportJob {
   readonly batch: StagedBatch;
 }
 
-async function importInto(
-  { run, copy }: Session,
-  { config, env, batch }: ImportJob,
-): Promise<void> {
+async function importInto(session: Session, job: ImportJob): Promise<readonly RejectedPlace[]> {
+  const { run, copy } = session;
+  const { config, env, batch } = job;
   await createCursorTable(run);
   const claimed = await claimCursor(run, env, { partition: IMPORT_PARTITION, epoch: 0 });
   const done = sequenceOf(claimed.requestId, batch.identity);
   const chunks = batch.chunks.filter((chunk) => chunk.sequence > done);
   const last = chunks.at(-1);
-  if (!last) return;
+  // Rows that an import refused whose answer never came are told again.
+  const before = chunks.length < batch.chunks.length ? (claimed.kept?.rejects ?? []) : [];
+  if (!last) return before;
   const groups = groupByColumns(chunks);
   for (const { columns } of groups) {
     await prepareTable(run, config, columns);
     await createTombstones(run, tombstonesOf(config, { schema: env.schema, columns }));
   }
-  const parts = groups.map(({ columns, isReplay, chunks: together }): CopyPart => {
-    const feed: CopyPart["feed"] = async (send) => {
-      for (const { csv } of together) {
-        send(Buffer.from(csv.buffer, csv.byteOffset, csv.byteLength));
-      }
-    };
-    return { ...buildImport(config, { columns, schema: env.schema, isReplay }), feed };
-  });
   const mark = `${batch.identity}:${last.sequence}`;
   const partition = String(IMPORT_PARTITION);
   const values = [env.sinkUid, partition, "0", mark, claimed.requestId, Buffer.alloc(0)];
-  await copy({ fence: { text: DELIVERY.fence, values }, parts });
+  const fence = { text: DELIVERY.fence, values };
+  const parts = groups.map(({ columns, isReplay, chunks: together }) => ({
+    statements: buildImport(config, { columns, schema: env.schema, isReplay }),
+    lines: createStagedLines(together),
+  }));
+  try {
+    await copy({
+      fence,
+      parts: parts.map(({ statements, lines }): CopyPart => ({ ...statements, feed: lines.feed })),
+    });
+    return before;
+  } catch (error) {
+    if (!isDataError(error) || !batch.isRefusalAllowed) throw error;
+    const refused = await importGoodRows(session, { sinkUid: env.sinkUid, fence, parts });
+    return [...before, ...refused];
+  }
 }
 
 /** How far this staging was imported, as the target remembers it. */
@@ -141,12 +156,8 @@ function columnOf({ name, sqlType, isNullable, isStored }: StagedColumn): Column
   return { name, sqlType, isNullable, isStored, source: "field", type };
 }
 
-/** Postgres refuses the values of a row: says which record it is, where Postgres names the line. */
-function refusedFault(error: unknown, { chunks }: StagedBatch): SinkFault {
-  const { where, message } = error as { readonly where?: unknown; readonly message?: string };
-  const line = /^COPY \S+, line (\d+)/m.exec(typeof where === "string" ? where : "")?.[1];
-  const place = chunks.flatMap((chunk) => chunk.places)[Number(line) - 1];
-  const at = place && chunks.length === 1 ? ` (record at ${place.sequence}-${place.index})` : "";
-  const why = `Postgres refuses a staged row${at}: ${message} (SQLSTATE ${sqlStateOf(error)})`;
-  return new SinkFault("ROW_REFUSED", why, { cause: error });
+function refusedFault(error: unknown): SinkFault {
+  const { message } = error as Error;
+  const why = `Postgres refuses a staged row: ${message} (SQLSTATE ${sqlStateOf(error)})`;
+  return new SinkFault("ROWS_REFUSED", why, { cause: error });
 }

@@ -73,8 +73,16 @@ async function writeApart(
     await job.target.transact(signal, async (session) => {
       await passFence(session.run, job);
       for (const [p, part] of job.parts.entries()) {
-        const rows = { ...part, columns: job.columns, candidates: encoded[p]!.good };
-        const refused = await storeGoodRows(session, rows);
+        const { statements, rows } = part;
+        const feedOf =
+          (indexes: readonly number[]): CopyPart["feed"] =>
+          async (send) => {
+            const some = indexes.map((index) => rows[index]!);
+            const isNumbered = statements.isStaged;
+            await encodeRows({ columns: job.columns, rows: some, isNumbered }, send);
+          };
+        const candidates = encoded[p]!.good;
+        const refused = await storeGoodRows(session, { statements, feedOf, candidates });
         bad.push(...placed([...encoded[p]!.bad, ...refused], part));
       }
       for (const { text, values } of keepBadRows(job, bad)) await session.run(text, values);

@@ -281,6 +281,13 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
    * @generated from field: int64 target_revision = 14;
    */
   targetRevision: bigint;
+
+  /**
+   * For sinks that stage: rows that imports up to this sequence of the staging refused are counted as held.
+   *
+   * @generated from field: int64 import_sequence = 15;
+   */
+  importSequence: bigint;
 };
 
 /**
