@@ -24,6 +24,12 @@ const CALLERS: readonly (readonly [title: string, fits: (rule: AccessRule) => bo
 ];
 const OPERATIONS = [Operation.PUBLIC, Operation.READ, Operation.WRITE, Operation.MANAGE];
 
+/** What the rule of an rpc cannot say, as it depends on what a request holds. */
+const NOTES: Readonly<Record<string, string>> = {
+  PushStream: " (each request as Push)",
+  CreateToken: " (a service token: OWNER)",
+};
+
 /** The table in Markdown: a row for each service, a column for the least role. */
 export function formatAccess(services: readonly DescService[] = OWN_SERVICES): string {
   const sorted = [...services].sort((a, b) => a.name.localeCompare(b.name));
@@ -33,7 +39,10 @@ export function formatAccess(services: readonly DescService[] = OWN_SERVICES): s
       OPERATIONS.map((operation) => {
         const methods = rules.filter(([, rule]) => rule.operation === operation && fits(rule));
         const names = methods
-          .map(([{ name }, { people }]) => (people ? `${name} (or any person)` : name))
+          .map(
+            ([{ name }, { people }]) =>
+              `${name}${people ? " (or any person)" : (NOTES[name] ?? "")}`,
+          )
           .join(", ");
         if (names === "" || operation === Operation.PUBLIC) return names;
         return `*${Operation[operation].toLowerCase()}:* ${names}`;

@@ -13,6 +13,8 @@ export interface OidcFlow {
   readonly codeVerifier: string;
   /** Path of ours where the person goes afterwards. */
   readonly returnTo: string;
+  /** What the first person of the installation was told to give; left out by all others. */
+  readonly setupToken?: string;
   /** Milliseconds since 1970. */
   readonly endMs: number;
 }

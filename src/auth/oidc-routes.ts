@@ -24,6 +24,8 @@ export interface SignInOrigin {
   readonly userAgent: string;
   /** The Cookie header, which may hold a session. */
   readonly cookie: string | undefined;
+  /** What the person gave as the set-up token before they left for the provider. */
+  readonly setupToken: string | undefined;
 }
 
 /** A person who is signed in now. */
@@ -64,6 +66,7 @@ export interface OidcRoutesOptions {
 
 const START = "/auth/oidc/start";
 const CALLBACK = "/auth/oidc/callback";
+const SETUP_TOKEN_MAX = 128;
 const METHOD = "sign-in with an external provider";
 
 /** The routes, for a browser: refusals are plain text that a person can read. */
@@ -71,11 +74,14 @@ export function createOidcRoutes(options: OidcRoutesOptions): readonly OAuth2Rou
   const { provider, flows, publicUrl, now } = options;
   return [
     route(options, START, async (request, response) => {
+      const asked = urlOf(publicUrl(), request).searchParams;
+      const setupToken = asked.get("setup_token")?.slice(0, SETUP_TOKEN_MAX);
       const flow: OidcFlow = {
         state: generateRandomState(),
         nonce: generateRandomNonce(),
         codeVerifier: generateRandomCodeVerifier(),
-        returnTo: safeReturnTo(urlOf(publicUrl(), request).searchParams.get("return_to")),
+        returnTo: safeReturnTo(asked.get("return_to")),
+        ...(setupToken !== undefined && { setupToken }),
         endMs: now() + FLOW_SECONDS * 1_000,
       };
       const location = await provider.authorizationUrl(flow);
@@ -89,6 +95,7 @@ export function createOidcRoutes(options: OidcRoutesOptions): readonly OAuth2Rou
         address,
         userAgent,
         cookie,
+        setupToken: identity.setupToken,
       });
       redirect(response, `${publicUrl()}${identity.returnTo}`, [flows.clear(), signedIn.setCookie]);
     }),
@@ -125,7 +132,8 @@ async function redeem(
   }
   const isNew = await spendProof({ owner: "oidc state", jti: flow.state, endMs: flow.endMs });
   if (!isNew) throw fail("SIGN_IN_REFUSED", "this answer of the provider was used already");
-  return { identity: await provider.redeem(callback, flow), returnTo: flow.returnTo };
+  const { returnTo, setupToken } = flow;
+  return { identity: await provider.redeem(callback, flow), returnTo, setupToken };
 }
 
 function route(

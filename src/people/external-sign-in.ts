@@ -18,7 +18,7 @@ import {
   updatePerson,
 } from "./person-store.ts";
 import { SESSION_SECONDS } from "./sessions.ts";
-import { makeOperator, newPerson } from "./sign-up.ts";
+import { isEqual, makeOperator, newPerson } from "./sign-up.ts";
 
 const EMAIL_MAX = 254;
 const NAME_MAX = 100;
@@ -32,7 +32,7 @@ export async function signInExternally(
   const { catalog, sessions, cookie } = people;
   const currentUid = await signedInUid(people, origin.cookie);
   const { row, isFirst, isNew } = await catalog.database.acrossProjects((queries) =>
-    findOrJoin(people, queries, { identity, currentUid }),
+    findOrJoin(people, queries, { identity, currentUid, setupToken: origin.setupToken }),
   );
   if (isFirst) people.onFirstPerson();
   if (isNew) await catalog.refresh();
@@ -56,13 +56,15 @@ async function signedInUid(people: People, header: string | undefined) {
 interface Arrival {
   readonly identity: ExternalIdentity;
   readonly currentUid: string | undefined;
+  readonly setupToken: string | undefined;
 }
 
-async function findOrJoin(people: People, queries: Queries, { identity, currentUid }: Arrival) {
+async function findOrJoin(people: People, queries: Queries, arrival: Arrival) {
+  const { identity, currentUid } = arrival;
   const time = new Date(people.catalog.now());
   const linked = await findPersonByIdentity(queries, identity);
   const row = linked ?? (await findByVerifiedEmail(queries, identity, currentUid));
-  if (!row) return { ...(await join(people, queries, identity)), isNew: true };
+  if (!row) return { ...(await join(people, queries, arrival)), isNew: true };
   if (row.isDisabled) throw refused("your account is disabled");
   await updatePerson(queries, row.uid, { lastSignInTime: time });
   if (!linked) await linkIdentity(queries, identity, { personUid: row.uid, createTime: time });
@@ -89,10 +91,10 @@ async function findByVerifiedEmail(
   );
 }
 
-async function join(people: People, queries: Queries, identity: ExternalIdentity) {
+async function join(people: People, queries: Queries, { identity, setupToken }: Arrival) {
   const email = normalEmail(identity.email);
   const isFirst = await lockFirst(queries);
-  if (isFirst) checkFirst(people);
+  if (isFirst) checkFirst(people, setupToken);
   else await checkMayJoin(people, queries, email);
   const displayName = identity.displayName.replace(/\p{Cc}/gu, " ").slice(0, NAME_MAX);
   const row = newPerson(people, { email, displayName, passwordHash: null });
@@ -102,11 +104,11 @@ async function join(people: People, queries: Queries, identity: ExternalIdentity
   return { row, isFirst };
 }
 
-function checkFirst({ setupToken }: People): void {
-  if (setupToken === undefined) return;
+function checkFirst({ setupToken }: People, given = ""): void {
+  if (setupToken === undefined || isEqual(given, setupToken)) return;
   throw fail(
     "SIGN_UP_REFUSED",
-    "the first person signs up with the set-up token that the server printed at its start",
+    "the first person needs the set-up token that the server printed at its start: open /auth/oidc/start?setup_token=…",
   );
 }
 

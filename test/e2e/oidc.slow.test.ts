@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -10,7 +12,14 @@ import {
   type OidcServer,
   startOidcServer,
 } from "../support/oidc-server.ts";
-import { startServer, type TestServer, waitFor } from "../support/server.ts";
+import {
+  launchServer,
+  makeDataDir,
+  removeData,
+  startServer,
+  type TestServer,
+  waitFor,
+} from "../support/server.ts";
 import { createTestDatabase } from "../support/shared-servers.ts";
 
 const clientId = "tributary";
@@ -101,6 +110,48 @@ const expectRefused = async (browser: Browser, answer: Response, why: RegExp, st
   expect(answer.headers.getSetCookie().filter((line) => !/Max-Age=0/.test(line))).toEqual([]);
   expect((await getMe(browser)).status).toBe(401);
 };
+
+test("S02: where others reach the server, the first person may come from the provider, with the set-up token alone", async () => {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const own = await startOidcServer({
+    ...{ clientId, clientSecret, accounts, codeSeconds: 30 },
+    redirectUri: `${url}/auth/oidc/callback`,
+  });
+  const dataDir = makeDataDir();
+  const { child, exited, output } = launchServer({
+    ...{ dataDir, port },
+    env: {
+      ...{ HOST: "0.0.0.0", PUBLIC_URL: url, TRIBUTARY_TRUST_PROXY_TLS: "1" },
+      ...{ DATABASE_URL: await createTestDatabase(), TRIBUTARY_EGRESS_ALLOW: "127.0.0.0/8" },
+      TRIBUTARY_OIDC_ISSUER: own.issuer,
+      TRIBUTARY_OIDC_CLIENT_ID: clientId,
+      TRIBUTARY_OIDC_CLIENT_SECRET: clientSecret,
+    },
+  });
+  try {
+    await waitFor(() => /^ready/m.test(output()), { timeoutMs: 60_000, what: () => output() });
+    const setupToken = readFileSync(join(dataDir, "setup.token"), "utf8").trim();
+    const enter = async (query: string) => {
+      const browser = createBrowser();
+      const callbackUrl = `${url}/auth/oidc/callback`;
+      const back = await browser.logIn(`${url}/auth/oidc/start${query}`, "ada", callbackUrl);
+      return await browser.request(back);
+    };
+    for (const query of ["", "?setup_token=wrong"]) {
+      const refused = await enter(query);
+      expect(refused.status).toBe(403);
+      expect(await refused.text()).toContain("set-up token");
+    }
+    expect((await enter(`?setup_token=${setupToken}`)).status).toBe(303);
+    expect(output().split(setupToken)).toHaveLength(2);
+  } finally {
+    child.kill("SIGTERM");
+    await exited;
+    await own.close();
+    await removeData(dataDir);
+  }
+}, 120_000);
 
 describe("signing in", () => {
   test("the first person runs the installation, signed in by a session like any other", async () => {
