@@ -9,6 +9,7 @@ import type { AlertServiceParts } from "../watch/alert-service.ts";
 import { startAlertTeller } from "../watch/alert-teller.ts";
 import { startAlertWatch } from "../watch/alert-watch.ts";
 import { openAttemptLog, type RunningAttemptLog } from "../watch/attempt-log.ts";
+import { startLedgerKeeper } from "../watch/ledger-keeper.ts";
 import type { TraceParts } from "../watch/trace-sink.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
@@ -43,6 +44,7 @@ export function watchParts(
   return {
     standing: delivery.standing,
     parkedKeys: delivery.parkedKeys,
+    partitions: delivery.partitions,
     statuses: delivery.statuses,
     database,
     definitions: snapshot,
@@ -86,5 +88,13 @@ export function openAlerts(foundations: Foundations, delivery: Delivery, closers
     statuses: delivery.statuses,
     onOpened: teller.wake,
   });
+  const keeper = startLedgerKeeper({
+    database,
+    logger,
+    definitions: snapshot,
+    isOwner: delivery.isOwner,
+    statuses: delivery.statuses,
+  });
+  closers.add("ledgers", async () => keeper.close());
   closers.add("watch of sinks", async () => watch.close());
 }

@@ -13,6 +13,7 @@ import { HELD_LIMITS, type HeldLimits } from "./held-quota.ts";
 import { createHeldRecords, type HeldRecords } from "./held-records.ts";
 import { createHeldStore } from "./held-store.ts";
 import { createLossClocks } from "./loss-clocks.ts";
+import { type PartitionCounts, partitionCounts } from "./partition-counts.ts";
 import { placeStanding, type Standing, type StandingQuestion } from "./place-standing.ts";
 import { readStatuses } from "./read-statuses.ts";
 import { ShardDelivery } from "./shard-delivery.ts";
@@ -85,6 +86,8 @@ export interface Delivery {
   statuses(sinks: Iterable<SinkDefinition>): Promise<Map<string, SinkStatusInit>>;
   /** Where one record stands with one sink. Fails with LOG_UNAVAILABLE. */
   standing(sink: SinkDefinition, question: StandingQuestion): Promise<Standing>;
+  /** The ledger of a sink by partition. Fails with LOG_UNAVAILABLE. */
+  partitions(sink: SinkDefinition): Promise<PartitionCounts[]>;
   /** Keys of a sink whose records wait for held ones. Fails with LOG_UNAVAILABLE. */
   parkedKeys(sink: SinkDefinition): Promise<WaitingKey[]>;
   readonly held: HeldRecords;
@@ -112,18 +115,7 @@ export interface Delivery {
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { definitions } = options;
   const workerOptions = workerOptionsOf(options);
-  const shards = Array.from(
-    { length: options.shards },
-    (_, shard) =>
-      new ShardDelivery({
-        shard,
-        options: workerOptions,
-        follow: options.followShard,
-        onOwner: options.onOwner,
-        onLost: options.onLost,
-        onStored: options.onStored,
-      }),
-  );
+  const shards = createShards(options, workerOptions);
   const workerOf = (sink: SinkDefinition) => shards[sink.log.shard]?.worker(sink.uid);
   const stateOf = async (sink: SinkDefinition): Promise<SinkState | undefined> => {
     const worker = workerOf(sink);
@@ -159,6 +151,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     statuses: (sinks) =>
       readStatuses(sinks, { ...workerOptions, stateOf, lossOf: createLossClocks(options) }),
     staged: createStagedRecords(workerOptions),
+    partitions: async (sink) => partitionCounts(await stateOf(sink)),
     async parkedKeys(sink) {
       return await waitingKeys(workerOptions.held, sink.uid, await stateOf(sink));
     },
@@ -184,6 +177,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return closing;
     },
   };
+}
+
+function createShards(options: DeliveryOptions, workerOptions: WorkerOptions): ShardDelivery[] {
+  return Array.from(
+    { length: options.shards },
+    (_, shard) =>
+      new ShardDelivery({
+        shard,
+        options: workerOptions,
+        follow: options.followShard,
+        onOwner: options.onOwner,
+        onLost: options.onLost,
+        onStored: options.onStored,
+      }),
+  );
 }
 
 /** Answers other nodes' commands now and then, while there is something to answer for; returns what ends it. */

@@ -13,10 +13,10 @@ import type { SinkDefinition, SinkVersion, StreamDefinition } from "../core/defi
 import { MappingFault } from "../mapping/mapping.ts";
 import { compileTransform } from "../mapping/row-transform.ts";
 import { attemptFromRow, listAttemptsOf } from "./attempt-store.ts";
+import type { LedgerParts } from "./ledger-methods.ts";
 import type { ParkedKeysOf } from "./parked-methods.ts";
 import type { Status } from "./sink-conditions.ts";
 import type { Place, StoredRecord } from "./stored-records.ts";
-import type { WatchParts } from "./watch-parts.ts";
 
 /** Where a record stands, as delivery knows it. */
 export interface Standing {
@@ -27,9 +27,8 @@ export interface Standing {
 }
 
 /** What delivery tells. */
-export interface TraceParts extends WatchParts {
+export interface TraceParts extends LedgerParts {
   readonly parkedKeys: ParkedKeysOf;
-  readonly statuses: (sinks: Iterable<SinkDefinition>) => Promise<ReadonlyMap<string, Status>>;
   readonly standing: (
     sink: SinkDefinition,
     record: {

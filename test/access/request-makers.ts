@@ -100,6 +100,9 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
     recordId: w.recordId,
   }),
   "DeliveryService/ListParkedKeys": (w) => ({ parent: w.sink }),
+  "DeliveryService/GetLedger": (w) => ({ name: w.sink }),
+  "DeliveryService/ExportLedgers": (w) => ({ parent: w.project }),
+  "DeliveryService/GetStreamStatistics": (w) => ({ name: w.stream }),
   "DeliveryService/ListAttempts": (w) => ({ parent: w.sink }),
   "DeliveryService/GetAttempt": (w) => ({ name: w.attempt }),
 

@@ -194,3 +194,78 @@ test("N08: one id tells the push, and for each sink the rule that stopped the re
   const unknown = await trace("01900000-0000-7000-8000-000000000000").catch(String);
   expect(unknown).toMatch(/404/);
 });
+
+interface Ledger {
+  startTime?: string;
+  endTime?: string;
+  counts: Record<string, string>;
+  balanced?: boolean;
+  partitions?: { delivered?: string; filtered?: string; held?: string }[];
+}
+
+test("N07, B11: the ledger of a sink adds up, by partition too, is exported, and stands in the statistics of its stream", async () => {
+  receiver.mode = { kind: "refuse", isBad: ({ n }) => n === 4 };
+  const stream = await createStream(server, "counted", {
+    fields: { n: "LONG" },
+    keyFields: ["n"],
+    throughput: "HIGH",
+  });
+  const { name } = await createSink(server, stream, {
+    id: "hook",
+    webhook: { url: receiver.url },
+    filter: { cel: "record.n % 2 == 0" },
+  });
+  await push(
+    server,
+    stream,
+    Array.from({ length: 10 }, (_, n) => ({ n })),
+  );
+  await waitFor(async () => (await countsOf(server, name)).pending === 0, { what: "all settled" });
+  await waitFor(async () => (await countsOf(server, name)).pushed === 10, { what: "all counted" });
+  const deliveries = <T>(method: string, request: unknown) =>
+    call<T>(server, `management.v1.DeliveryService/${method}`, request);
+  const { ledger } = await deliveries<{ ledger: Ledger }>("GetLedger", { name });
+  expect(ledger).toMatchObject({
+    counts: { pushed: "10", delivered: "4", filtered: "5", held: "1" },
+    balanced: true,
+  });
+  const sum = (field: "delivered" | "filtered" | "held") =>
+    ledger.partitions!.reduce((total, partition) => total + Number(partition[field] ?? 0), 0);
+  expect([sum("delivered"), sum("filtered"), sum("held")]).toEqual([4, 5, 1]);
+
+  const csv = await deliveries<{ content: string }>("ExportLedgers", { parent: stream });
+  const [head, line, end] = csv.content.split("\r\n");
+  expect(head).toMatch(/^sink,branch,.*,pushed,delivered,filtered,held,/);
+  expect(line).toContain(`${name},${stream}/branches/main,`);
+  expect(line).toMatch(/,10,4,5,1,0,0,0,true$/);
+  expect(end).toBe("");
+  const lines = await deliveries<{ content: string }>("ExportLedgers", {
+    parent: "projects/demo",
+    format: "NDJSON",
+  });
+  const records = lines.content
+    .trimEnd()
+    .split("\n")
+    .map((text) => JSON.parse(text));
+  expect(records.find(({ sink }) => sink === name)).toMatchObject({ pushed: 10, balanced: true });
+  expect(records.every(({ balanced }) => balanced)).toBe(true);
+
+  const { statistics } = await waitFor(
+    async () => {
+      const answer = await deliveries<{
+        statistics: {
+          received?: string;
+          receivedBytes: string;
+          branches: { storedMessages: string; firstTime: string; lastTime: string }[];
+          sinks: { sink: string; status: { counts: Record<string, string> } }[];
+        };
+      }>("GetStreamStatistics", { name: stream });
+      return answer.statistics.received === "10" ? answer : undefined;
+    },
+    { what: "the count of what came" },
+  );
+  expect(Number(statistics.receivedBytes)).toBe(10 * '{"n":0}'.length);
+  expect(statistics.branches).toHaveLength(1);
+  expect(Date.parse(statistics.branches[0]!.firstTime)).toBeLessThanOrEqual(Date.now());
+  expect(statistics.sinks).toMatchObject([{ sink: name, status: { counts: { held: "1" } } }]);
+});

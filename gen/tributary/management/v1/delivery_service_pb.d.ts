@@ -4,10 +4,11 @@
 
 // Managing projects and what belongs to them.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Attempt, Attempt_State } from "./attempt_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { SinkLedger, StreamStatistics } from "./ledger_pb.js";
 import type { RecordTrace } from "./trace_pb.js";
 
 /**
@@ -111,6 +112,208 @@ export declare type ListAttemptsResponse = Message<"tributary.management.v1.List
  * Use `create(ListAttemptsResponseSchema)` to create a new message.
  */
 export declare const ListAttemptsResponseSchema: GenMessage<ListAttemptsResponse>;
+
+/**
+ * Which ledger.
+ *
+ * @generated from message tributary.management.v1.GetLedgerRequest
+ */
+export declare type GetLedgerRequest = Message<"tributary.management.v1.GetLedgerRequest"> & {
+  /**
+   * Name of the sink.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Begin of the range; the sink's start when not set.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * End of the range; now when not set.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.GetLedgerRequest.
+ * Use `create(GetLedgerRequestSchema)` to create a new message.
+ */
+export declare const GetLedgerRequestSchema: GenMessage<GetLedgerRequest>;
+
+/**
+ * The ledger.
+ *
+ * @generated from message tributary.management.v1.GetLedgerResponse
+ */
+export declare type GetLedgerResponse = Message<"tributary.management.v1.GetLedgerResponse"> & {
+  /**
+   * The ledger.
+   *
+   * @generated from field: tributary.management.v1.SinkLedger ledger = 1;
+   */
+  ledger?: SinkLedger | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.GetLedgerResponse.
+ * Use `create(GetLedgerResponseSchema)` to create a new message.
+ */
+export declare const GetLedgerResponseSchema: GenMessage<GetLedgerResponse>;
+
+/**
+ * Which ledgers to export.
+ *
+ * @generated from message tributary.management.v1.ExportLedgersRequest
+ */
+export declare type ExportLedgersRequest = Message<"tributary.management.v1.ExportLedgersRequest"> & {
+  /**
+   * The project or stream.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * How they are written.
+   *
+   * @generated from field: tributary.management.v1.ExportLedgersRequest.Format format = 2;
+   */
+  format: ExportLedgersRequest_Format;
+
+  /**
+   * Begin of the range; each sink's start when not set.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 3;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * End of the range; now when not set.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 4;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * From the previous answer.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ExportLedgersRequest.
+ * Use `create(ExportLedgersRequestSchema)` to create a new message.
+ */
+export declare const ExportLedgersRequestSchema: GenMessage<ExportLedgersRequest>;
+
+/**
+ * How they are written.
+ *
+ * @generated from enum tributary.management.v1.ExportLedgersRequest.Format
+ */
+export enum ExportLedgersRequest_Format {
+  /**
+   * Not set: CSV.
+   *
+   * @generated from enum value: FORMAT_UNSPECIFIED = 0;
+   */
+  FORMAT_UNSPECIFIED = 0,
+
+  /**
+   * RFC 4180, with a line of names first.
+   *
+   * @generated from enum value: CSV = 1;
+   */
+  CSV = 1,
+
+  /**
+   * A JSON object on each line.
+   *
+   * @generated from enum value: NDJSON = 2;
+   */
+  NDJSON = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.ExportLedgersRequest.Format.
+ */
+export declare const ExportLedgersRequest_FormatSchema: GenEnum<ExportLedgersRequest_Format>;
+
+/**
+ * Some of the ledgers.
+ *
+ * @generated from message tributary.management.v1.ExportLedgersResponse
+ */
+export declare type ExportLedgersResponse = Message<"tributary.management.v1.ExportLedgersResponse"> & {
+  /**
+   * The text, at most 1,000 ledgers; the line of names stands in the first page alone.
+   *
+   * @generated from field: string content = 1;
+   */
+  content: string;
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.ExportLedgersResponse.
+ * Use `create(ExportLedgersResponseSchema)` to create a new message.
+ */
+export declare const ExportLedgersResponseSchema: GenMessage<ExportLedgersResponse>;
+
+/**
+ * Which stream.
+ *
+ * @generated from message tributary.management.v1.GetStreamStatisticsRequest
+ */
+export declare type GetStreamStatisticsRequest = Message<"tributary.management.v1.GetStreamStatisticsRequest"> & {
+  /**
+   * Name of the stream.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.GetStreamStatisticsRequest.
+ * Use `create(GetStreamStatisticsRequestSchema)` to create a new message.
+ */
+export declare const GetStreamStatisticsRequestSchema: GenMessage<GetStreamStatisticsRequest>;
+
+/**
+ * What is known of it.
+ *
+ * @generated from message tributary.management.v1.GetStreamStatisticsResponse
+ */
+export declare type GetStreamStatisticsResponse = Message<"tributary.management.v1.GetStreamStatisticsResponse"> & {
+  /**
+   * The statistics.
+   *
+   * @generated from field: tributary.management.v1.StreamStatistics statistics = 1;
+   */
+  statistics?: StreamStatistics | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.GetStreamStatisticsResponse.
+ * Use `create(GetStreamStatisticsResponseSchema)` to create a new message.
+ */
+export declare const GetStreamStatisticsResponseSchema: GenMessage<GetStreamStatisticsResponse>;
 
 /**
  * Which keys to list.
@@ -341,6 +544,38 @@ export declare const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof GetAttemptRequestSchema;
     output: typeof GetAttemptResponseSchema;
+  },
+  /**
+   * Gets what became of every record of a sink, since its start or between two times. Entries for ranges are
+   * kept every 15 minutes, for 90 days.
+   *
+   * @generated from rpc tributary.management.v1.DeliveryService.GetLedger
+   */
+  getLedger: {
+    methodKind: "unary";
+    input: typeof GetLedgerRequestSchema;
+    output: typeof GetLedgerResponseSchema;
+  },
+  /**
+   * Exports the ledgers of all sinks of a project or stream as CSV or lines of JSON.
+   *
+   * @generated from rpc tributary.management.v1.DeliveryService.ExportLedgers
+   */
+  exportLedgers: {
+    methodKind: "unary";
+    input: typeof ExportLedgersRequestSchema;
+    output: typeof ExportLedgersResponseSchema;
+  },
+  /**
+   * Gets what came into a stream, what it holds, and the state and counts of its sinks. Sources have
+   * statistics of their own: see GetSource.
+   *
+   * @generated from rpc tributary.management.v1.DeliveryService.GetStreamStatistics
+   */
+  getStreamStatistics: {
+    methodKind: "unary";
+    input: typeof GetStreamStatisticsRequestSchema;
+    output: typeof GetStreamStatisticsResponseSchema;
   },
   /**
    * Lists keys whose records wait because one of them is held (`on_record_failure: BLOCK_KEY`), by

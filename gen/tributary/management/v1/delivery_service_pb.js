@@ -4,19 +4,20 @@
 
 // Managing projects and what belongs to them.
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_tributary_access_v1_access } from "../../access/v1/access_pb.js";
 import { file_tributary_management_v1_attempt } from "./attempt_pb.js";
+import { file_tributary_management_v1_ledger } from "./ledger_pb.js";
 import { file_tributary_management_v1_trace } from "./trace_pb.js";
 
 /**
  * Describes the file tributary/management/v1/delivery_service.proto.
  */
 export const file_tributary_management_v1_delivery_service = /*@__PURE__*/
-  fileDesc("Ci50cmlidXRhcnkvbWFuYWdlbWVudC92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEhd0cmlidXRhcnkubWFuYWdlbWVudC52MSKyAgoTTGlzdEF0dGVtcHRzUmVxdWVzdBIaCgZwYXJlbnQYASABKAlCCrpIB3IFEAEo4AESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIAgEkkKBnN0YXRlcxgEIAMoDjImLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkF0dGVtcHQuU3RhdGVCEbpIDpIBCxAKIgeCAQQQASAAEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIcCgpyZXF1ZXN0X2lkGAcgASgJQgi6SAVyAyiAASJ6ChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIyCghhdHRlbXB0cxgBIAMoCzIgLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkF0dGVtcHQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDWRyb3BwZWRfY291bnQYAyABKAMibQoVTGlzdFBhcmtlZEtleXNSZXF1ZXN0EhoKBnBhcmVudBgBIAEoCUIKukgHcgUQASjgARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogCAifwoWTGlzdFBhcmtlZEtleXNSZXNwb25zZRI3CgtwYXJrZWRfa2V5cxgBIAMoCzIiLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlBhcmtlZEtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEwoLdG90YWxfY291bnQYAyABKAUibAoJUGFya2VkS2V5EhEKCXBhcnRpdGlvbhgBIAEoBRIQCghrZXlfaGFzaBgCIAEoDRITCgtmaXJzdF9wbGFjZRgDIAEoCRIQCghyZXN1bWluZxgEIAEoCBITCgtoZWxkX3BsYWNlcxgFIAMoCSJNChJUcmFjZVJlY29yZFJlcXVlc3QSGgoGc3RyZWFtGAEgASgJQgq6SAdyBRABKOABEhsKCXJlY29yZF9pZBgCIAEoCUIIukgFcgOwAQEiSgoTVHJhY2VSZWNvcmRSZXNwb25zZRIzCgV0cmFjZRgBIAEoCzIkLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlJlY29yZFRyYWNlIi0KEUdldEF0dGVtcHRSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEogAIiRwoSR2V0QXR0ZW1wdFJlc3BvbnNlEjEKB2F0dGVtcHQYASABKAsyIC50cmlidXRhcnkubWFuYWdlbWVudC52MS5BdHRlbXB0MosGCg9EZWxpdmVyeVNlcnZpY2USugEKDExpc3RBdHRlbXB0cxIsLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaLS50cmlidXRhcnkubWFuYWdlbWVudC52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSJNkAIByvMYDAgCEAEaBnBhcmVudILT5JMCNBIyL3YxL3twYXJlbnQ9cHJvamVjdHMvKi9zdHJlYW1zLyovc2lua3MvKn0vYXR0ZW1wdHMSsgEKCkdldEF0dGVtcHQSKi50cmlidXRhcnkubWFuYWdlbWVudC52MS5HZXRBdHRlbXB0UmVxdWVzdBorLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkdldEF0dGVtcHRSZXNwb25zZSJLkAIByvMYCggCEAEaBG5hbWWC0+STAjQSMi92MS97bmFtZT1wcm9qZWN0cy8qL3N0cmVhbXMvKi9zaW5rcy8qL2F0dGVtcHRzLyp9EsIBCg5MaXN0UGFya2VkS2V5cxIuLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkxpc3RQYXJrZWRLZXlzUmVxdWVzdBovLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkxpc3RQYXJrZWRLZXlzUmVzcG9uc2UiT5ACAcrzGAwIAhABGgZwYXJlbnSC0+STAjYSNC92MS97cGFyZW50PXByb2plY3RzLyovc3RyZWFtcy8qL3NpbmtzLyp9L3BhcmtlZEtleXMSwAEKC1RyYWNlUmVjb3JkEisudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuVHJhY2VSZWNvcmRSZXF1ZXN0GiwudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuVHJhY2VSZWNvcmRSZXNwb25zZSJWkAIByvMYDAgCEAEaBnN0cmVhbYLT5JMCPRI7L3YxL3tzdHJlYW09cHJvamVjdHMvKi9zdHJlYW1zLyp9L3JlY29yZHMve3JlY29yZF9pZH06dHJhY2ViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_tributary_access_v1_access, file_tributary_management_v1_attempt, file_tributary_management_v1_trace]);
+  fileDesc("Ci50cmlidXRhcnkvbWFuYWdlbWVudC92MS9kZWxpdmVyeV9zZXJ2aWNlLnByb3RvEhd0cmlidXRhcnkubWFuYWdlbWVudC52MSKyAgoTTGlzdEF0dGVtcHRzUmVxdWVzdBIaCgZwYXJlbnQYASABKAlCCrpIB3IFEAEo4AESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIAgEkkKBnN0YXRlcxgEIAMoDjImLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkF0dGVtcHQuU3RhdGVCEbpIDpIBCxAKIgeCAQQQASAAEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIcCgpyZXF1ZXN0X2lkGAcgASgJQgi6SAVyAyiAASJ6ChRMaXN0QXR0ZW1wdHNSZXNwb25zZRIyCghhdHRlbXB0cxgBIAMoCzIgLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkF0dGVtcHQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDWRyb3BwZWRfY291bnQYAyABKAMiigEKEEdldExlZGdlclJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQASjgARIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSAoRR2V0TGVkZ2VyUmVzcG9uc2USMwoGbGVkZ2VyGAEgASgLMiMudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuU2lua0xlZGdlciK1AgoURXhwb3J0TGVkZ2Vyc1JlcXVlc3QSGgoGcGFyZW50GAEgASgJQgq6SAdyBRABKOABEk4KBmZvcm1hdBgCIAEoDjI0LnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkV4cG9ydExlZGdlcnNSZXF1ZXN0LkZvcm1hdEIIukgFggECEAESLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKCnBhZ2VfdG9rZW4YBSABKAlCCLpIBXIDKIAgIjUKBkZvcm1hdBIWChJGT1JNQVRfVU5TUEVDSUZJRUQQABIHCgNDU1YQARIKCgZOREpTT04QAiJBChVFeHBvcnRMZWRnZXJzUmVzcG9uc2USDwoHY29udGVudBgBIAEoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNgoaR2V0U3RyZWFtU3RhdGlzdGljc1JlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQASjgASJcChtHZXRTdHJlYW1TdGF0aXN0aWNzUmVzcG9uc2USPQoKc3RhdGlzdGljcxgBIAEoCzIpLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlN0cmVhbVN0YXRpc3RpY3MibQoVTGlzdFBhcmtlZEtleXNSZXF1ZXN0EhoKBnBhcmVudBgBIAEoCUIKukgHcgUQASjgARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogCAifwoWTGlzdFBhcmtlZEtleXNSZXNwb25zZRI3CgtwYXJrZWRfa2V5cxgBIAMoCzIiLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlBhcmtlZEtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEwoLdG90YWxfY291bnQYAyABKAUibAoJUGFya2VkS2V5EhEKCXBhcnRpdGlvbhgBIAEoBRIQCghrZXlfaGFzaBgCIAEoDRITCgtmaXJzdF9wbGFjZRgDIAEoCRIQCghyZXN1bWluZxgEIAEoCBITCgtoZWxkX3BsYWNlcxgFIAMoCSJNChJUcmFjZVJlY29yZFJlcXVlc3QSGgoGc3RyZWFtGAEgASgJQgq6SAdyBRABKOABEhsKCXJlY29yZF9pZBgCIAEoCUIIukgFcgOwAQEiSgoTVHJhY2VSZWNvcmRSZXNwb25zZRIzCgV0cmFjZRgBIAEoCzIkLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlJlY29yZFRyYWNlIi0KEUdldEF0dGVtcHRSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEogAIiRwoSR2V0QXR0ZW1wdFJlc3BvbnNlEjEKB2F0dGVtcHQYASABKAsyIC50cmlidXRhcnkubWFuYWdlbWVudC52MS5BdHRlbXB0MukKCg9EZWxpdmVyeVNlcnZpY2USugEKDExpc3RBdHRlbXB0cxIsLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkxpc3RBdHRlbXB0c1JlcXVlc3QaLS50cmlidXRhcnkubWFuYWdlbWVudC52MS5MaXN0QXR0ZW1wdHNSZXNwb25zZSJNkAIByvMYDAgCEAEaBnBhcmVudILT5JMCNBIyL3YxL3twYXJlbnQ9cHJvamVjdHMvKi9zdHJlYW1zLyovc2lua3MvKn0vYXR0ZW1wdHMSsgEKCkdldEF0dGVtcHQSKi50cmlidXRhcnkubWFuYWdlbWVudC52MS5HZXRBdHRlbXB0UmVxdWVzdBorLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkdldEF0dGVtcHRSZXNwb25zZSJLkAIByvMYCggCEAEaBG5hbWWC0+STAjQSMi92MS97bmFtZT1wcm9qZWN0cy8qL3N0cmVhbXMvKi9zaW5rcy8qL2F0dGVtcHRzLyp9EqsBCglHZXRMZWRnZXISKS50cmlidXRhcnkubWFuYWdlbWVudC52MS5HZXRMZWRnZXJSZXF1ZXN0GioudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuR2V0TGVkZ2VyUmVzcG9uc2UiR5ACAcrzGAoIAhABGgRuYW1lgtPkkwIwEi4vdjEve25hbWU9cHJvamVjdHMvKi9zdHJlYW1zLyovc2lua3MvKn0vbGVkZ2VyEuUBCg1FeHBvcnRMZWRnZXJzEi0udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuRXhwb3J0TGVkZ2Vyc1JlcXVlc3QaLi50cmlidXRhcnkubWFuYWdlbWVudC52MS5FeHBvcnRMZWRnZXJzUmVzcG9uc2UidZACAcrzGAwIAhABGgZwYXJlbnSC0+STAlxaMhIwL3YxL3twYXJlbnQ9cHJvamVjdHMvKi9zdHJlYW1zLyp9L2xlZGdlcnM6ZXhwb3J0EiYvdjEve3BhcmVudD1wcm9qZWN0cy8qfS9sZWRnZXJzOmV4cG9ydBLFAQoTR2V0U3RyZWFtU3RhdGlzdGljcxIzLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkdldFN0cmVhbVN0YXRpc3RpY3NSZXF1ZXN0GjQudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuR2V0U3RyZWFtU3RhdGlzdGljc1Jlc3BvbnNlIkOQAgHK8xgKCAIQARoEbmFtZYLT5JMCLBIqL3YxL3tuYW1lPXByb2plY3RzLyovc3RyZWFtcy8qfS9zdGF0aXN0aWNzEsIBCg5MaXN0UGFya2VkS2V5cxIuLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkxpc3RQYXJrZWRLZXlzUmVxdWVzdBovLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkxpc3RQYXJrZWRLZXlzUmVzcG9uc2UiT5ACAcrzGAwIAhABGgZwYXJlbnSC0+STAjYSNC92MS97cGFyZW50PXByb2plY3RzLyovc3RyZWFtcy8qL3NpbmtzLyp9L3BhcmtlZEtleXMSwAEKC1RyYWNlUmVjb3JkEisudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuVHJhY2VSZWNvcmRSZXF1ZXN0GiwudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuVHJhY2VSZWNvcmRSZXNwb25zZSJWkAIByvMYDAgCEAEaBnN0cmVhbYLT5JMCPRI7L3YxL3tzdHJlYW09cHJvamVjdHMvKi9zdHJlYW1zLyp9L3JlY29yZHMve3JlY29yZF9pZH06dHJhY2ViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_tributary_access_v1_access, file_tributary_management_v1_attempt, file_tributary_management_v1_ledger, file_tributary_management_v1_trace]);
 
 /**
  * Describes the message tributary.management.v1.ListAttemptsRequest.
@@ -33,53 +34,109 @@ export const ListAttemptsResponseSchema = /*@__PURE__*/
   messageDesc(file_tributary_management_v1_delivery_service, 1);
 
 /**
+ * Describes the message tributary.management.v1.GetLedgerRequest.
+ * Use `create(GetLedgerRequestSchema)` to create a new message.
+ */
+export const GetLedgerRequestSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_delivery_service, 2);
+
+/**
+ * Describes the message tributary.management.v1.GetLedgerResponse.
+ * Use `create(GetLedgerResponseSchema)` to create a new message.
+ */
+export const GetLedgerResponseSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_delivery_service, 3);
+
+/**
+ * Describes the message tributary.management.v1.ExportLedgersRequest.
+ * Use `create(ExportLedgersRequestSchema)` to create a new message.
+ */
+export const ExportLedgersRequestSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_delivery_service, 4);
+
+/**
+ * Describes the enum tributary.management.v1.ExportLedgersRequest.Format.
+ */
+export const ExportLedgersRequest_FormatSchema = /*@__PURE__*/
+  enumDesc(file_tributary_management_v1_delivery_service, 4, 0);
+
+/**
+ * How they are written.
+ *
+ * @generated from enum tributary.management.v1.ExportLedgersRequest.Format
+ */
+export const ExportLedgersRequest_Format = /*@__PURE__*/
+  tsEnum(ExportLedgersRequest_FormatSchema);
+
+/**
+ * Describes the message tributary.management.v1.ExportLedgersResponse.
+ * Use `create(ExportLedgersResponseSchema)` to create a new message.
+ */
+export const ExportLedgersResponseSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_delivery_service, 5);
+
+/**
+ * Describes the message tributary.management.v1.GetStreamStatisticsRequest.
+ * Use `create(GetStreamStatisticsRequestSchema)` to create a new message.
+ */
+export const GetStreamStatisticsRequestSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_delivery_service, 6);
+
+/**
+ * Describes the message tributary.management.v1.GetStreamStatisticsResponse.
+ * Use `create(GetStreamStatisticsResponseSchema)` to create a new message.
+ */
+export const GetStreamStatisticsResponseSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_delivery_service, 7);
+
+/**
  * Describes the message tributary.management.v1.ListParkedKeysRequest.
  * Use `create(ListParkedKeysRequestSchema)` to create a new message.
  */
 export const ListParkedKeysRequestSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_delivery_service, 2);
+  messageDesc(file_tributary_management_v1_delivery_service, 8);
 
 /**
  * Describes the message tributary.management.v1.ListParkedKeysResponse.
  * Use `create(ListParkedKeysResponseSchema)` to create a new message.
  */
 export const ListParkedKeysResponseSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_delivery_service, 3);
+  messageDesc(file_tributary_management_v1_delivery_service, 9);
 
 /**
  * Describes the message tributary.management.v1.ParkedKey.
  * Use `create(ParkedKeySchema)` to create a new message.
  */
 export const ParkedKeySchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_delivery_service, 4);
+  messageDesc(file_tributary_management_v1_delivery_service, 10);
 
 /**
  * Describes the message tributary.management.v1.TraceRecordRequest.
  * Use `create(TraceRecordRequestSchema)` to create a new message.
  */
 export const TraceRecordRequestSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_delivery_service, 5);
+  messageDesc(file_tributary_management_v1_delivery_service, 11);
 
 /**
  * Describes the message tributary.management.v1.TraceRecordResponse.
  * Use `create(TraceRecordResponseSchema)` to create a new message.
  */
 export const TraceRecordResponseSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_delivery_service, 6);
+  messageDesc(file_tributary_management_v1_delivery_service, 12);
 
 /**
  * Describes the message tributary.management.v1.GetAttemptRequest.
  * Use `create(GetAttemptRequestSchema)` to create a new message.
  */
 export const GetAttemptRequestSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_delivery_service, 7);
+  messageDesc(file_tributary_management_v1_delivery_service, 13);
 
 /**
  * Describes the message tributary.management.v1.GetAttemptResponse.
  * Use `create(GetAttemptResponseSchema)` to create a new message.
  */
 export const GetAttemptResponseSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_delivery_service, 8);
+  messageDesc(file_tributary_management_v1_delivery_service, 14);
 
 /**
  * Tells what happens to records on their way to sinks.
