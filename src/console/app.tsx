@@ -4,7 +4,7 @@ import { Redirect, Route, Switch, useRoute } from "wouter";
 import { useReach } from "./api/reach.ts";
 import { useSession } from "./api/session.tsx";
 import { Invitation } from "./pages/people/invitation.tsx";
-import { invitationToken } from "./pages/people/invitation-token.ts";
+import { linkSecret } from "./pages/people/link-secret.ts";
 import { SignIn } from "./pages/people/sign-in.tsx";
 import { Projects } from "./pages/projects.tsx";
 import { Boundary, later } from "./parts/later.tsx";
@@ -56,11 +56,11 @@ function DocsRoute() {
 }
 
 function SignedOut() {
-  return invitationToken() ? <Invitation /> : <SignIn />;
+  return linkSecret("invitation") ? <Invitation /> : <SignIn />;
 }
 
 function Pages() {
-  if (invitationToken()) return <Invitation />;
+  if (linkSecret("invitation")) return <Invitation />;
   return (
     <Switch>
       <Route path="/" component={Projects} />

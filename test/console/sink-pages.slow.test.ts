@@ -49,6 +49,7 @@ test("B03: deliveries show each attempt with what was sent and answered, and can
   receiver.mode = { kind: "ok" };
   await page.getByLabel("Show").selectOption({ label: "Those that delivered" });
   await page.getByText("Delivered", { exact: true }).first().waitFor();
+  await expect.poll(() => receiver.accepted()).toContainEqual({ sensor: "c", value: 3 });
 });
 
 test("B04: records of a time are counted, then replayed, with progress", async () => {
@@ -126,6 +127,63 @@ test("a change of state is shown at once, and undone when the call fails", async
   await page.unroute(/SinkService\/PauseSink$/);
 });
 
+test("N08: a record's trace tells what became of it at each sink, by an address that can be passed on", async () => {
+  const { page, open } = rig;
+  await open(`/${READINGS}/live`);
+  const line = page.locator(".records > li").first();
+  await line.locator("summary").click();
+  await line.getByRole("link", { name: "Trace it" }).click();
+  await page.getByRole("heading", { name: "The record" }).waitFor();
+  await page.getByRole("region", { name: HOOK }).getByText("Delivered", { exact: true }).waitFor();
+  const address = page.url();
+  await page.getByLabel("Id of the record").fill("no id");
+  await page.getByRole("button", { name: "Trace it" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.goto(address);
+  await page.getByText("Way in").waitFor();
+});
+
+test("N06: a sink is moved to another destination, with the proof that nothing is left out", async () => {
+  const { page, open, push } = rig;
+  const target = await startReceiver();
+  await rig.ada.call("SinkService/CreateSink", {
+    parent: READINGS,
+    sink: { displayName: "Old", webhook: { url: receiver.url }, start: { position: "EARLIEST" } },
+  });
+  await open(`/${READINGS}/sinks/old/migrations`);
+  await page.getByLabel("Name of the new sink").fill("New");
+  await page.getByLabel("Destination", { exact: true }).selectOption({ label: "Webhook" });
+  await page.getByLabel("URL", { exact: true }).fill(target.url);
+  await page.getByRole("button", { name: "Move" }).click();
+  await page.getByText("It is shown this once").waitFor();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByText("Done", { exact: true }).waitFor({ timeout: 30_000 });
+  await page.getByText("0 records of the log are in neither ledger.").waitFor();
+  await push({ sensor: "moved", value: 6 });
+  await expect.poll(() => target.accepted()).toContainEqual({ sensor: "moved", value: 6 });
+  await target.close();
+});
+
+test("K16: staged rows show how full each condition is, and are read as a file", async () => {
+  const { page, open } = rig;
+  await rig.ada.call("SinkService/CreateSink", {
+    parent: READINGS,
+    sink: {
+      displayName: "Staged",
+      postgres: { table: "staged", staging: { time: "3600s", count: 1000 } },
+      start: { position: "EARLIEST" },
+    },
+  });
+  await open(`/${READINGS}/sinks/staged`);
+  await page.getByText(/\d of 1,000/).waitFor();
+  await page.getByRole("button", { name: "Read the staged rows" }).click();
+  const saved = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Save them as CSV" }).click();
+  const file = await (await saved).createReadStream();
+  const text = (await file.toArray()).join("");
+  expect(text).toContain("sensor,value");
+});
+
 test("a mapping is written with completion, its rows stand beside it before it is saved, and what is pushed becomes them", async () => {
   const { page, open, push } = rig;
   await open(`/${HOOK}/rules`);
@@ -135,11 +193,9 @@ test("a mapping is written with completion, its rows stand beside it before it i
   const editor = page.getByRole("textbox", { name: "Template of column 1" });
   await editor.click();
   await page.keyboard.type("std.asciiUp");
-  await page.getByRole("option", { name: /asciiUpper/ }).waitFor();
-  await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: /asciiUpper/ }).click();
   await page.keyboard.type('(Body("sen');
-  await page.getByRole("option", { name: /sensor/ }).waitFor();
-  await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: /sensor/ }).click();
   await page.keyboard.type('"');
   await page.getByRole("alert").waitFor();
   await page.keyboard.type("))");
@@ -162,6 +218,33 @@ test("a mapping is written with completion, its rows stand beside it before it i
   await page.reload();
   await page.getByText('std.asciiUpper(Body("sensor"))').waitFor();
   expect(await page.getByLabel("Default of column 2").inputValue()).toBe("0");
+});
+
+test("versions show what each change did; an earlier one is brought back", async () => {
+  const { page, open } = rig;
+  await open(`/${HOOK}/versions`);
+  await page.getByText("What it changed").first().click();
+  await page.getByRole("rowheader", { name: "mapping", exact: false }).first().waitFor();
+  await page.getByRole("button", { name: "Go back to version 1", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Go back" }).click();
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.getByRole("link", { name: "Overview" }).waitFor();
+  await page.getByRole("heading", { name: "Hook", exact: false }).first().waitFor();
+  await page.getByRole("link", { name: "Filter and mapping" }).click();
+  await page.getByText("None: a record is delivered as it was pushed.").waitFor();
+});
+
+test("B07: who is told of faults is saved and tested", async () => {
+  const { page, open } = rig;
+  receiver.mode = { kind: "ok" };
+  await open("/projects/farm/alerts");
+  await page.getByLabel("Webhook URL").fill(receiver.url);
+  await page.getByLabel("Held", { exact: true }).check();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("It is shown this once").waitFor();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByRole("button", { name: "Send a test" }).click();
+  await page.getByText("Webhook: 200").waitFor();
 });
 
 test("the policy of the pages stopped nothing that they do", () => {

@@ -1,6 +1,7 @@
 /** A button whose action is asked about first. */
 import { useState } from "react";
 import { Dialog } from "./dialog.tsx";
+import { TextField } from "./field.tsx";
 import { useSubmit } from "./form.tsx";
 import { FaultNote } from "./note.tsx";
 
@@ -12,11 +13,14 @@ export function ConfirmButton(props: {
   readonly title: string;
   readonly text: string;
   readonly confirm: string;
-  readonly call: () => Promise<unknown>;
+  /** What is asked for beside, such as the reason; its answer is given to the call. */
+  readonly question?: string;
+  readonly call: (answer: string) => Promise<unknown>;
 }) {
+  const [answer, setAnswer] = useState("");
   const [isOpen, setOpen] = useState(false);
   const submit = useSubmit(async () => {
-    await props.call();
+    await props.call(answer);
     setOpen(false);
   });
   return (
@@ -32,6 +36,9 @@ export function ConfirmButton(props: {
       {isOpen && (
         <Dialog title={props.title} onClose={() => setOpen(false)}>
           <p>{props.text}</p>
+          {props.question && (
+            <TextField label={props.question} value={answer} onChange={setAnswer} />
+          )}
           <FaultNote error={submit.error} />
           <div className="actions">
             <button

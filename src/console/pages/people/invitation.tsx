@@ -10,7 +10,7 @@ import { TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { Loaded, Note } from "../../parts/note.tsx";
 import { Page } from "../../parts/page.tsx";
-import { forgetInvitation, invitationToken } from "./invitation-token.ts";
+import { forgetLink, linkSecret } from "./link-secret.ts";
 import { SignInForm } from "./sign-in.tsx";
 
 /** Whoever is known signs in first; everybody else chooses a password. */
@@ -18,7 +18,7 @@ export function Invitation() {
   const { me } = useSession();
   const lookup = useQuery({
     queryKey: ["invitation"],
-    queryFn: () => accounts.lookupInvitation({ token: invitationToken() }),
+    queryFn: () => accounts.lookupInvitation({ token: linkSecret("invitation") }),
     retry: false,
   });
   return (
@@ -48,10 +48,10 @@ function AcceptForm({ needsPassword }: { readonly needsPassword: boolean }) {
   const [password, setPassword] = useState("");
   const [displayName, setDisplayName] = useState("");
   const submit = useSubmit(async () => {
-    const token = invitationToken();
+    const token = linkSecret("invitation");
     const accepted = await accounts.acceptInvitation({ token, password, displayName });
     keepCsrfToken(accepted.csrfToken);
-    forgetInvitation();
+    forgetLink();
     setPassword("");
     await refresh();
     navigate(`/${accepted.project}`);

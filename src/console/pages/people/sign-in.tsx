@@ -12,15 +12,22 @@ import { TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { Loaded, Note } from "../../parts/note.tsx";
 import { Page } from "../../parts/page.tsx";
+import { ForgottenPassword, NewPassword } from "./forgotten-password.tsx";
+import { linkSecret } from "./link-secret.ts";
 import { SignUp } from "./sign-up.tsx";
 
 /** The first page of everybody who is not signed in. */
 export function SignIn() {
   const options = useQuery(AccountService.method.getSignUpOptions, {});
   const [wantsSignUp, setWantsSignUp] = useState<boolean>();
+  const [forgot, setForgot] = useState<"asks" | "chooses" | "no">(
+    linkSecret("reset") ? "chooses" : "no",
+  );
+  if (forgot === "chooses") return <NewPassword onDone={() => setForgot("no")} />;
+  if (forgot === "asks") return <ForgottenPassword onBack={() => setForgot("no")} />;
   return (
     <Loaded query={options}>
-      {({ mode, setupTokenRequired, externalProvider }) => {
+      {({ mode, setupTokenRequired, externalProvider, passwordResetAvailable }) => {
         const isFirst = mode === Mode.FIRST_PERSON;
         if (wantsSignUp ?? isFirst) {
           return (
@@ -34,6 +41,11 @@ export function SignIn() {
         return (
           <Page title="Sign in">
             <SignInForm />
+            {passwordResetAvailable && (
+              <button type="button" onClick={() => setForgot("asks")}>
+                I forgot my password
+              </button>
+            )}
             {externalProvider && (
               <a className="button" href="/auth/oidc/start">
                 Sign in with {externalProvider}

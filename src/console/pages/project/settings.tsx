@@ -14,6 +14,7 @@ import { TextArea, TextField } from "../../parts/field.tsx";
 import { whole } from "../../parts/figures.ts";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { Loaded } from "../../parts/note.tsx";
+import { Ownership } from "./ownership.tsx";
 
 const projects = createClient(ProjectService, transport);
 
@@ -27,6 +28,7 @@ export default function Settings({ project }: { readonly project: string }) {
           answer.project && <TitleForm project={answer.project} key={answer.project.etag} />
         }
       </Loaded>
+      <Ownership project={project} />
       <Quotas project={project} />
     </>
   );

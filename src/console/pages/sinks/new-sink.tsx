@@ -82,7 +82,7 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
             faults={submit.faults}
           />
         </details>
-        <TestLadder test={() => sinks.testSink({ parent: stream, sink: read() })} />
+        <TestLadder stream={stream} read={read} />
       </Form>
     </section>
   );

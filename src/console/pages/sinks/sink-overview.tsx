@@ -12,7 +12,7 @@ import { Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
 import { HeldRecords } from "./held-records.tsx";
 import type { SinkPart } from "./sink-details.tsx";
-import { kindTitle, sinks } from "./sink-kinds.ts";
+import { kindTitle } from "./sink-kinds.ts";
 import { Staging } from "./staging.tsx";
 import { TestLadder } from "./test-ladder.tsx";
 
@@ -29,7 +29,7 @@ export function SinkOverview({ sink, stream }: SinkPart) {
       <section className="card stack" aria-labelledby="config-title">
         <h2 id="config-title">Destination: {kindTitle(sink)}</h2>
         <Configuration sink={sink} />
-        <TestLadder test={() => sinks.testSink({ parent: stream.name, sink })} />
+        <TestLadder stream={stream.name} read={() => sink} />
       </section>
       <HeldRecords sink={sink} />
     </>

@@ -85,7 +85,7 @@ function SettingsForm(props: {
           path="sink"
           faults={submit.faults}
         />
-        <TestLadder test={() => sinks.testSink({ parent: stream, sink: read() })} />
+        <TestLadder stream={stream} read={read} />
       </Form>
     </section>
   );
