@@ -1,8 +1,12 @@
 /** Archives of streams: how they are read everywhere, and written where shards are owned. */
+import type { Archive } from "#gen/tributary/management/v1/archive_pb.js";
 import { createArchiveReader } from "../archive/archive-reader.ts";
 import { createArchiveStore } from "../archive/archive-store.ts";
 import { type Archiver, startArchiver } from "../archive/archiver.ts";
 import { readAcross } from "../archive/log-across.ts";
+import { openPlace } from "../archive/place.ts";
+import { fail } from "../core/errors.ts";
+import { SinkFault } from "../sinks/index.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
@@ -53,6 +57,30 @@ export function openArchiver(
   });
   closers.add("archiver", archiver.close);
   return archiver;
+}
+
+const PROBE = ".tributary-test";
+
+/** Writes, reads and deletes a file in the place of an archive. */
+export function createArchiveTrial(foundations: Foundations) {
+  return async (archive: Archive): Promise<void> => {
+    try {
+      const place = await openPlace(archive, placeEnvironment(foundations), "archive");
+      try {
+        await place.put(PROBE, Buffer.from(PROBE));
+        await place.get(PROBE);
+        await place.remove(PROBE);
+      } finally {
+        place.close();
+      }
+    } catch (error) {
+      if (!(error instanceof SinkFault)) throw error;
+      throw fail("DESTINATION_REFUSED", `archive: ${error.reason}: ${error.message}`, {
+        metadata: { stage: "write" },
+        cause: error,
+      });
+    }
+  };
 }
 
 function placeEnvironment(foundations: Omit<Foundations, "reader" | "kept">) {

@@ -21,6 +21,7 @@ import type { Delivery } from "../delivery/delivery.ts";
 import type { RangeReader } from "../delivery/replay/record-range.ts";
 import { tallyRange } from "../delivery/replay/tally-range.ts";
 import { sinkDrivers } from "../sinks/index.ts";
+import { createArchiveTrial } from "./archive.ts";
 import type { Closers } from "./closers.ts";
 import { createCountedLog } from "./counted-log.ts";
 import { environmentOf } from "./environment.ts";
@@ -57,6 +58,7 @@ export function openCatalog(
     logger,
     refresh: snapshot.refresh,
     logs: foundations.reader,
+    tryArchive: createArchiveTrial(foundations),
     sealGeneration: async (log, generation) => {
       await bus.sealGeneration({ ...log, generation });
     },

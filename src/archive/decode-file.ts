@@ -49,10 +49,15 @@ export function openArchiveFile(bytes: Buffer, logUid: string): ArchiveFile {
     bytes.byteOffset + bytes.byteLength,
   ) as ArrayBuffer;
   const metadata = parquetMetadata(file);
+  const largest = Math.max(...metadata.row_groups.map((group) => Number(group.total_byte_size)));
+  let last: { readonly group: ArchiveGroup; readonly messages: LogMessage[] } | undefined;
   return {
     groups: groupsOf(metadata),
-    bytes: bytes.byteLength,
-    async read({ firstRow, rows }) {
+    bytes: bytes.byteLength + 2 * largest,
+    async read(group) {
+      // Pages of a list come back to the group in which the last one ended.
+      if (last?.group === group) return last.messages;
+      const { firstRow, rows } = group;
       const found = (await parquetReadObjects({
         file,
         metadata,
@@ -63,7 +68,8 @@ export function openArchiveFile(bytes: Buffer, logUid: string): ArchiveFile {
         rowStart: firstRow,
         rowEnd: firstRow + rows,
       })) as unknown as Row[];
-      return messagesOf(found, logUid);
+      last = { group, messages: messagesOf(found, logUid) };
+      return last.messages;
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What all services of the control plane share. */
 
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
+import type { Archive } from "#gen/tributary/management/v1/archive_pb.js";
 import type { MasterKey } from "../core/envelope.ts";
 import { type FieldViolation, fail, failFields, notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
@@ -27,6 +28,8 @@ export interface Catalog {
   readonly sealGeneration: (log: LogPlace, generation: number) => Promise<void>;
   /** Deletes the records of logs that are gone. */
   readonly purger: Pick<LogPurger, "note" | "purge">;
+  /** Tries the place of an archive, secret included. Fails with DESTINATION_REFUSED. */
+  readonly tryArchive?: (archive: Archive) => Promise<void>;
   /** Lets the workers look for new tasks at once. */
   readonly wakeTasks: () => void;
   /** Number of shards of the installation. */

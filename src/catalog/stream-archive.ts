@@ -1,5 +1,5 @@
 /** The archive of a stream, as its owner sets it. */
-import { clone, fromBinary } from "@bufbuild/protobuf";
+import { clone, create, equals, fromBinary } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { eq } from "drizzle-orm";
 import {
@@ -85,6 +85,26 @@ function checkArchive({ bucket, retentionAge, fileTime, fileBytes }: Archive): v
     }
   }
   if (violations.length > 0) throw failFields(violations);
+}
+
+/** Tries the place of an archive that is new or other than before. Fails with DESTINATION_REFUSED. */
+export async function tryArchive(
+  { masterKey, tryArchive: attempt }: Pick<Catalog, "masterKey" | "tryArchive">,
+  streamUid: string,
+  { wanted, saved }: { readonly wanted: ArchiveColumns; readonly saved: ArchiveColumns },
+): Promise<void> {
+  const { archive, sealedArchiveSecret } = wanted;
+  if (!attempt || !archive || !wanted.isArchived) return;
+  const opened = openStoredArchive(masterKey, streamUid, { archive, sealedArchiveSecret });
+  const before = saved.archive
+    ? openStoredArchive(masterKey, streamUid, { ...saved, archive: saved.archive })
+    : undefined;
+  const isSame = before && equals(ArchiveSchema, withoutTimes(opened), withoutTimes(before));
+  if (!isSame) await attempt(opened);
+}
+
+function withoutTimes({ bucket }: Archive): Archive {
+  return create(ArchiveSchema, bucket && { bucket });
 }
 
 /** Refuses another place than the one where files are. Fails with INVALID_FIELDS. */

@@ -28,7 +28,7 @@ import { chooseShard, insertBranch, logsOfStream } from "./log-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
 import { createProposalMethods } from "./schema-proposal-methods.ts";
-import { archiveColumns, NO_ARCHIVE } from "./stream-archive.ts";
+import { archiveColumns, NO_ARCHIVE, tryArchive } from "./stream-archive.ts";
 import { checkStream } from "./stream-check.ts";
 import {
   deleteStream,
@@ -81,15 +81,17 @@ export async function createStream(
   const id = chooseId("stream_id", request.streamId, stream.displayName);
   const name = formatName("stream", project, id);
   const time = new Date(catalog.now());
+  const uid = catalog.makeUid();
+  const archive = archiveColumns(catalog, stream.archive, { uid, ...NO_ARCHIVE });
+  if (!isOnlyCheck) await tryArchive(catalog, uid, { wanted: archive, saved: NO_ARCHIVE });
   const shard = await database.acrossProjects((queries) => chooseShard(queries, catalog.shards));
   const row = await insertNamed({ name, field: "stream_id" }, () =>
     database.inProject(name, async (queries) => {
       const parent = await findProject(queries, request.parent);
       if (!parent) throw notFound(request.parent);
-      const uid = catalog.makeUid();
       const made: StreamRow = {
         ...streamValues(stream),
-        ...archiveColumns(catalog, stream.archive, { uid, ...NO_ARCHIVE }),
+        ...archive,
         uid,
         projectUid: parent.uid,
         name,

@@ -9,7 +9,7 @@ import type { Queries } from "../db/client.ts";
 import { type Catalog, checkEtag } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
 import { logsOfStream } from "./log-store.ts";
-import { archiveColumns, checkArchivePlace } from "./stream-archive.ts";
+import { archiveColumns, checkArchivePlace, tryArchive } from "./stream-archive.ts";
 import { checkStream } from "./stream-check.ts";
 import {
   findStream,
@@ -51,6 +51,10 @@ export async function updateStream(
   if (!before) throw notFound(name);
   const time = new Date(catalog.now());
   const planned = planUpdate(catalog, before, { request, time });
+  await database.inProject(name, (queries) =>
+    checkArchivePlace(queries, before.uid, planned.archive),
+  );
+  await tryArchive(catalog, before.uid, { wanted: planned, saved: before });
   const partitions = planned.partitions - before.partitions;
   if (partitions > 0) {
     const check = (queries: Queries) => checkCreation(queries, before.projectUid, { partitions });

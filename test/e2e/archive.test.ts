@@ -116,6 +116,12 @@ test("F01: an archive of fields that make no sense is refused, and its place can
   await refused({ fileBytes: "10" }, /archive.file_bytes: must be 64 KiB/);
   await refused({ bucket }, /archive.bucket.secret_access_key: is missing/);
   await refused({ bucket: { ...bucket, secretAccessKey: "s" } }, /files elsewhere/);
+  const access = { ...bucket, secretAccessKey: "s", endpoint: "http://127.0.0.1:9" };
+  const archived = createStream(server, "nowhere", { fields, archive: { bucket: access } });
+  await expect(archived).rejects.toMatchObject({
+    reason: "DESTINATION_REFUSED",
+    text: expect.stringContaining("archive: CONNECTION_FAILED"),
+  });
   const cleared = await update(undefined);
   expect(cleared.stream.archive).toBeUndefined();
   expect(await listAll(server, stream)).toHaveLength(COUNT);

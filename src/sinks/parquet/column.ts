@@ -23,6 +23,8 @@ export interface ParquetColumn {
   readonly name: string;
   readonly type: ColumnType;
   readonly source: ColumnSource;
+  /** Whether nearly every row has a value of its own: then neither a dictionary nor statistics pay. */
+  readonly isUnique?: boolean;
 }
 
 const TYPES: Readonly<Record<Field_Type, ColumnType>> = {

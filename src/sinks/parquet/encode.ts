@@ -59,7 +59,11 @@ export async function encodeParquetFile(job: ParquetJob): Promise<ParquetFile> {
     first += count;
     if (cells[0]?.length === 0) continue;
     await file.write({
-      columnData: columns.map(({ name }, i) => ({ name, data: cells[i]! })),
+      columnData: columns.map(({ name, isUnique }, i) => ({
+        name,
+        data: cells[i]!,
+        ...(isUnique && { encoding: "PLAIN", statistics: false }),
+      })),
       rowGroupSize: count,
     });
   }
