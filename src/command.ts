@@ -1,5 +1,6 @@
 /** The words of the command line. */
 import { parseArgs } from "node:util";
+import { isOperation, type OperationCommand, parseOperation } from "./command-operations.ts";
 
 /** What `tributary --help` prints. */
 export const USAGE = `tributary serve [--roles api,push,deliver] [--port 8080]
@@ -23,6 +24,14 @@ tributary audit verify
 
   Checks that the audit log is as the servers wrote it; ends with 1 when it is not.
 
+tributary backup | restore | verify <folder>
+
+  Writes, restores and checks backups of a whole installation.
+
+tributary replay <sink>, tributary migrate <sink> --to sink.json
+
+  Deliver stored records again, and move a stream to another sink. Each with --help.
+
 Examples
   tributary serve
   PORT=0 TRIBUTARY_DATA_DIR=/var/lib/tributary tributary serve
@@ -35,15 +44,17 @@ export type KeysAction = "list" | "rotate" | "rotate-master";
 
 /** A command that was understood, or what is wrong with it. */
 export type Command =
-  | { readonly kind: "help" }
+  | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "fault"; readonly message: string }
   | { readonly kind: "keys"; readonly action: KeysAction }
   | { readonly kind: "audit" }
+  | OperationCommand
   | { readonly kind: "serve"; readonly environment: Readonly<Record<string, string>> };
 
 /** Reads the words after the program's name. Options become the variables that they stand for. */
 export function parseCommand(words: readonly string[]): Command {
   try {
+    if (isOperation(words[0])) return parseOperation(words);
     const { values, positionals } = parseArgs({
       args: [...words],
       allowPositionals: true,
@@ -53,7 +64,7 @@ export function parseCommand(words: readonly string[]): Command {
         port: { type: "string" },
       },
     });
-    if (values.help || positionals[0] === "help") return { kind: "help" };
+    if (values.help || positionals[0] === "help") return { kind: "help", text: USAGE };
     const [name = "serve", ...rest] = positionals;
     const [action = ""] = rest;
     if (name === "keys" && rest.length === 1 && isKeysAction(action)) {

@@ -19,7 +19,7 @@ const printError = (text: string) => process.stderr.write(text);
 async function main(words: readonly string[]): Promise<void> {
   const command = parseCommand(words);
   if (command.kind === "help") {
-    print(USAGE);
+    print(command.text);
     return;
   }
   if (command.kind === "fault") {
@@ -48,7 +48,7 @@ async function main(words: readonly string[]): Promise<void> {
 
 /** Commands that do one thing and end. */
 async function runCommand(
-  command: Extract<Command, { kind: "keys" | "audit" }>,
+  command: Exclude<Command, { kind: "help" | "fault" | "serve" }>,
   options: StartOptions,
 ): Promise<void> {
   if (command.kind === "audit") {
@@ -56,6 +56,11 @@ async function runCommand(
     const { text, isSound } = await runAuditCommand(options);
     print(text);
     if (!isSound) process.exitCode = 1;
+  } else if (command.kind !== "keys") {
+    const { runOperation } = await import("./app/operations.ts");
+    const { text, isOk } = await runOperation(command, options);
+    print(text);
+    if (!isOk) process.exitCode = 1;
   } else if (command.action === "rotate-master") {
     const { runMasterKeyCommand } = await import("./app/master-key-command.ts");
     print(await runMasterKeyCommand(options));

@@ -13,10 +13,16 @@ const lock = 7318349394477057n;
 /**
  * Applies what is missing from migrations/*.sql, in the order of the names and in one transaction.
  * Any number of nodes may call it at once. Throws when a migration that was applied is not the file
- * of the same name any more, and when the database has one that this version does not know.
+ * of the same name any more, and when the database has one that this version does not know. `only`
+ * leaves out what a backup of an earlier version did not have yet.
  */
-export async function migrate(database: Database, logger: Logger): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
+export async function migrate(
+  database: Database,
+  logger: Logger,
+  { only }: { readonly only?: ReadonlySet<string> } = {},
+): Promise<void> {
+  const all = (await readdir(folder)).filter((name) => name.endsWith(".sql")).sort();
+  const names = only ? all.filter((name) => only.has(name)) : all;
   const files = await Promise.all(
     names.map(async (name) => {
       const text = await readFile(join(folder, name), "utf8");

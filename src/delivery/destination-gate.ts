@@ -145,6 +145,7 @@ export class DestinationGate {
       isKeyBlocked: plan.isKeyBlocked,
       nowMs: options.now(),
       committed: this.#committed.get(partition),
+      restored: owner.restored,
     });
     resumed.add(partition);
     this.#committed.set(partition, committed);

@@ -62,6 +62,7 @@ export class KnownState {
       ...facts,
       logUid: this.#definition.log.uid,
       logIdentity: this.identity,
+      restored: found?.restored,
       endSequence: Number.isFinite(this.#bound.end) ? this.#bound.end : 0,
       position: run?.lanes.position ?? found?.position ?? this.#definition.startSequence,
       countedSequence: count.sequence,

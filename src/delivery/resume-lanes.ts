@@ -1,11 +1,12 @@
 /** Where lanes go on: from the cursor that the target keeps, or from ours. */
 import type { LogReader } from "../core/log.ts";
 import type { KeptCursor, RejectedPlace } from "../sinks/sink.ts";
+import { SinkFault } from "../sinks/sink-fault.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import { decodeRows } from "./lane-row.ts";
 import type { LaneState } from "./lane-state.ts";
 import { formatPlace, placeAfter } from "./place.ts";
-import { decodeLane } from "./sink-state.ts";
+import { decodeLane, type RestorePoint } from "./sink-state.ts";
 
 /** What resuming a partition needs. */
 export interface ResumeInput {
@@ -16,6 +17,8 @@ export interface ResumeInput {
   readonly nowMs: number;
   /** Revision that this process last saw committed in the target; undefined when it wrote none yet. */
   readonly committed: number | undefined;
+  /** When the log was restored from a backup; undefined when it never was. */
+  readonly restored: RestorePoint | undefined;
 }
 
 /**
@@ -30,9 +33,26 @@ export async function resumeLane(
   if (!kept) return { state: ours, committed: -1 };
   const committed = decodeLane(kept.cursor).revision;
   if (committed === input.committed || isSame(ours, committed)) return { state: ours, committed };
+  refuseAhead(kept, input.restored);
   const state = mergeLane(ours, kept);
   if (state !== ours) await holdRejects(state, kept.rejects, input);
   return { state, committed };
+}
+
+/**
+ * A log that was restored from a backup gives sequences again to what is pushed next; a target that has
+ * records of those sequences from before would pass the new ones over.
+ */
+function refuseAhead({ cursor, epoch }: KeptCursor, restored: RestorePoint | undefined): void {
+  if (!restored || epoch >= restored.epoch) return;
+  const { next } = decodeLane(cursor);
+  if (next.sequence <= restored.sequence + 1) return;
+  const range = `sequences ${restored.sequence + 1} to ${next.sequence - 1}`;
+  throw new SinkFault(
+    "LOG_BEHIND",
+    `the log was restored as of sequence ${restored.sequence}, and the destination holds records up to ` +
+      `sequence ${next.sequence - 1} of before: ${range} are others now. Make a new sink to go on.`,
+  );
 }
 
 /** Whether our copy was written when the target held this already: then it knows all that followed. */

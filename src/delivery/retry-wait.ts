@@ -17,6 +17,7 @@ const CONNECTION_PROBE_MS = 30_000;
 
 /** Failures that the owner must mend: an ERROR at the first attempt. */
 const OWNER_REASONS: ReadonlySet<string> = new Set([
+  "LOG_BEHIND",
   "ACCESS_DENIED",
   "ADDRESS_REFUSED",
   "AUTHENTICATION_FAILED",

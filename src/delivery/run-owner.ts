@@ -5,7 +5,7 @@ import type { HeldQuota } from "./held-quota.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { PushCount } from "./push-count.ts";
 import type { SinkNote } from "./sink-note.ts";
-import type { SinkState } from "./sink-state.ts";
+import type { RestorePoint, SinkState } from "./sink-state.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** What a run asks of its worker. */
@@ -19,6 +19,8 @@ export interface RunOwner {
   readonly trimmedBelow: number;
   /** Whether the sink's owner has accepted, by a restart, that records are missing. */
   acceptsLoss: boolean;
+  /** When the log was restored from a backup; undefined when it never was. */
+  readonly restored: RestorePoint | undefined;
   changed(isUrgent: boolean): void;
   confirm(): Promise<void>;
   claimAbove(epoch: number): Promise<void>;

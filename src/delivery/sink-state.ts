@@ -16,6 +16,12 @@ export interface StateNote {
   readonly restarts: number;
 }
 
+/** When a log was restored from a backup. */
+export interface RestorePoint {
+  readonly sequence: number;
+  readonly epoch: number;
+}
+
 /** A SinkCursor without the encoding. */
 export interface SinkState {
   readonly logUid: string;
@@ -27,6 +33,8 @@ export interface SinkState {
   readonly position: number;
   /** First sequence that the sink does not deliver; 0 for none. */
   readonly endSequence: number;
+  /** Where the log ended when it was restored from a backup, and the first epoch after that. */
+  readonly restored?: RestorePoint | undefined;
   readonly countedSequence: number;
   readonly pushed: number;
   readonly lanes: readonly LaneState[];
@@ -52,6 +60,8 @@ export function encodeSinkState(state: SinkState): Uint8Array {
       owner: state.owner,
       position: BigInt(state.position),
       endSequence: BigInt(state.endSequence),
+      restoredSequence: BigInt(state.restored?.sequence ?? 0),
+      restoredEpoch: BigInt(state.restored?.epoch ?? 0),
       countedSequence: BigInt(state.countedSequence),
       pushed: BigInt(state.pushed),
       lanes: state.lanes.map(laneToMessage),
@@ -81,6 +91,12 @@ export function decodeSinkState(bytes: Uint8Array): SinkState {
     owner: cursor.owner,
     position: Number(cursor.position),
     endSequence: Number(cursor.endSequence),
+    ...(cursor.restoredEpoch > 0n && {
+      restored: {
+        sequence: Number(cursor.restoredSequence),
+        epoch: Number(cursor.restoredEpoch),
+      },
+    }),
     countedSequence: Number(cursor.countedSequence),
     pushed: Number(cursor.pushed),
     lanes: cursor.lanes.map(laneFromMessage),

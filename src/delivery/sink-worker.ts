@@ -20,7 +20,7 @@ import type { RunOwner } from "./run-owner.ts";
 import { SinkNote } from "./sink-note.ts";
 import { SinkRun } from "./sink-run.ts";
 import { SinkStart, type StartHost } from "./sink-start.ts";
-import type { SinkState } from "./sink-state.ts";
+import type { RestorePoint, SinkState } from "./sink-state.ts";
 import { type ImportHost, StagingImport } from "./staging-import.ts";
 import { stagingLimitsOf } from "./staging-status.ts";
 import { settledBelow, type TrimFate, trimFate } from "./stored-work.ts";
@@ -101,6 +101,10 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
 
   get confirmedAtMs(): number {
     return this.#claim.confirmedAtMs;
+  }
+
+  get restored(): RestorePoint | undefined {
+    return this.#known.found?.restored;
   }
 
   get trimmedBelow(): number {
@@ -290,7 +294,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
       if (Number.isFinite(this.#bound.end)) return this.#bound.end;
       const { shardLastSequence } = await this.#options.reader.info(this.definition.log);
       const read = Math.max(this.#feed?.position ?? 0, run.lanes.reached);
-      this.#bound.end = Math.max(shardLastSequence, this.#input.edge.sequence, read) + 1;
+      this.#bound.end = Math.max(shardLastSequence + 1, this.#input.edge.sequence + 1, read);
       await this.confirm();
       return this.#bound.end;
     });

@@ -142,7 +142,7 @@ authorization {
     user: ${user}
     password: ${password}
     permissions: {
-      publish: { allow: ["tributary.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>"] }
+      publish: { allow: ["tributary.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$JS.SNAPSHOT.>"] }
       subscribe: { allow: ["tributary.>", "_INBOX.>"] }
     }
   }]

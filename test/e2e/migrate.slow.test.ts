@@ -89,7 +89,7 @@ test("E23, N06: from one Postgres table to another under load: each record stand
     sink: { file: { directory: "x" } },
   });
   await expect(again).rejects.toThrow(/was moved at sequence/);
-});
+}, 120_000);
 
 test("E23: from files to a table under load: the union has every record exactly once", async () => {
   const stream = await makeStream("files");
@@ -121,7 +121,7 @@ test("E23: from files to a table under load: the union has every record exactly 
   const all = [...lines, ...(await rowIds("from_files"))];
   expect(new Set(all).size).toBe(all.length);
   expect(all.length).toBeGreaterThanOrEqual(load.history.count("ok"));
-});
+}, 120_000);
 
 test("E23, N06: a migration goes on after kill -9 in the middle, with the old destination down at first", async () => {
   const port = Number(new URL(server.url).port);
@@ -168,7 +168,7 @@ test("E23, N06: a migration goes on after kill -9 in the middle, with the old de
   expect([...seen].sort((a, b) => a - b)).toEqual(numbers(0, 200).map(({ n }) => n));
   expect((await rowIds("after_kill")).length).toBe(100);
   await receiver.close();
-});
+}, 120_000);
 
 test("N06: what cannot be moved is refused, and trying changes nothing", async () => {
   const stream = await makeStream("kept");
@@ -194,4 +194,4 @@ test("N06: what cannot be moved is refused, and trying changes nothing", async (
   const sql = openSql();
   await waitFor(async () => (await countRows(sql, "kept")) === 1, { what: "the record" });
   await sql.end();
-});
+}, 120_000);

@@ -85,7 +85,7 @@ test("B04: records of a range, by ids and by a filter come again, marked, with t
     { parent: sink.name },
   );
   expect(list.replays).toHaveLength(3);
-});
+}, 120_000);
 
 test("B04: what cannot be replayed is refused with the reason", async () => {
   const stream = await createStream(server, "refused", { fields });
@@ -100,7 +100,7 @@ test("B04: what cannot be replayed is refused with the reason", async () => {
   expect(await refusal({ sequences: { first: "9", last: "3" } })).toMatch(/sequences.last/);
   expect(await refusal({ sequences: {}, filter: { cel: "record.n ==" } })).toMatch(/filter/);
   expect(await refusal({})).toMatch(/exactly one|required|oneof/);
-});
+}, 120_000);
 
 test("B04: a replay waits while its sink is paused, says so, and can be cancelled", async () => {
   const stream = await createStream(server, "waiting", { fields });
@@ -114,7 +114,7 @@ test("B04: a replay waits while its sink is paused, says so, and can be cancelle
   });
   await call(server, "management.v1.TaskService/CancelTask", { name: made.task });
   expect(await whenReplayed(server, made)).toMatchObject({ state: "CANCELLED" });
-});
+}, 120_000);
 
 test("B04: in Postgres a replay restores what is missing, once, where the table has a key", async () => {
   const sql = connect(server.env.SINK_DATABASE_URL ?? "");
@@ -134,7 +134,7 @@ test("B04: in Postgres a replay restores what is missing, once, where the table 
   } finally {
     await sql.end();
   }
-});
+}, 120_000);
 
 test("B04: a replay into an empty Postgres table goes on after kill -9, each record once, beside live traffic", async () => {
   const port = Number(new URL(server.url).port);
@@ -169,4 +169,4 @@ test("B04: a replay into an empty Postgres table goes on after kill -9, each rec
   const [row] = await sql`SELECT count(*)::int AS count, count(DISTINCT n)::int AS n FROM killed`;
   expect(row).toMatchObject({ count: total + 100, n: total + 100 });
   await sql.end();
-});
+}, 120_000);

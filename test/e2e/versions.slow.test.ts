@@ -72,7 +72,7 @@ test("B09: every change of a stream is a version with author and time; it goes b
   expect(restored.version).toMatchObject({ number: "4", action: "UPDATE" });
   expect(await compare(name, 1, 4)).toEqual([]);
   expect((await push(server, name, [{ n: 1, note: "x" }])).status).toBe(400);
-});
+}, 120_000);
 
 test("B09: a sink goes back to an earlier destination with the secret it had, which no version shows", async () => {
   const otherSecret = Buffer.from("a second secret, of 32 bytes, ok").toString("base64");
@@ -101,7 +101,7 @@ test("B09: a sink goes back to an earlier destination with the secret it had, wh
   await waitFor(() => first.accepted().length === 1, { what: "the first receiver" });
   expect(first.faults).toEqual([]);
   await Promise.all([first.close(), second.close()]);
-});
+}, 120_000);
 
 test("B09: a source has versions too; what does not exist has none", async () => {
   const stream = await createStream(server, "sourced", { fields: { n: "LONG" } });
@@ -127,4 +127,4 @@ test("B09: a source has versions too; what does not exist has none", async () =>
   await expect(versionsOf(`${stream}/sinks/none`)).rejects.toThrow(/does not exist/);
   const rest = await server.get(`/v1/${source.name}/versions/2`);
   expect(((await rest.json()) as { version: VersionView }).version.number).toBe("2");
-});
+}, 120_000);

@@ -95,6 +95,20 @@ export declare type SinkCursor = Message<"tributary.delivery.v1.SinkCursor"> & {
    * @generated from field: int64 end_sequence = 20;
    */
   endSequence: bigint;
+
+  /**
+   * Newest sequence of the shard when it was restored from a backup; 0 when it never was.
+   *
+   * @generated from field: int64 restored_sequence = 21;
+   */
+  restoredSequence: bigint;
+
+  /**
+   * Epochs below this one were before that.
+   *
+   * @generated from field: int64 restored_epoch = 22;
+   */
+  restoredEpoch: bigint;
 };
 
 /**
