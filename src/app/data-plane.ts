@@ -22,7 +22,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     bus.openKeyedLog("staging"),
   ]);
   const keepers = new Map<number, Retention>();
-  const usage = openUsage(foundations, keepers);
+  const usage = openUsage(foundations, keepers, (shard) => delivery.staged.bytesOf(shard));
   const archiver = openArchiver(foundations, closers, (logUid) => delivery.lowestKept(logUid));
   const endKeeper = async (shard: number) => {
     const keeper = keepers.get(shard);
@@ -86,10 +86,12 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
 function openUsage(
   { bus, database, snapshot, logger }: Foundations,
   keepers: ReadonlyMap<number, Retention>,
+  stagedBytesOf: Delivery["staged"]["bytesOf"],
 ): UsageCounters {
   const storedBytesOf = (shard: number) => {
     const keeper = keepers.get(shard);
-    const bytes = new Map<string, number>();
+    // What sinks have staged is stored as well.
+    const bytes = new Map(stagedBytesOf(shard));
     for (const { projectUid, logs } of snapshot.streams()) {
       for (const log of logs.values()) {
         if (log.shard !== shard) continue;

@@ -150,7 +150,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     isOwner: (shard) => shards[shard]?.isOwner ?? false,
     statuses: (sinks) =>
       readStatuses(sinks, { ...workerOptions, stateOf, lossOf: createLossClocks(options) }),
-    staged: createStagedRecords(workerOptions),
+    staged: createStagedRecords(workerOptions, (shard) => shards[shard]?.stagedBytes()),
     partitions: async (sink) => partitionCounts(await stateOf(sink)),
     async parkedKeys(sink) {
       return await waitingKeys(workerOptions.held, sink.uid, await stateOf(sink));

@@ -104,6 +104,17 @@ export class ShardDelivery implements ShardListener {
     return this.#owned?.workers.get(sinkUid);
   }
 
+  /** Bytes of staged rows by the uid of their project. */
+  stagedBytes(): Map<string, number> {
+    const bytes = new Map<string, number>();
+    for (const { definition, stagedBytes } of this.#owned?.workers.values() ?? []) {
+      if (stagedBytes === 0) continue;
+      const { projectUid } = definition;
+      bytes.set(projectUid, (bytes.get(projectUid) ?? 0) + stagedBytes);
+    }
+    return bytes;
+  }
+
   /** Makes the workers fit the definitions. */
   reconcile(): void {
     const owned = this.#owned;

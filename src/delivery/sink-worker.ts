@@ -95,6 +95,11 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     return this.#run !== undefined;
   }
 
+  /** Bytes of rows that wait for an import. */
+  get stagedBytes(): number {
+    return this.#import?.bytes ?? 0;
+  }
+
   get epoch(): number {
     return this.#claim.epoch;
   }

@@ -25,13 +25,19 @@ export interface StagedRecords {
   ): Promise<{ readonly chunks: readonly StagedChunk[]; readonly keptMs: number }>;
   /** Imports everything; undefined when the sink does not stage. */
   flush(sink: SinkDefinition, signal: AbortSignal): Promise<StagedFlush | undefined>;
+  /** Bytes of staged rows of the sinks of a shard that is owned here, by the uid of their project. */
+  bytesOf(shard: number): ReadonlyMap<string, number>;
 }
 
 /** Makes it from what the workers have. */
-export function createStagedRecords(options: WorkerOptions): StagedRecords {
+export function createStagedRecords(
+  options: WorkerOptions,
+  bytesOf: (shard: number) => ReadonlyMap<string, number> | undefined,
+): StagedRecords {
   const areaOf = (sink: SinkDefinition) =>
     stagingLimitsOf(sink, options.drivers) && options.staging;
   return {
+    bytesOf: (shard) => bytesOf(shard) ?? new Map(),
     async chunks(sink, { afterSequence, maxChunks, maxBytes = LIST_BYTES }) {
       const area = areaOf(sink);
       if (!area) throw fail("WRONG_STATE", "the sink stages no rows: they go out at once");

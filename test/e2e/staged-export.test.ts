@@ -226,3 +226,35 @@ test("a row that the table refuses at the import is held with the reason, and th
   await expect(createSink(server, stream, blocking)).rejects.toThrow(/on_record_failure/);
   await sinks("DeleteSink", { name });
 });
+
+test("K23: a changed table is made or checked as at creation; rows staged before go to the table of their time", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "moving",
+    postgres: { table: "before", primaryKey: ["id"], mode: "UPSERT", staging: { count: "8" } },
+  });
+  const moveTo = (table: string, more: object = { staging: { count: "8" } }) =>
+    sinks("UpdateSink", {
+      sink: { name, postgres: { table, primaryKey: ["id"], mode: "UPSERT", ...more } },
+      updateMask: "postgres",
+    });
+  await pushIds([1, 2, 3]);
+  await waitFor(async () => (await stagedRows(name)) === 3, { what: "staged rows" });
+  await sql`CREATE TABLE other (id text PRIMARY KEY, name text)`;
+  await expect(moveTo("other")).rejects.toThrow(
+    /column id is text instead of bigint.*column extra jsonb is missing/,
+  );
+  await expect(moveTo("after", {})).rejects.toThrow(/sink\.postgres\.staging/);
+  await moveTo("after");
+  const columns = await sql`SELECT column_name AS name, data_type AS type FROM
+    information_schema.columns WHERE table_name = 'after' ORDER BY ordinal_position`;
+  expect(columns.map(({ name: column, type }) => `${column} ${type}`)).toEqual([
+    "id bigint",
+    "name text",
+    "extra jsonb",
+  ]);
+  await pushIds([4, 5, 6, 7, 8]);
+  await waitFor(async () => (await idsIn("after")).length === 5, { what: "the import" });
+  expect(await idsIn("before")).toEqual([1, 2, 3]);
+  expect(await idsIn("after")).toEqual([4, 5, 6, 7, 8]);
+  await sinks("DeleteSink", { name });
+});
