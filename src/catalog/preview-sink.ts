@@ -10,6 +10,8 @@ import { type Schema, SchemaSchema } from "#gen/tributary/management/v1/stream_p
 import { failFields, notFound } from "../core/errors.ts";
 import { JsonFault } from "../core/json-fault.ts";
 import { faultHere, peekSpaced, scanValue } from "../core/json-scan.ts";
+import { compileSchema } from "../core/schema-check.ts";
+import { checkSchemaDefinition } from "../core/schema-definition.ts";
 import { recordScan } from "../core/schema-scan.ts";
 import { MappingFault } from "../mapping/mapping.ts";
 import type { MappedRecord } from "../mapping/record-view.ts";
@@ -31,15 +33,17 @@ export async function previewSink(
   request: PreviewSinkRequest,
   callSignal: AbortSignal,
 ) {
-  const { schema, log, saved } = await load(catalog, request);
+  const { schema: current, log, saved } = await load(catalog, request);
+  const schema = request.schema ? requireSchema(request.schema) : current;
   const signal = AbortSignal.any([callSignal, AbortSignal.timeout(PREVIEW_MS)]);
   const transform = compile(catalog, request, schema);
-  const before = saved && compile(catalog, saved, schema);
+  const before = saved && compile(catalog, saved, current);
   const records: readonly NewestRecord[] =
     request.records.length > 0
       ? request.records.map((text, i) => givenRecord(text, i, catalog.now()))
       : await readNewest(catalog.logs, log, { count: request.count || COUNT_DEFAULT, signal });
-  const rows = await mapAll(transform, records, signal);
+  const mapped = await mapAll(transform, records, signal);
+  const rows = request.schema ? withRefusals(mapped, records, schema) : mapped;
   const savedRows = before && (await mapAll(before, records, signal));
   const isChanged = (row: PreviewedRow, i: number) => !isSame(row, savedRows![i]!);
   return {
@@ -70,6 +74,35 @@ async function load({ database, masterKey }: SinkCatalog, request: PreviewSinkRe
       log: { shard: branch.shard, uid: branch.uid },
       saved: saved && newestVersion(saved.definition).sink,
     };
+  });
+}
+
+/** The same checks as when it is saved. */
+function requireSchema(schema: Schema): Schema {
+  const violations = checkSchemaDefinition(schema, []);
+  if (violations.length === 0) return schema;
+  throw failFields(
+    violations.map(({ field, description }) => ({
+      field: field.replace(/^stream\./, ""),
+      description,
+    })),
+  );
+}
+
+/** Records that a schema refuses have no row. */
+function withRefusals(
+  rows: readonly PreviewedRow[],
+  records: readonly MappedRecord[],
+  schema: Schema,
+): PreviewedRow[] {
+  const check = compileSchema(schema);
+  return rows.map((row, i) => {
+    const scan = recordScan(records[i]!.json);
+    check(scan);
+    const [fault] = scan.faults;
+    if (!fault) return row;
+    const error = `${fault.path} ${fault.description}`.trim();
+    return previewed(PreviewedRow_Outcome.REFUSED, { error });
   });
 }
 

@@ -71,5 +71,5 @@ async function restoreSink(
     await requireOwnership(catalog, config, { identity, signal });
     await tryDestination(catalog, config, { identity, signal });
   }
-  await saveVersion(catalog, saved, wanted);
+  await saveVersion(catalog, saved, { sink: wanted });
 }

@@ -34,6 +34,6 @@ export async function rotateSigningSecret(
   const faults = checkConfig(drivers, sink.config, { schema: create(SchemaSchema) });
   const fault = faults.find(({ field }) => field.endsWith(".signing_secret"));
   if (fault) throw failFields([{ field: "signing_secret", description: fault.description }]);
-  await saveVersion(catalog, saved, sink);
+  await saveVersion(catalog, saved, { sink });
   return { signingSecret, previousSecretEndTime };
 }

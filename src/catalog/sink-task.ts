@@ -30,6 +30,7 @@ interface SinkTaskInput {
   /** For a change: its fields, and the version that it was checked against. */
   readonly paths: readonly string[];
   readonly version: number;
+  readonly fromSequence: number;
 }
 
 const inputOf = (task: TaskRow) => task.input as unknown as SinkTaskInput;
@@ -56,7 +57,13 @@ export async function createSinkByTask(
     branch: request.sink?.branch ?? "",
     start: create(StartSchema, { at }),
   });
-  const input = { sinkUid: row.uid, skipTest: request.skipTest, paths: [], version: 0 };
+  const input = {
+    sinkUid: row.uid,
+    skipTest: request.skipTest,
+    paths: [],
+    version: 0,
+    fromSequence: 0,
+  };
   const task = await leaveTask(catalog, { kind: Task_Kind.CREATE_SINK, row, sink, input });
   const [view] = await viewSinks(catalog, [{ row, definition }]);
   if (signingSecret && view?.config.case === "webhook") {
@@ -67,11 +74,11 @@ export async function createSinkByTask(
 
 /** Checks a change and leaves the rest to a task. Fails as `updateSink`, DESTINATION_REFUSED aside. */
 export async function updateSinkByTask(catalog: SinkCatalog, request: UpdateSinkRequest) {
-  const { saved } = await checkUpdate(catalog, request);
+  const { saved, fromSequence } = await checkUpdate(catalog, request);
   const { row } = saved;
   const sink = clone(SinkSchema, request.sink!);
   const paths = request.updateMask?.paths ?? [];
-  const input = { sinkUid: row.uid, skipTest: false, paths, version: row.version };
+  const input = { sinkUid: row.uid, skipTest: false, paths, version: row.version, fromSequence };
   const task = await leaveTask(catalog, { kind: Task_Kind.UPDATE_SINK, row, sink, input });
   const [view] = await viewSinks(catalog, [saved]);
   return { sink: view!, task };
@@ -132,11 +139,12 @@ export function createSinkMaker(catalog: SinkCatalog): TaskHandler {
 export function createSinkChanger(catalog: SinkCatalog): TaskHandler {
   return {
     async run(task, { signal }) {
-      const { paths, version } = inputOf(task);
+      const { paths, version, fromSequence } = inputOf(task);
       const sink = Object.assign(definitionOf(catalog, task), { etag: "" });
       const updateMask = create(FieldMaskSchema, { paths: [...paths] });
       const request = create(UpdateSinkRequestSchema, {
         sink,
+        fromSequence: BigInt(fromSequence),
         ...(paths.length > 0 && { updateMask }),
       });
       const update = await checkUpdate(catalog, request);

@@ -65,12 +65,14 @@ export interface CheckedUpdate {
   readonly shape: SinkShape;
   /** Whether the sink is like that already. */
   readonly isUnchanged: boolean;
+  /** First sequence that it applies to; 0 for the next one. */
+  readonly fromSequence: number;
 }
 
 /** Checks a change, its destination aside. Fails with INVALID_FIELDS, ETAG_STALE or RESOURCE_NOT_FOUND. */
 export async function checkUpdate(
   catalog: SinkCatalog,
-  { sink: changed, updateMask: mask }: UpdateSinkRequest,
+  { sink: changed, updateMask: mask, fromSequence: from }: UpdateSinkRequest,
 ): Promise<CheckedUpdate> {
   const name = changed?.name ?? "";
   const { saved, stream } = await load(catalog, name);
@@ -92,13 +94,14 @@ export async function checkUpdate(
   if (changes.length > 0) throw failFields(changes);
   checkSpill(wanted, stream);
   const shape = checkSink(catalog, wanted, fromBinary(SchemaSchema, stream.schema));
-  return { saved, stream, wanted, shape, isUnchanged: equals(SinkSchema, wanted, current) };
+  const isUnchanged = equals(SinkSchema, wanted, current);
+  return { saved, stream, wanted, shape, isUnchanged, fromSequence: Number(from) };
 }
 
 /** Tries the destination where it changed, and saves the new version. */
 export async function saveUpdate(
   catalog: SinkCatalog,
-  { saved, stream, wanted, shape: { schema, config } }: CheckedUpdate,
+  { saved, stream, wanted, shape: { schema, config }, fromSequence }: CheckedUpdate,
   signal: AbortSignal,
 ): Promise<SavedSink> {
   const name = saved.row.name;
@@ -112,7 +115,7 @@ export async function saveUpdate(
     }
     await tryDestination(catalog, config, { identity, signal });
   }
-  return await saveVersion(catalog, saved, wanted);
+  return await saveVersion(catalog, saved, { sink: wanted, from: fromSequence });
 }
 
 async function load(
@@ -150,11 +153,14 @@ function urlOf({ config }: Sink): string {
   return config.case === "webhook" ? config.value.url : "";
 }
 
-/** Saves a definition as the next version, from the next record on. Fails with ETAG_STALE when another change overtook it. */
+/**
+ * Saves a definition as the next version, from a sequence on that is not stored yet; the next one when
+ * `from` is left out or 0. Fails with INVALID_FIELDS, and with ETAG_STALE when another change overtook it.
+ */
 export async function saveVersion(
   catalog: SinkCatalog,
   saved: SavedSink,
-  sink: Sink,
+  { sink, from = 0 }: { readonly sink: Sink; readonly from?: number },
 ): Promise<SavedSink> {
   const { database, masterKey, logs } = catalog;
   const { log, versions } = saved.definition;
@@ -165,7 +171,12 @@ export async function saveVersion(
     const { shardLastSequence } = await logs.info(log);
     const updateTime = new Date(catalog.now());
     const number = newestVersion(saved.definition).version + 1;
-    const fromSequence = Math.max(shardLastSequence + 1, versions.at(-1)!.fromSequence);
+    const least = Math.max(shardLastSequence + 1, versions.at(-1)!.fromSequence);
+    if (from !== 0 && from < least) {
+      const description = `is ${least} at least: what is before is stored, or is left to an earlier change`;
+      throw failFields([{ field: "from_sequence", description }]);
+    }
+    const fromSequence = Math.max(from, least);
     const version = { number, fromSequence, sink, createTime: updateTime };
     await refuseCircle(queries, masterKey, { definition: saved.definition, config: sink.config });
     await insertSinkVersion(queries, row, { masterKey, version });

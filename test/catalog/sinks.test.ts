@@ -134,7 +134,7 @@ test("names every fault at once", async () => {
   expect((await failureOf(elsewhere)).reason).toBe("RESOURCE_NOT_FOUND");
 });
 
-test("a stream has at most 20 sinks, also when they are made at once", async () => {
+test("K03: a stream has at most 20 sinks, also when they are made at once", async () => {
   const { ops } = await useStream();
   const results = await Promise.allSettled(
     Array.from({ length: 22 }, (_, i) =>
@@ -146,7 +146,7 @@ test("a stream has at most 20 sinks, also when they are made at once", async () 
   expect((await failureOf(more)).reason).toBe("QUOTA_EXCEEDED");
 });
 
-test("the start becomes a sequence inside the call, and the note names what will not be seen", async () => {
+test("K18: the start becomes a sequence inside the call, and the note names what will not be seen", async () => {
   const opened = await useStream();
   const { create, ops } = opened;
   Object.assign(opened.catalog.logs, {
@@ -234,7 +234,7 @@ test("a definition opens with its own key and in its own row only", async () => 
   expect([...swapped.snapshot.sinks()]).toEqual([]);
 });
 
-test("each change is a version that applies from the next sequence on; kind, branch and start stay", async () => {
+test("N09: each change is a version that applies from the next sequence on, or a later one that is chosen; kind, branch and start stay", async () => {
   const opened = await useStream();
   const { create, ops, snapshot } = opened;
   await create(file());
@@ -261,7 +261,13 @@ test("each change is a version that applies from the next sequence on; kind, bra
   const start = { at: { case: "sequence" as const, value: 5n } };
   expect((await change({ start })).fields).toEqual(["sink.start"]);
   expect((await change({}, "status", "x")).fields).toHaveLength(2);
-  const { etag } = sink!;
+  const later = (fromSequence: bigint) =>
+    ops.sinks.updateSink({ sink: { name, batching: { count: 9 } }, fromSequence });
+  expect((await failureOf(later(9n))).fields).toEqual(["from_sequence"]);
+  await later(40n);
+  expect(snapshot.sink(name)!.versions.at(-1)).toMatchObject({ version: 3, fromSequence: 40 });
+  expect((await failureOf(later(39n))).fields).toEqual(["from_sequence"]);
+  const { etag } = (await ops.sinks.getSink({ name })).sink!;
   await ops.sinks.updateSink({ sink: { name, description: "x", etag } });
   expect((await change({ description: "y", etag })).reason).toBe("ETAG_STALE");
 });

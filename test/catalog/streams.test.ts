@@ -71,7 +71,7 @@ test("F10: names every fault at once, and makes nothing", async () => {
   expect(nameless.fields).toEqual(["stream_id", "stream.schema.fields"]);
 });
 
-test("validate_only makes nothing, and says what creation would say", async () => {
+test("S05: a name is taken once in its project; validate_only makes nothing, and says what creation would say", async () => {
   const { ops, snapshot } = await useProject();
   const request = { parent, streamId: "s", stream: { schema }, validateOnly: true };
   expect((await ops.streams.createStream(request)).stream).toMatchObject({ name, partitions: 1 });

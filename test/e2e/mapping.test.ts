@@ -187,6 +187,12 @@ test("N09: a preview shows what an unsaved mapping and filter make of the newest
     "SENT",
   ]);
   expect(changedCount).toBe(4);
+  const schema = { fields: [{ name: "kind", type: "LONG" }] };
+  const other = await preview({ records: ['{"kind":"x"}', '{"kind":7}'], schema });
+  expect(other.records.map(({ row }) => row)).toEqual([
+    { outcome: "REFUSED", error: expect.stringContaining("kind") as string },
+    { outcome: "SENT", json: '{"kind":7}' },
+  ]);
   const given = await preview({ records: ['{"kind":"x"}'], filter: { cel: "record.kind == 'y'" } });
   expect(given.records).toMatchObject([{ json: '{"kind":"x"}', row: { outcome: "FILTERED" } }]);
   await expect(preview({ records: ["{"] })).rejects.toMatchObject({ status: 400 });

@@ -21,7 +21,7 @@ interface Document {
 }
 
 describe("/openapi.json", () => {
-  it("is valid OpenAPI 3.1 and holds every REST path", async () => {
+  it("K02: is valid OpenAPI 3.1 and holds every REST path", async () => {
     await using server = await startTestServer({
       publicUrl: "https://push.example.com",
       version: "1.2.3",

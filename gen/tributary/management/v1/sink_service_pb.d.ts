@@ -252,6 +252,14 @@ export declare type UpdateSinkRequest = Message<"tributary.management.v1.UpdateS
    * @generated from field: bool as_task = 3;
    */
   asTask: boolean;
+
+  /**
+   * First sequence of the log that the change applies to, such as that of a record which is to be the first
+   * of a new form; records before it are delivered as before. Must not be stored yet. The next one when 0.
+   *
+   * @generated from field: int64 from_sequence = 4;
+   */
+  fromSequence: bigint;
 };
 
 /**
@@ -875,6 +883,14 @@ export declare type PreviewSinkRequest = Message<"tributary.management.v1.Previe
    * @generated from field: repeated string records = 7;
    */
   records: string[];
+
+  /**
+   * A schema of the stream to try: records that do not fit it are shown as refused, and columns are made as
+   * it says. Not set: the schema as it is, which stored records are not checked against again.
+   *
+   * @generated from field: tributary.management.v1.Schema schema = 8;
+   */
+  schema?: Schema | undefined;
 };
 
 /**
@@ -1032,6 +1048,13 @@ export enum PreviewedRow_Outcome {
    * @generated from enum value: HELD = 3;
    */
   HELD = 3,
+
+  /**
+   * The schema that is tried would refuse the record: `error` says why.
+   *
+   * @generated from enum value: REFUSED = 4;
+   */
+  REFUSED = 4,
 }
 
 /**

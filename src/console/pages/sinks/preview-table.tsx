@@ -44,6 +44,7 @@ export function PreviewTable({ preview }: { readonly preview: PreviewSinkRespons
 
 function Row({ row }: { readonly row: PreviewedRow | undefined }) {
   if (row?.outcome === Outcome.FILTERED) return <span className="quiet">filtered</span>;
+  if (row?.outcome === Outcome.REFUSED) return <span className="fault">refused: {row.error}</span>;
   if (row?.outcome === Outcome.HELD) return <span className="fault">held: {row.error}</span>;
   return <code>{row?.json}</code>;
 }
