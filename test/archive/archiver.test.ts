@@ -3,12 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startArchiver } from "../../src/archive/archiver.ts";
 import { archiveStep } from "../../src/archive/log-archiver.ts";
 import { sweepArchives } from "../../src/archive/sweep.ts";
 import type { LogReader } from "../../src/core/log.ts";
 import { readRecords } from "../../src/records/placed-record.ts";
 import { startAwsDouble } from "../support/aws/double.ts";
 import { createBuckets } from "../support/aws/s3.ts";
+import { quietLogger } from "../support/quiet-logger.ts";
+import { waitFor } from "../support/wait-for.ts";
 import { CRASH_POINTS, Crash, openArchiveWorld } from "./archive-world.ts";
 
 let dir: string;
@@ -92,7 +95,7 @@ test("F01 property: owners that die at any point, or two at once, leave each rec
       }
       expect(names).toHaveLength(files);
     }),
-    { numRuns: 12 },
+    { numRuns: 8 },
   );
 }, 60_000);
 
@@ -122,6 +125,46 @@ test("F01: files wait for their time or bytes, and go whole when their retention
   await sweep(90_000, () => Number.POSITIVE_INFINITY);
   expect(await filesIn(folder)).toEqual([]);
   expect(await numbersOf(world.across, target.log)).toEqual([]);
+});
+
+test("F01: what the archive cannot take stays in the log, and the branch says why until it can", async () => {
+  const buckets = createBuckets(["lake"]);
+  const double = await startAwsDouble({}, buckets.fallback);
+  const bucket = buckets.bucket("lake");
+  const access = { region: "eu-central-1", accessKeyId: "AKIATEST", secretAccessKey: "secret" };
+  const world = await openArchiveWorld(dir, {
+    bucket: { ...access, bucket: "lake", endpoint: double.url },
+  });
+  const { log } = world.target();
+  world.shard.append(log.uid, [{ value: { n: 1 } }]);
+  bucket.refuse = () => ({ status: 403, code: "AccessDenied" });
+  const archiver = startArchiver({
+    definitions: world.snapshot,
+    store: world.store,
+    log: world.shard.reader,
+    masterKey: world.catalog.masterKey,
+    environment: world.environment,
+    logger: quietLogger,
+    neededFrom: () => Number.POSITIVE_INFINITY,
+    everyMs: 20,
+    now: () => Date.now() + LATER,
+  });
+  try {
+    expect(archiver.lowestNeeded(log.uid)).toBe(0);
+    archiver.onOwner(log.shard);
+    const name = "projects/a/streams/s/branches/main";
+    const statusOf = async () => (await world.ops.streams.getBranch({ name })).branch?.archive;
+    await waitFor(async () => (await statusOf())?.cause.includes("AccessDenied") ?? false);
+    expect((await statusOf())?.causeTime).toBeDefined();
+    expect(archiver.lowestNeeded(log.uid)).toBeLessThanOrEqual(1);
+    bucket.refuse = () => undefined;
+    await waitFor(async () => (await statusOf())?.cause === "");
+    expect(await statusOf()).toMatchObject({ nextSequence: 2n, files: 1n, records: 1n });
+    await waitFor(() => archiver.lowestNeeded(log.uid) === 2);
+  } finally {
+    await archiver.close();
+    await double.close();
+  }
 });
 
 test("F01: an archive in a bucket: written, read, and deleted with its stream; its secret is never shown", async () => {
