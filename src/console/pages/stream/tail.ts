@@ -1,6 +1,7 @@
 /** The newest records of a stream, as they arrive. */
 import { createClient } from "@connectrpc/connect";
 import { useEffect, useRef, useState } from "react";
+import type { Branch } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import type { Record } from "#gen/tributary/records/v1/record_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
@@ -80,7 +81,9 @@ async function follow(options: Follow): Promise<void> {
 }
 
 async function followOnce({ stream, reading, next, signal, onTail }: Follow): Promise<void> {
-  next.sequence ??= await sequenceOf(stream, reading, signal);
+  // Asked each time: a tail of a quiet stream says nothing for a while, this call says who is there.
+  const { branch } = await streams.getBranch({ name: `${stream}/branches/main` }, { signal });
+  next.sequence ??= await sequenceOf(stream, reading, { branch, signal });
   onTail((tail) => ({ ...tail, isLive: true, fault: undefined }));
   const { key, filter, rateMax } = reading;
   const request = { stream, key, filter, rateMax, fromSequence: next.sequence };
@@ -100,10 +103,9 @@ async function followOnce({ stream, reading, next, signal, onTail }: Follow): Pr
 async function sequenceOf(
   stream: string,
   { start }: Reading,
-  signal: AbortSignal,
+  { branch, signal }: { readonly branch: Branch | undefined; readonly signal: AbortSignal },
 ): Promise<bigint> {
   if (start.case === "sequence") return start.value > 0n ? start.value : 1n;
-  const { branch } = await streams.getBranch({ name: `${stream}/branches/main` }, { signal });
   const { firstSequence = 0n, lastSequence = 0n } = branch ?? {};
   if (start.case === "time") {
     const request = { stream, start: startOfList(start), pageSize: 1 };
