@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { evaluate, failureOf } from "./evaluate.ts";
 import { SNIPPETS } from "./snippets.ts";
+import { MEMBERS } from "./std-members.ts";
 
 const FOLDER = join(import.meta.dirname, "../../src/jsonnet");
 
@@ -84,6 +85,10 @@ describe("N10: the standard library", () => {
       a: { b: 1, d: 3 },
     });
   });
+});
+
+it("N10: std has every member that it has in the implementations of its authors, and no other", () => {
+  expect(evaluate("std.objectFieldsAll(std)")).toEqual([...MEMBERS].sort());
 });
 
 describe("N10: a package of its own", () => {

@@ -113,13 +113,23 @@ test.each([
   "local f(x, n) = if n == 0 then x else f(x + x, n - 1); f('x', 64)",
   "std.foldl(function(a, b) a + a, std.range(1, 64), 'x')",
   "std.format('%1000000000d', 1)",
-])("N10, check 31: %s ends within its budget and costs nobody else", async (source) => {
-  const start = performance.now();
-  const [row] = await rowsOf([source], "{}");
-  expect(row).toMatch(/^c0: /);
-  expect(performance.now() - start).toBeLessThan(1_000);
-  expect(await one("Body('a.b[0]')")).toBe(1);
-});
+])(
+  "N10, check 31: %s ends within 50 ms of CPU, parsing included, and costs nobody else",
+  async (source) => {
+    await one("Body('a.b[0]')");
+    // All threads of the process count. Another template each time, so that it is parsed each time.
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 5 && best > 50; i++) {
+      const start = process.cpuUsage();
+      const [row] = await rowsOf([`${source} // ${i}`], "{}");
+      const { user, system } = process.cpuUsage(start);
+      expect(row).toMatch(/^c0: /);
+      best = Math.min(best, (user + system) / 1_000);
+    }
+    expect(best).toBeLessThanOrEqual(50);
+    expect(await one("Body('a.b[0]')")).toBe(1);
+  },
+);
 
 test("check 31: 200,000 nested brackets are refused at once", () => {
   const start = performance.now();
