@@ -2,13 +2,12 @@
 import { clone } from "@bufbuild/protobuf";
 import { type StagingState, StagingStateSchema } from "#gen/tributary/delivery/v1/staging_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
-import { makeUid } from "../core/uid.ts";
 import type { RejectedPlace } from "../sinks/sink.ts";
 import type { StagedBatch, StagedChunk } from "../sinks/staging.ts";
 import { driverCall, within } from "./destinations.ts";
 import type { RefusedRow, RefusedRows } from "./refused-rows.ts";
 import type { StagingArea } from "./staging-area.ts";
-import type { Versioned } from "./staging-store.ts";
+import { nameStaging } from "./staging-identity.ts";
 import { versionsOf } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -50,7 +49,8 @@ export function importBatch(
   return parts.area.inTurn(async () => {
     signal.throwIfAborted();
     const { area } = parts;
-    const state = await namedState(area, sink.uid);
+    await nameStaging(area.store, sink.uid);
+    const state = await area.store.state(sink.uid);
     const { doneSequence, identity } = state.value;
     const afterSequence = Number(doneSequence);
     const found = await area.store.chunks(sink.uid, { afterSequence, maxBytes: BATCH_BYTES });
@@ -59,7 +59,11 @@ export function importBatch(
     const other = found.findIndex((chunk) => chunk.sinkVersion !== version);
     const chunks = other < 0 ? found : found.slice(0, other);
     area.at("read");
-    const batch = { identity, chunks, isRefusalAllowed: hold !== undefined };
+    const former = state.value.former.map((name) => ({
+      identity: name.identity,
+      lastSequence: Number(name.lastSequence),
+    }));
+    const batch = { identity, former, chunks, isRefusalAllowed: hold !== undefined };
     const refused = await importChunks(parts, sink, { version, batch, signal });
     area.at("imported");
     const { rows, bytes, sequence } = sumOf(chunks);
@@ -101,15 +105,6 @@ export async function expireStaged(
     await area.store.removeThrough(sinkUid, sum.sequence);
     expired += sum.rows;
   }
-}
-
-/** The state with an identity, made when the first rows are imported. */
-async function namedState(area: StagingArea, sinkUid: string): Promise<Versioned<StagingState>> {
-  const found = await area.store.state(sinkUid);
-  if (found.value.identity !== "") return found;
-  const value = clone(StagingStateSchema, found.value);
-  value.identity = makeUid();
-  return await area.store.writeState(sinkUid, { value, sequence: found.sequence });
 }
 
 interface ChunksJob {

@@ -16,6 +16,7 @@ import { StaleKeysError } from "../bus/index.ts";
 import { SinkFault } from "../sinks/index.ts";
 import type { KeptCursor, RequestOutcome, SinkRequest } from "../sinks/sink.ts";
 import type { StagedRows, StagingPort } from "../sinks/staging.ts";
+import { nameStaging } from "./staging-identity.ts";
 import { CHUNK_FORMAT, type StagingStore, type Versioned } from "./staging-store.ts";
 
 /** Bytes of lines in one chunk, unless a single line is longer. */
@@ -77,6 +78,7 @@ async function claim(
   { uid, logUid, partition, epoch }: ClaimInput,
 ): Promise<KeptCursor | undefined> {
   const found = await store.cursor(uid, partition);
+  if (!found) await nameStaging(store, uid);
   const targetEpoch = Number(found?.value.epoch ?? 0n);
   if (targetEpoch > epoch) {
     throw new SinkFault("FENCED", "another node has taken over this sink", { targetEpoch });

@@ -67,6 +67,8 @@ export interface StagedChunk {
 export interface StagedBatch {
   /** Identity of the staging: its sequences mean nothing beside another one's. */
   readonly identity: string;
+  /** Names that it had until it was restored from a backup, each with the last sequence it is valid for. */
+  readonly former: readonly { readonly identity: string; readonly lastSequence: number }[];
   readonly chunks: readonly StagedChunk[];
   /** Whether rows that the target refuses may be left out; if not, they fail the import. */
   readonly isRefusalAllowed: boolean;

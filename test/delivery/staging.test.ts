@@ -9,6 +9,7 @@ import { Field_Type, SchemaSchema } from "#gen/tributary/management/v1/stream_pb
 import type { SinkDefinition } from "../../src/core/definitions.ts";
 import { flushStaged } from "../../src/delivery/staged-flush.ts";
 import { createStagingArea } from "../../src/delivery/staging-area.ts";
+import { renameStagings } from "../../src/delivery/staging-identity.ts";
 import { StagingImport } from "../../src/delivery/staging-import.ts";
 import { stagingFacts, withStaging } from "../../src/delivery/staging-status.ts";
 import { noTemplates } from "../../src/mapping/row-transform.ts";
@@ -244,4 +245,21 @@ test("K22: a flush imports all, or says what is left and why", async () => {
   const done = { imported: 1, left: 0, cause: "" };
   expect(await flushStaged(parts, definition, attempt())).toEqual(done);
   expect(imports).toEqual([4]);
+});
+
+test("a restored staging takes another name, and remembers until where it was the old one", async () => {
+  const { open, area, log, parts, definition } = createWorld();
+  const sink = await open();
+  await sink.resume!(0, 1);
+  const before = (await area.store.state(uid)).value;
+  expect(before.identity).not.toBe("");
+  await sink.write(requestOf(rowsOf([{ id: 1 }], 4)), attempt());
+  const { sequence } = (await area.store.cursor(uid, 0))!;
+  await renameStagings(log);
+  const after = (await area.store.state(uid)).value;
+  expect(after.identity).not.toBe(before.identity);
+  expect(after.former).toMatchObject([
+    { identity: before.identity, lastSequence: BigInt(sequence) },
+  ]);
+  expect(await flushStaged(parts, definition, attempt())).toMatchObject({ imported: 1, left: 0 });
 });

@@ -5,6 +5,7 @@
  */
 import { createBus } from "../../bus/index.ts";
 import { decodeSinkState, encodeSinkState } from "../../delivery/sink-state.ts";
+import { renameStagings } from "../../delivery/staging-identity.ts";
 import type { StartOptions } from "../foundations.ts";
 import type { Manifest } from "./manifest.ts";
 import type { NatsAddress } from "./servers.ts";
@@ -39,6 +40,7 @@ export async function renameIdentities(
   const replicas = config.TRIBUTARY_NATS_REPLICAS;
   const bus = await createBus({ ...nats, shards, replicas, logger });
   try {
+    await renameStagings(await bus.openKeyedLog("staging"));
     const cursors = await bus.openKeyedStore("cursors");
     const entries = await cursors.list("cursor");
     for (let at = 0; at < entries.length; at += WRITES_AT_ONCE) {

@@ -95,7 +95,7 @@ async function importInto(session: Session, job: ImportJob): Promise<readonly Re
   const { config, env, batch } = job;
   await createCursorTable(run);
   const claimed = await claimCursor(run, env, { partition: IMPORT_PARTITION, epoch: 0 });
-  const done = sequenceOf(claimed.requestId, batch.identity);
+  const done = sequenceOf(claimed.requestId, batch);
   const chunks = batch.chunks.filter((chunk) => chunk.sequence > done);
   const last = chunks.at(-1);
   // Rows that an import refused whose answer never came are told again.
@@ -127,9 +127,13 @@ async function importInto(session: Session, job: ImportJob): Promise<readonly Re
   }
 }
 
-/** How far this staging was imported, as the target remembers it. */
-function sequenceOf(mark: string | null, identity: string): number {
-  return mark?.startsWith(`${identity}:`) ? Number(mark.slice(identity.length + 1)) : 0;
+/** How far this staging was imported, as the target remembers it; a restored one only as far as it is the same. */
+function sequenceOf(mark: string | null, { identity, former }: StagedBatch): number {
+  const [, name, text] = /^(.*):(\d+)$/.exec(mark ?? "") ?? [];
+  const sequence = Number(text ?? 0);
+  if (name === identity) return sequence;
+  const before = former.find((other) => other.identity === name);
+  return before ? Math.min(sequence, before.lastSequence) : 0;
 }
 
 interface Group {

@@ -5,7 +5,12 @@ import { PostgresSink_Mode, PostgresSinkSchema } from "#gen/tributary/management
 import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
 import { postgresDriver } from "../../../src/sinks/postgres/driver.ts";
 import type { SinkRow } from "../../../src/sinks/sink.ts";
-import type { StagedChunk, StagedRows, StagingPort } from "../../../src/sinks/staging.ts";
+import type {
+  StagedBatch,
+  StagedChunk,
+  StagedRows,
+  StagingPort,
+} from "../../../src/sinks/staging.ts";
 import { createTestDatabase } from "../../support/shared-servers.ts";
 import { attempt, environment, requestOf, rowsOf, schemaOf } from "../sample.ts";
 
@@ -60,9 +65,14 @@ function createExport(
         csv: Buffer.from(lines.join("")),
       };
     },
-    import: (chunks: readonly StagedChunk[], isRefusalAllowed = true, identity = "one") =>
+    import: (
+      chunks: readonly StagedChunk[],
+      isRefusalAllowed = true,
+      identity = "one",
+      former: StagedBatch["former"] = [],
+    ) =>
       postgresDriver.staging!.import({ config, newest: config }, env, {
-        batch: { identity, chunks, isRefusalAllowed },
+        batch: { identity, former, chunks, isRefusalAllowed },
         signal: attempt(),
       }),
   };
@@ -108,4 +118,17 @@ test("RFC 4180: every text comes through CSV and COPY as it was", async () => {
   await take([await chunk(1, rowsOf([{ id: 0, text: "older" }, ...rows], 1))]);
   const stored = await sql`SELECT id::int, text FROM texts ORDER BY id`;
   expect(stored.map(({ text }) => text as unknown)).toEqual([...texts, null]);
+});
+
+test("a staging that was restored from a backup is known up to where it was restored", async () => {
+  const { chunk, import: take } = createExport("restored");
+  const first = await chunk(1, rowsOf([{ id: 1 }], 1));
+  const second = await chunk(2, rowsOf([{ id: 2 }], 2));
+  const third = await chunk(3, rowsOf([{ id: 3 }], 3));
+  await take([first, second, third], true, "old");
+  // Restored as it was after the second chunk; the next one has the third's sequence.
+  const next = await chunk(3, rowsOf([{ id: 4 }], 3));
+  await take([first, second, next], true, "new", [{ identity: "old", lastSequence: 2 }]);
+  const ids = (await sql`SELECT id::int FROM restored ORDER BY id`).map(({ id }) => id as number);
+  expect(ids).toEqual([1, 2, 3, 4]);
 });

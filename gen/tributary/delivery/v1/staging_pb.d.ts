@@ -307,6 +307,13 @@ export declare type StagingState = Message<"tributary.delivery.v1.StagingState">
    * @generated from field: int64 import_rows = 7;
    */
   importRows: bigint;
+
+  /**
+   * Names that this staging had before it was restored from backups, newest first.
+   *
+   * @generated from field: repeated tributary.delivery.v1.StagingName former = 8;
+   */
+  former: StagingName[];
 };
 
 /**
@@ -314,4 +321,31 @@ export declare type StagingState = Message<"tributary.delivery.v1.StagingState">
  * Use `create(StagingStateSchema)` to create a new message.
  */
 export declare const StagingStateSchema: GenMessage<StagingState>;
+
+/**
+ * A name that a staging had.
+ *
+ * @generated from message tributary.delivery.v1.StagingName
+ */
+export declare type StagingName = Message<"tributary.delivery.v1.StagingName"> & {
+  /**
+   * The name.
+   *
+   * @generated from field: string identity = 1;
+   */
+  identity: string;
+
+  /**
+   * Up to this sequence the staging is the one that had it.
+   *
+   * @generated from field: int64 last_sequence = 2;
+   */
+  lastSequence: bigint;
+};
+
+/**
+ * Describes the message tributary.delivery.v1.StagingName.
+ * Use `create(StagingNameSchema)` to create a new message.
+ */
+export declare const StagingNameSchema: GenMessage<StagingName>;
 
