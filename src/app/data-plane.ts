@@ -1,5 +1,6 @@
 /** Delivery and retention: both run where a shard is owned. */
 import type { Retention } from "../bus/index.ts";
+import { listKeptSinks } from "../catalog/deleted-store.ts";
 import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import { createUsageCounters, type UsageCounters } from "../usage/usage-counters.ts";
@@ -40,6 +41,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     held,
     staging,
     drivers: sinkDrivers,
+    keptSinks: () => foundations.database.acrossProjects(listKeptSinks),
     templates: foundations.templates,
     environment: environmentOf(foundations),
     logger,

@@ -7,6 +7,7 @@ import { AlertService } from "#gen/tributary/management/v1/alert_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
+import { DeletedService } from "#gen/tributary/management/v1/deleted_service_pb.js";
 import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { MigrationService } from "#gen/tributary/management/v1/migration_service_pb.js";
@@ -28,6 +29,7 @@ import type { Auth } from "../auth/auth.ts";
 import { createAccessService } from "../catalog/access-service.ts";
 import { createApplicationService } from "../catalog/application-service.ts";
 import { createCatalogService } from "../catalog/catalog-service.ts";
+import { createDeletedService } from "../catalog/deleted-service.ts";
 import { createInstallationService } from "../catalog/installation-service.ts";
 import { createMigrationService } from "../catalog/migration-service.ts";
 import { createProjectService } from "../catalog/project-service.ts";
@@ -141,6 +143,7 @@ function managementServices(
     (router) => router.service(StreamService, createStreamService(catalog)),
     (router) => router.service(SinkService, createSinkService(catalog)),
     (router) => router.service(VersionService, createVersionService(sourceCatalog)),
+    (router) => router.service(DeletedService, createDeletedService(catalog)),
     (router) => router.service(MigrationService, createMigrationService(catalog)),
     (router) => router.service(ReplayService, createReplayService(catalog)),
     (router) => router.service(SourceService, createSourceService(sourceCatalog)),

@@ -5,6 +5,7 @@ import { AlertService } from "#gen/tributary/management/v1/alert_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { CatalogService } from "#gen/tributary/management/v1/catalog_service_pb.js";
+import { DeletedService } from "#gen/tributary/management/v1/deleted_service_pb.js";
 import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { MigrationService } from "#gen/tributary/management/v1/migration_service_pb.js";
@@ -29,6 +30,7 @@ export const OWN_SERVICES = [
   ApplicationService,
   CatalogService,
   DeliveryService,
+  DeletedService,
   InstallationService,
   AuditService,
   MigrationService,

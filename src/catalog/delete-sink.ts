@@ -6,6 +6,7 @@ import type {
 } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { notFound } from "../core/errors.ts";
 import { checkEtag } from "./catalog.ts";
+import { keepDeleted } from "./deleted-store.ts";
 import type { SinkCatalog } from "./sink-catalog.ts";
 import { deleteSink as deleteRow, loadSink, lockSink } from "./sink-store.ts";
 
@@ -33,6 +34,7 @@ export async function deleteSink(
     const row = await lockSink(queries, name);
     if (row?.uid !== definition.uid) throw notFound(name);
     checkEtag(etag, row);
+    await keepDeleted(queries, "sink", { ...row, time: new Date(catalog.now()) });
     await deleteRow(queries, row.uid);
   });
   await refresh();

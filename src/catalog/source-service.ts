@@ -20,6 +20,7 @@ import { nextPollTime } from "../sources/poll.ts";
 import { checkSigningSecret } from "../sources/signature/signature.ts";
 import { callerOf, checkEtag } from "./catalog.ts";
 import { chosenSecret, createSource, keyOf, savedSource } from "./create-source.ts";
+import { keepDeleted } from "./deleted-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { schedulePoll } from "./poll-store.ts";
 import { createQuarantineMethods } from "./quarantine-methods.ts";
@@ -186,7 +187,7 @@ function checkFixed(changed: UpdateSourceRequest["source"] & object, row: Source
 }
 
 async function remove(
-  { database, refresh, desk, logger }: SourceCatalog,
+  { database, refresh, desk, logger, now }: SourceCatalog,
   { name, etag, allowMissing }: DeleteSourceRequest,
 ): Promise<void> {
   const gone = await database.inProject(name, async (queries) => {
@@ -194,6 +195,7 @@ async function remove(
     if (!row && allowMissing) return undefined;
     if (!row) throw notFound(name);
     checkEtag(etag, row);
+    await keepDeleted(queries, "source", { ...row, time: new Date(now()) });
     await deleteSource(queries, row.uid);
     return row;
   });

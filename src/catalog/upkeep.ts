@@ -3,6 +3,7 @@ import { lt, sql } from "drizzle-orm";
 import type { Database } from "../db/client.ts";
 import { applicationSecrets, changes, sourceKeys } from "../db/schema.ts";
 import type { Catalog } from "./catalog.ts";
+import { purgeOldDeleted } from "./deleted-store.ts";
 import { finishSeals } from "./update-stream.ts";
 
 /** The running upkeep. */
@@ -35,6 +36,7 @@ async function forget(database: Database, now: Date): Promise<void> {
     const kept = sql`(SELECT max(${changes.seq}) FROM ${changes}) - ${CHANGES_KEPT}`;
     await queries.delete(changes).where(lt(changes.seq, kept));
     await queries.delete(applicationSecrets).where(lt(applicationSecrets.endTime, now));
+    await purgeOldDeleted(queries, now);
     await queries.delete(sourceKeys).where(lt(sourceKeys.endTime, now));
   });
 }

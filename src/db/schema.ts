@@ -6,6 +6,7 @@
  */
 export * from "./application-tables.ts";
 export * from "./archive-tables.ts";
+export * from "./deleted-tables.ts";
 export * from "./external-identity-table.ts";
 export * from "./installation-tables.ts";
 export * from "./mail-table.ts";

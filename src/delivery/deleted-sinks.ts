@@ -28,6 +28,8 @@ export interface DeletedSinksInput
   readonly held: HeldStore;
   readonly staging: StagingArea | undefined;
   readonly logger: Logger;
+  /** Uids of deleted sinks that can be brought back, whose things stay. */
+  readonly keptSinks: () => Promise<ReadonlySet<string>>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -81,9 +83,15 @@ export class DeletedSinks {
   }
 
   async #tidy(): Promise<void> {
-    const { definitions, cursors, held, logger } = this.#input;
+    const { definitions, cursors, held, logger, keptSinks, now } = this.#input;
+    if (this.#doubts.size === 0) return;
+    const kept = await keptSinks();
     for (const [uid, afterMs] of this.#doubts) {
       if (definitions.freshAtMs() < afterMs) continue;
+      if (kept.has(uid)) {
+        this.#doubts.set(uid, now() + UNKNOWN_KEPT_MS);
+        continue;
+      }
       if (!definitions.sinkByUid(uid)) {
         await this.#unstage(uid);
         await held.removeAll(uid);

@@ -65,6 +65,8 @@ export interface DeliveryOptions {
   readonly onLost?: (shard: number) => void;
   /** Called with each message above that, ascending, while the shard is owned. Must not throw. */
   readonly onStored?: (shard: number, message: LogMessage) => void;
+  /** Uids of deleted sinks that can be brought back, whose things stay; none when left out. */
+  readonly keptSinks?: () => Promise<ReadonlySet<string>>;
   /** Milliseconds since 1970; `Date.now` when left out. */
   readonly now?: () => number;
   /** In [0, 1); `Math.random` when left out. */
@@ -233,6 +235,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     environment: options.environment,
     logger: options.logger,
     attempts: options.attempts,
+    keptSinks: options.keptSinks ?? (async () => new Set()),
     now: options.now ?? Date.now,
     random: options.random ?? Math.random,
     owner: randomBytes(9).toString("hex"),

@@ -42,6 +42,8 @@ export interface WorkerOptions {
   readonly logger: Logger;
   /** Is told of every attempt; undefined when nobody wants to know. */
   readonly attempts: AttemptLog | undefined;
+  /** Uids of deleted sinks that can be brought back. */
+  readonly keptSinks: () => Promise<ReadonlySet<string>>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** In [0, 1). */

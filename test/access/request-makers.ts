@@ -217,6 +217,10 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "VersionService/CompareVersions": (w) => ({ parent: w.sink, from: "1" }),
   "VersionService/RestoreVersion": (w) => ({ name: `${w.stream}/versions/1` }),
 
+  "DeletedService/ListDeleted": (w) => ({ parent: w.project }),
+  "DeletedService/Undelete": (w) => ({ name: `${w.project}/deleted/none` }),
+  "DeletedService/PurgeDeleted": (w) => ({ name: `${w.project}/deleted/none` }),
+
   "MigrationService/CreateMigration": (w) => ({
     parent: w.sink,
     sinkId: w.id(),
