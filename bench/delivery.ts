@@ -1,20 +1,16 @@
 /** How fast sinks take a backlog, and how soon a row is there after its push. */
-import { spawn } from "node:child_process";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type postgres from "postgres";
 import { countsOf, createSink, createStream } from "../test/support/api.ts";
 import { waitFor } from "../test/support/server.ts";
 import { countRows } from "../test/support/table.ts";
+import { CALL, pushBacklog, startTaker } from "./backlog.ts";
 import { connectDirect, measureCopy } from "./limits/bare-copy.ts";
 import { watch } from "./load/run-load.ts";
-import { OTHER_CPU, pin } from "./processes.ts";
-import { FIELDS, restBody } from "./records.ts";
+import { FIELDS } from "./records.ts";
 import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
 import { type BenchOptions, openRig, type Rig } from "./rig.ts";
 import { measureVisibility } from "./visibility.ts";
 
-const CALL = 1_000;
 /** Records of the backlog for each second that a measurement is given. */
 const RECORDS_PER_SECOND = 50_000;
 
@@ -22,12 +18,14 @@ const RECORDS_PER_SECOND = 50_000;
 export async function benchDelivery(options: BenchOptions): Promise<Report> {
   const rig = await openRig(options);
   const sql = connectDirect(rig.server.env.SINK_DATABASE_URL ?? "");
-  const receiver = startReceiver();
+  const receiver = startTaker("receiver.ts");
+  const aws = startTaker("aws.ts");
   const want = (name: string) => new RegExp(options.only).test(name);
   const count = Math.ceil((options.seconds * RECORDS_PER_SECOND) / CALL) * CALL;
   try {
     const measurements: Measurement[] = [];
-    const url = `http://127.0.0.1:${await receiver.port}/`;
+    const webhook = { webhook: { url: `http://127.0.0.1:${await receiver.port}/` } };
+    const { sqs, s3 } = awsSinks(`http://127.0.0.1:${await aws.port}`);
     for (let run = 0; run < options.runs; run++) {
       const works = [
         () => drain(rig, { name: "Postgres sink", id: `rows-${run}`, count, sql }),
@@ -42,15 +40,23 @@ export async function benchDelivery(options: BenchOptions): Promise<Report> {
         () => bareCopy(sql, count, 1_000),
         // The batch size of the sink.
         () => bareCopy(sql, count, 5_000),
-        () => drain(rig, { name: "webhook sink, batches of 100", id: `hook-${run}`, count, url }),
+        () =>
+          drain(rig, {
+            name: "webhook sink, batches of 100",
+            id: `hook-${run}`,
+            count,
+            sink: webhook,
+          }),
         () =>
           drain(rig, {
             name: "webhook sink, batches of 100, 4 partitions",
             id: `hook4-${run}`,
             count,
-            url,
+            sink: webhook,
             throughput: "HIGH",
           }),
+        () => drain(rig, { name: "SQS sink (double)", id: `sqs-${run}`, count, sink: sqs }),
+        () => drain(rig, { name: "S3 sink, gzip (double)", id: `s3-${run}`, count, sink: s3 }),
         () => measureVisibility(rig, { sql, id: `seen-${run}`, seconds: options.seconds }),
       ] satisfies (() => Promise<Measurement>)[];
       for (const [i, work] of works.entries())
@@ -59,6 +65,7 @@ export async function benchDelivery(options: BenchOptions): Promise<Report> {
     return { title: "Delivery", notes: describeRun(rig, measurements, count), measurements };
   } finally {
     receiver.close();
+    aws.close();
     await sql.end({ timeout: 2 });
     await rig.close();
   }
@@ -71,6 +78,8 @@ const WORK_NAMES = [
   "copy 5000",
   "webhook",
   "webhook partitions",
+  "sqs",
+  "s3",
   "latency",
 ];
 
@@ -79,9 +88,27 @@ interface Drain {
   readonly id: string;
   readonly count: number;
   readonly throughput?: "NORMAL" | "HIGH";
-  /** The table's database; else `url` is a webhook's. */
+  /** The table's database; else `sink` says where records go. */
   readonly sql?: postgres.Sql;
-  readonly url?: string;
+  readonly sink?: object;
+}
+
+/** Sinks of the double. */
+function awsSinks(endpoint: string) {
+  const access = {
+    region: "eu-central-1",
+    accessKeyId: "AKIATEST",
+    secretAccessKey: "x",
+    endpoint,
+  };
+  return {
+    sqs: { sqs: { queueUrl: `${endpoint}/123456789012/bench`, access } },
+    s3: {
+      s3: { bucket: "bench", access, compression: "GZIP" },
+      // What is left at the end of the backlog waits for this.
+      batching: { time: "1s" },
+    },
+  };
 }
 
 /** Pushes a backlog, makes a sink from its start, and waits until it has all of it. */
@@ -99,7 +126,7 @@ async function drain(rig: Rig, work: Drain): Promise<Measurement> {
   const sink = await createSink(server, stream, {
     id: "sink",
     start: { position: "EARLIEST" },
-    ...(work.sql ? { postgres: { table } } : { webhook: { url: work.url } }),
+    ...(work.sql ? { postgres: { table } } : work.sink),
   });
   const isDone = async () => {
     if (work.sql) return (await countRows(work.sql, table)) >= work.count;
@@ -114,33 +141,9 @@ async function drain(rig: Rig, work: Drain): Promise<Measurement> {
   return { name: work.name, recordsPerSecond, ...watching.end() };
 }
 
-async function pushBacklog({ server }: Rig, stream: string, count: number): Promise<void> {
-  const body = restBody(CALL);
-  let left = count / CALL;
-  const push = async () => {
-    while (left-- > 0) {
-      const answer = await server.post(`/v1/${stream}/records`, body);
-      if (!answer.ok) throw new Error(await answer.text());
-      await answer.arrayBuffer();
-    }
-  };
-  await Promise.all([push(), push(), push(), push()]);
-}
-
 async function bareCopy(sql: postgres.Sql, rows: number, batch: number): Promise<Measurement> {
   const recordsPerSecond = await measureCopy(sql, { rows, batch });
   return { name: `limit: bare COPY in batches of ${batch}`, recordsPerSecond };
-}
-
-function startReceiver(): { port: Promise<number>; close: () => void } {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "limits/receiver.ts")], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  pin(child.pid!, OTHER_CPU);
-  const port = new Promise<number>((resolve) =>
-    createInterface({ input: child.stdout }).once("line", (line) => resolve(Number(line))),
-  );
-  return { port, close: () => void child.kill() };
 }
 
 function describeRun(rig: Rig, measurements: readonly Measurement[], count: number): string[] {

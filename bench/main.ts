@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchDelivery } from "./delivery.ts";
+import { benchIsolation } from "./isolation.ts";
 import { benchMapping } from "./mapping.ts";
 import { benchPush } from "./push.ts";
 import { formatReport, type Report, writeReport } from "./report.ts";
@@ -9,7 +10,7 @@ import type { BenchOptions } from "./rig.ts";
 import { benchTail } from "./tail.ts";
 import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery | token | mapping | tail | smoke> [options]
+const USAGE = `npm run bench -- <push | delivery | isolation | token | mapping | tail | smoke> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
   --only regexp   only measurements whose name matches
@@ -21,6 +22,7 @@ const USAGE = `npm run bench -- <push | delivery | token | mapping | tail | smok
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report>>> = {
   push: benchPush,
   delivery: benchDelivery,
+  isolation: benchIsolation,
   mapping: benchMapping,
   token: benchToken,
   tail: benchTail,

@@ -1,11 +1,15 @@
-/** A receiver of webhooks that costs little: it reads bodies without parsing them. Prints its port. */
+/**
+ * A receiver of webhooks that costs little: it reads bodies without parsing them. Answers the status that
+ * it is given, 200 by default. Prints its port.
+ */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
+const status = Number(process.argv[2] ?? 200);
 const server = createServer((request, response) => {
   request.resume();
   request.on("end", () => {
-    response.setHeader("content-length", "0");
+    response.writeHead(status, { "content-length": "0" });
     response.end();
   });
 });

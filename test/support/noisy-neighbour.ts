@@ -113,7 +113,7 @@ function percentile(values: readonly number[], part: number): number {
 }
 
 /** 97.5th percentile of the medians of 2,000 samples drawn with replacement. */
-function boundOfMedian(values: readonly number[]): number {
+export function boundOfMedian(values: readonly number[]): number {
   const medians = Array.from({ length: 2_000 }, () => {
     const sample = values.map(() => values[Math.floor(Math.random() * values.length)] ?? 0);
     return percentile(sample, 0.5);
