@@ -63,6 +63,15 @@ async function makePeople(): Promise<void> {
   });
   keep("invitation", link.slice(link.indexOf("=") + 1));
   await waitFor(() => mails.mails.length > 0, { what: "the mail of the invitation" });
+  await ada.call("AccountService/RequestPasswordReset", { email: ADA.email });
+  const sources = () => mails.mails.map(({ source }) => source.replace(/=\r?\n/g, "")).join();
+  const token = await waitFor(() => /#reset=(?:3D)?([\w-]{43})/.exec(sources())?.[1]);
+  const newPassword = keep("new password", "incorrect horse battery staple");
+  await ada.call("AccountService/ResetPassword", {
+    ...{ token: keep("link for a new password", token), newPassword },
+  });
+  await ada.call("AccountService/SignIn", { ...ADA, password: newPassword });
+  keep("later session", ada.cookie.slice(ada.cookie.indexOf("=") + 1));
 }
 
 async function makeCredentials(): Promise<void> {
@@ -105,6 +114,11 @@ async function makeSinks(stream: string): Promise<void> {
     { name },
   );
   keep("second signing secret", signingSecret);
+  const { token } = await call<{ token: { secret: string } }>(
+    ...[server, "management.v1.SinkService/CreateSink"],
+    { parent: stream, sinkId: "own-token", sink: { file: { directory: "x" } }, withToken: true },
+  );
+  keep("token of a sink", token.secret);
   const database = new URL(cluster.sinkDatabaseUrl);
   const sql = postgres(cluster.sinkDatabaseUrl, { max: 1 });
   const password = keep("password of a database", "database-password-1a2b3c");
