@@ -190,6 +190,7 @@ function openPush(
     limitCaller,
     authorizePush,
     recheck: auth.authenticator.recheck,
+    onRefused: notePushRefusals(audit, "tributary.push.v1.PushService/PushStream"),
   });
   const lanes = [lane, openSourceLane(foundations, wayIn, { auth, authenticate, audit })];
   return { lanes, register: (router) => router.service(PushService, service) };

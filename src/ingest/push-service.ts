@@ -1,5 +1,5 @@
 /** PushService for the generated handlers: gRPC, gRPC-Web, and streams of every protocol. */
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { PushRequest, PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
@@ -7,6 +7,7 @@ import type { OpenCalls } from "../core/open-calls.ts";
 import { authenticationOf, type Principal, principalKey, shareOf } from "../core/principal.ts";
 import type { Admission } from "./admission.ts";
 import type { Ingest, PushCall, PushCaller } from "./ingest.ts";
+import type { Refusal } from "./push-lane.ts";
 import { fromPushRequest } from "./push-message.ts";
 import { createPushStream } from "./push-stream.ts";
 
@@ -26,6 +27,8 @@ export interface PushServiceOptions {
   readonly openCalls?: OpenCalls;
   /** As in the lane; each request of a stream is a push. */
   readonly limitCaller?: ((callerId: string) => Readonly<Record<string, string>>) | undefined;
+  /** Hears of refused requests of a PushStream; of refused calls the interceptors tell. */
+  readonly onRefused?: ((refusal: Refusal) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -44,6 +47,7 @@ export function createPushService(options: PushServiceOptions): ServiceImpl<type
       const { principal, caller } = callerOf(context);
       const answers = createPushStream(requests, {
         ...options,
+        authorizePush: tellingRefusals(options, context),
         start: admittedStart(options, principal, context.signal),
         principal,
         signal: context.signal,
@@ -51,6 +55,24 @@ export function createPushService(options: PushServiceOptions): ServiceImpl<type
       });
       return options.openCalls?.during(principal.projectUid, answers) ?? answers;
     },
+  };
+}
+
+/** Authorises a request of a stream, which nobody else sees the refusal of. */
+function tellingRefusals(
+  { authorizePush, onRefused }: PushServiceOptions,
+  context: HandlerContext,
+): PushServiceOptions["authorizePush"] {
+  const call = context.values.get(callKey);
+  return (principal, stream) => {
+    try {
+      authorizePush(principal, stream);
+    } catch (error) {
+      if (call && error instanceof ConnectError) {
+        onRefused?.({ call, error, principal, resource: stream });
+      }
+      throw error;
+    }
   };
 }
 

@@ -1,4 +1,7 @@
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { call, createApplication, createSink, createStream, push } from "../support/api.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 
@@ -133,18 +136,35 @@ test("check 34: refusals of plain routes are noted too: pushes, sources and the 
   const denied = await push({ url: server.url, token: async () => access_token }, stream, [
     { n: 1 },
   ]);
+  const transport = createGrpcTransport({
+    baseUrl: server.url,
+    interceptors: [
+      (next) => (request) => {
+        request.header.set("authorization", `Bearer ${access_token}`);
+        return next(request);
+      },
+    ],
+  });
+  const requests = (async function* () {
+    const record = { payload: { case: "json" as const, value: Buffer.from('{"n":1}') } };
+    yield { push: { stream, records: [record], idempotencyKey: "k" } };
+  })();
+  for await (const { result } of createClient(PushService, transport).pushStream(requests)) {
+    expect(result).toMatchObject({ case: "error", value: { reason: "ROLE_MISSING" } });
+  }
   expect([restPush.status, toSource.status, token.status, denied.status]).toEqual([
     401, 401, 401, 403,
   ]);
+  const PUSH = "tributary.push.v1.PushService/Push";
+  const PUSH_STREAM = `${PUSH}Stream`;
   const found = await waitFor(async () => {
     const { auditEvents = [] } = await call<{ auditEvents?: Event[] }>(
       ...[server, "management.v1.AuditService/ListInstallationAuditEvents"],
       { pageSize: 1_000 },
     );
     const refused = auditEvents.filter(({ method, code }) => code !== "ok" && !/Get/.test(method));
-    return refused.some(({ actor }) => actor?.id === other.clientId) ? refused : undefined;
+    return refused.some(({ method }) => method === PUSH_STREAM) ? refused : undefined;
   });
-  const PUSH = "tributary.push.v1.PushService/Push";
   expect(found).toEqual(
     expect.arrayContaining([
       expect.objectContaining({ method: PUSH, resource: stream, code: "unauthenticated" }),
@@ -159,6 +179,10 @@ test("check 34: refusals of plain routes are noted too: pushes, sources and the 
       }),
       expect.objectContaining({
         ...{ method: PUSH, resource: stream, code: "permission_denied", address: "127.0.0.1" },
+        actor: expect.objectContaining({ id: other.clientId }),
+      }),
+      expect.objectContaining({
+        ...{ method: PUSH_STREAM, resource: stream, reason: "ROLE_MISSING" },
         actor: expect.objectContaining({ id: other.clientId }),
       }),
     ]),
