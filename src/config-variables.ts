@@ -134,6 +134,12 @@ export const VARIABLES = {
     shown: "8",
     doc: "Number of JetStream streams that hold the logs. May grow, never shrink.",
   },
+  TRIBUTARY_IDEMPOTENCY_SECONDS: {
+    parse: integer(120, 3_600),
+    fallback: 120,
+    shown: "120",
+    doc: "Seconds for which an idempotency key is known, up to an hour. A million keys take 320 MB of nats-server's memory.",
+  },
   TRIBUTARY_TEMPLATE_THREADS: {
     parse: integer(1, 64),
     fallback: Math.max(1, Math.min(4, availableParallelism() - 1)),

@@ -174,6 +174,7 @@ async function openBus(
         url,
         shards: config.TRIBUTARY_SHARDS,
         replicas: config.TRIBUTARY_NATS_REPLICAS,
+        duplicateWindowMs: config.TRIBUTARY_IDEMPOTENCY_SECONDS * 1_000,
         logger,
         ...(nats && { user: nats.user, password: nats.password, monitorUrl: nats.monitorUrl }),
       }),

@@ -43,6 +43,18 @@ test("the same key with another body is IDEMPOTENCY_KEY_REUSED and stores nothin
   expect(await stored("b")).toEqual(["first"]);
 });
 
+test("B13: how long a key is known is a setting, which may change with the next start", async () => {
+  const open = (duplicateWindowMs: number) =>
+    createBus({ url: nats.url, namespace: "window", shards: 1, logger: quiet, duplicateWindowMs });
+  const long = await open(3_600_000);
+  expect((await long.writer.append(keyed("w1", "w", "kept"))).isDuplicate).toBe(false);
+  expect((await long.writer.append(keyed("w1", "w", "kept"))).isDuplicate).toBe(true);
+  await long.close();
+  const short = await open(500);
+  await waitFor(async () => !(await short.writer.append(keyed("w1", "w", "kept"))).isDuplicate);
+  await short.close();
+});
+
 test("another id stores the same body again", async () => {
   await bus.writer.append(keyed("c1", "c", "body"));
   await bus.writer.append(keyed("c2", "c", "body"));
