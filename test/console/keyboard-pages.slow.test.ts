@@ -153,7 +153,7 @@ async function takePicture(name: string): Promise<void> {
     canvas.width = image.width;
     canvas.height = image.height;
     canvas.getContext("2d").drawImage(image, 0, 0);
-    return canvas.toDataURL("image/webp", 0.8);
+    return canvas.toDataURL("image/webp", 0.6);
   })()`);
   await painter.close();
   const file = join(PICTURES, `${name}.webp`);

@@ -129,7 +129,7 @@ describe("every page", () => {
   ];
 
   test("has no violation that axe finds, light and dark, and fits a width of 320 pixels", {
-    timeout: 150_000,
+    timeout: 400_000,
   }, async () => {
     const found: string[] = [];
     for (const path of pages) {
@@ -275,14 +275,14 @@ test("S14, S16: a record of a new shape is proposed as a change of the schema, w
     await page.reload();
     await page.getByRole("heading", { name: "Proposed changes" }).waitFor();
     return page
-      .getByRole("button", { name: "Accept" })
+      .getByRole("button", { name: "Accept", exact: true })
       .waitFor({ timeout: 1_000 })
       .then(
         () => true,
         () => false,
       );
   });
-  await page.getByRole("button", { name: "Accept" }).click();
+  await page.getByRole("button", { name: "Accept", exact: true }).click();
   await page.getByText("Fields, version 2").waitFor();
 });
 
