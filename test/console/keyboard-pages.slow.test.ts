@@ -42,7 +42,9 @@ async function typeAt(page: Page, name: string | RegExp, text: string): Promise<
   await page.keyboard.type(text);
 }
 
-test("without a mouse: a stream is made, a record pushed, a sink made, its delivery looked at", async () => {
+test("without a mouse: a stream is made, a record pushed, a sink made, its delivery looked at", {
+  timeout: 120_000,
+}, async () => {
   const { page, open } = rig;
   await open("/");
   await tabTo(page, "Farm");
@@ -99,7 +101,9 @@ test("what has the focus is seen: nothing that Tab reaches is without an outline
   expect(bare).toEqual([]);
 });
 
-test("pages fit from 320 pixels to 4K, and nothing moves for those who do not want it", async () => {
+test("pages fit from 320 pixels to 4K, and nothing moves for those who do not want it", {
+  timeout: 120_000,
+}, async () => {
   const { page, open } = rig;
   await page.emulateMedia({ reducedMotion: "reduce" });
   const wide: string[] = [];
@@ -166,7 +170,7 @@ async function takePicture(name: string): Promise<void> {
   expect(readFileSync(join(root, "README.md"), "utf8")).toContain(`docs/pictures/${name}.webp`);
 }
 
-test("the three pictures of the README", async () => {
+test("the three pictures of the README", { timeout: 120_000 }, async () => {
   const { page, open, push } = rig;
   await rig.ada.call("SinkService/CreateSink", {
     parent: READINGS,

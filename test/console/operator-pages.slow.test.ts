@@ -91,7 +91,9 @@ test("G18, G19: the settings show the verification key, filled in for DNS and GE
   await expect.poll(() => proofs.locator(".copy-line code").last().innerText()).not.toBe(key);
 });
 
-test("a forgotten password is asked for, and chosen by the mailed link, which leaves the address at once", async () => {
+test("a forgotten password is asked for, and chosen by the mailed link, which leaves the address at once", {
+  timeout: 120_000,
+}, async () => {
   const { browser, server } = rig;
   const page = await (await browser.newContext()).newPage();
   page.setDefaultTimeout(10_000);

@@ -143,7 +143,9 @@ test("N08: a record's trace tells what became of it at each sink, by an address 
   await page.getByText("Way in").waitFor();
 });
 
-test("N06: a sink is moved to another destination from its page, which says at which sequence", async () => {
+test("N06: a sink is moved to another destination from its page, which says at which sequence", {
+  timeout: 120_000,
+}, async () => {
   const { page, open } = rig;
   const target = await startReceiver();
   await rig.ada.call("SinkService/CreateSink", {
@@ -162,7 +164,9 @@ test("N06: a sink is moved to another destination from its page, which says at w
   await target.close();
 });
 
-test("K16: staged rows show how full each condition is, and are read as a file", async () => {
+test("K16: staged rows show how full each condition is, and are read as a file", {
+  timeout: 120_000,
+}, async () => {
   const { page, open } = rig;
   await rig.ada.call("SinkService/CreateSink", {
     parent: READINGS,
@@ -182,7 +186,9 @@ test("K16: staged rows show how full each condition is, and are read as a file",
   expect(text).toContain("sensor,value");
 });
 
-test("a mapping is written with completion, its rows stand beside it before it is saved, and what is pushed becomes them", async () => {
+test("a mapping is written with completion, its rows stand beside it before it is saved, and what is pushed becomes them", {
+  timeout: 120_000,
+}, async () => {
   const { page, open, push } = rig;
   await open(`/${HOOK}/rules`);
   await page.getByRole("button", { name: "Add column" }).click();
@@ -218,7 +224,9 @@ test("a mapping is written with completion, its rows stand beside it before it i
   expect(await page.getByLabel("Default of column 2").inputValue()).toBe("0");
 });
 
-test("versions show what each change did; an earlier one is brought back", async () => {
+test("versions show what each change did; an earlier one is brought back", {
+  timeout: 120_000,
+}, async () => {
   const { page, open } = rig;
   await open(`/${HOOK}/versions`);
   await page.getByText("What it changed").first().click();
