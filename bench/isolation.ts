@@ -1,5 +1,5 @@
 /** What one failing sink costs four healthy ones of the same stream: interleaved pairs with and without it. */
-import { call, countsOf, createSink, createStream } from "../test/support/api.ts";
+import { call, countsOf, createSink, createStream, getSink } from "../test/support/api.ts";
 import { boundOfMedian } from "../test/support/noisy-neighbour.ts";
 import { waitFor } from "../test/support/server.ts";
 import { CALL, pushBacklog, startTaker } from "./backlog.ts";
@@ -117,6 +117,10 @@ async function makeFailing({ rig, stream }: Setup, sinkId: string, url: string):
     sinkId,
     skipTest: true,
     sink: { start: { position: "EARLIEST" }, webhook: { url }, retry: { schedule: ["0.1s"] } },
+  });
+  // It has failed before, and only tries again.
+  await waitFor(async () => (await getSink(rig.server, sink.name)).status?.state === "ERROR", {
+    what: "the failing sink to be in ERROR",
   });
   return sink.name;
 }
