@@ -52,4 +52,4 @@ test("D1: kill -9 at each point between append, import and commit loses no row a
   const [row] = await sql`SELECT count(*)::int AS n, count(DISTINCT id)::int AS ids FROM points`;
   expect(row).toEqual({ n: requests * 20, ids: requests * 20 });
   await sql.end();
-}, 120_000);
+}, 300_000);
