@@ -8,6 +8,7 @@ import {
 } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { Place } from "../sinks/sink.ts";
 import type { LaneRequest } from "./lane-request.ts";
+import { packKeys, unpackKeys } from "./packed-keys.ts";
 import { comparePlaces, type PlaceRange } from "./place.ts";
 
 /** The ledger of a lane, in records: all that is settled. Every number only grows. */
@@ -98,11 +99,7 @@ export function laneToMessage(state: LaneState): LaneCursor {
       count: request.count,
     })),
     staged: state.staged.map(rangeToMessage),
-    parked: [...state.parked].map(([keyHash, key]) => ({
-      keyHash,
-      first: placeToMessage(key.first),
-      isResuming: key.isResuming,
-    })),
+    parkedPacked: packKeys(state.parked),
     counts: {
       delivered: BigInt(counts.delivered),
       filtered: BigInt(counts.filtered),
@@ -136,12 +133,7 @@ export function laneFromMessage(message: LaneCursor): LaneState {
       count: request.count,
     })),
     staged: message.staged.map(rangeFromMessage),
-    parked: new Map(
-      message.parked.map((key) => [
-        key.keyHash,
-        { first: placeFromMessage(key.first), isResuming: key.isResuming },
-      ]),
-    ),
+    parked: parkedOf(message),
     counts: {
       delivered: Number(counts?.delivered ?? 0n),
       filtered: Number(counts?.filtered ?? 0n),
@@ -155,6 +147,14 @@ export function laneFromMessage(message: LaneCursor): LaneState {
     targetRevision: Number(message.targetRevision),
     importSequence: Number(message.importSequence),
   };
+}
+
+function parkedOf({ parked, parkedPacked }: LaneCursor): Map<number, ParkedKey> {
+  const keys = unpackKeys(parkedPacked);
+  for (const { keyHash, first, isResuming } of parked) {
+    keys.set(keyHash, { first: placeFromMessage(first), isResuming });
+  }
+  return keys;
 }
 
 /** A place in protobuf. */

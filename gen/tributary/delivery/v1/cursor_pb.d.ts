@@ -255,7 +255,7 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
   staged: PlaceRange[];
 
   /**
-   * Keys whose records wait.
+   * Keys whose records wait, as earlier versions wrote them: see `parked_packed`.
    *
    * @generated from field: repeated tributary.delivery.v1.ParkedKey parked = 9;
    */
@@ -295,6 +295,15 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
    * @generated from field: int64 target_revision = 14;
    */
   targetRevision: bigint;
+
+  /**
+   * Keys whose records wait, 16 bytes each, big-endian: hash (4), sequence as a double (8), index (4) with
+   * the highest bit set while the key's records are being delivered again. There may be thousands of them,
+   * and the cursor is written many times a second.
+   *
+   * @generated from field: bytes parked_packed = 20;
+   */
+  parkedPacked: Uint8Array;
 
   /**
    * For sinks that stage: rows that imports up to this sequence of the staging refused are counted as held.
