@@ -17,7 +17,7 @@ export interface Walked {
   readonly recordId: string;
   /** A new thing for a call that takes it away. */
   readonly fresh: (
-    kind: "task" | "grant" | "branch" | "token" | "invitation" | "source" | "proposal",
+    kind: "task" | "grant" | "branch" | "token" | "invitation" | "source" | "proposal" | "deleted",
   ) => Promise<string>;
   /** An id that nothing has yet. */
   readonly id: () => string;
@@ -218,8 +218,8 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "VersionService/RestoreVersion": (w) => ({ name: `${w.stream}/versions/1` }),
 
   "DeletedService/ListDeleted": (w) => ({ parent: w.project }),
-  "DeletedService/Undelete": (w) => ({ name: `${w.project}/deleted/none` }),
-  "DeletedService/PurgeDeleted": (w) => ({ name: `${w.project}/deleted/none` }),
+  "DeletedService/Undelete": async (w) => ({ name: await w.fresh("deleted") }),
+  "DeletedService/PurgeDeleted": async (w) => ({ name: await w.fresh("deleted") }),
 
   "MigrationService/CreateMigration": (w) => ({
     parent: w.sink,

@@ -131,6 +131,15 @@ async function makeWalked(project: string): Promise<Walked> {
         source: { apiKey: {} },
       });
     }
+    if (kind === "deleted") {
+      const gone = await fresh("source");
+      await call(server, "management.v1.SourceService/DeleteSource", { name: gone });
+      const { deleted } = await call<{ deleted: { name: string; resource: string }[] }>(
+        ...[server, "management.v1.DeletedService/ListDeleted"],
+        { parent: project },
+      );
+      return deleted.find(({ resource }) => resource === gone)!.name;
+    }
     if (kind === "token") {
       return await name("TokenService/CreateToken", {
         parent: project,
