@@ -38,6 +38,11 @@ export type NewSink = Pick<CreateSinkRequest, "parent" | "sinkId"> & {
   readonly skipTest?: boolean;
   /** Chosen by the caller; a new one when left out. */
   readonly uid?: string;
+  /**
+   * Where another sink ends, in place of the sink's own start: it may lie a little beyond the log, whose
+   * next records are then still the other's.
+   */
+  readonly handedOverAt?: number;
   /** Who makes a token with it; nobody when left out. */
   readonly tokenMaker?: Principal | undefined;
 };
@@ -92,7 +97,9 @@ export async function prepareSink(
     await requireOwnership(catalog, config, { identity, signal });
     if (!request.skipTest) await tryDestination(catalog, config, { identity, signal });
   }
-  const start = await resolveStart(catalog.logs, branch, sink.start);
+  const start = request.handedOverAt
+    ? { sequence: request.handedOverAt, note: "" }
+    : await resolveStart(catalog.logs, branch, sink.start);
   const time = new Date(catalog.now());
   const row: SinkRow = {
     uid,

@@ -4,8 +4,8 @@
  * the new sink is made to begin there. Every step may be repeated after a crash and gives the same.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { clone, create } from "@bufbuild/protobuf";
-import { type Sink, SinkSchema, StartSchema } from "#gen/tributary/management/v1/sink_pb.js";
+import { clone } from "@bufbuild/protobuf";
+import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { Task_State } from "#gen/tributary/management/v1/task_pb.js";
 import { runAsAuthor } from "../core/author.ts";
 import { fail, notFound } from "../core/errors.ts";
@@ -75,8 +75,8 @@ async function createTarget(
 ): Promise<void> {
   const parent = streamOf(target)!;
   const sinkId = target.slice(`${parent}/sinks/`.length);
-  sink.start = create(StartSchema, { at: { case: "sequence", value: BigInt(sequence) } });
-  await createSink(catalog, { parent, sinkId, sink, uid: targetUid, skipTest: true }, signal);
+  const identity = { parent, sinkId, uid: targetUid };
+  await createSink(catalog, { ...identity, sink, handedOverAt: sequence, skipTest: true }, signal);
 }
 
 /** Says in the definition that the old sink has ended: now the new one keeps what it needs. */

@@ -55,6 +55,19 @@ const whenSettled = (sink: string) =>
     what: `${sink} to settle`,
   });
 
+test("E23: a sink that is quite new, of a stream that rests, can be moved", async () => {
+  const stream = await makeStream("resting");
+  for (const records of [[], [{ writer: "w", key: "k", n: 1 }]]) {
+    if (records.length > 0) await push(server, stream, records);
+    const id = `old-${records.length}`;
+    const { name } = await createSink(server, stream, { id, file: { directory: id } });
+    const sink = { file: { directory: `${id}-new` } };
+    const made = await createMigration(server, name, { sinkId: `${id}-new`, sink });
+    const done = await whenMigrated(server, made);
+    expect(done).toMatchObject({ state: "SUCCEEDED", report: { complete: true } });
+  }
+});
+
 test("E23, N06: from one Postgres table to another under load: each record stands in exactly one of them, once", async () => {
   const stream = await makeStream("tables");
   const old = await createSink(server, stream, { id: "old", postgres: { table: "moved_old" } });
