@@ -2,7 +2,7 @@
 
 import { fromBinary } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { and, asc, desc, eq, gt, inArray, isNull, or, type SQL } from "drizzle-orm";
+import { and, asc, eq, inArray, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import { ArchiveSchema } from "#gen/tributary/management/v1/archive_pb.js";
 import {
@@ -11,30 +11,21 @@ import {
   Stream_SchemaMode,
 } from "#gen/tributary/management/v1/stream_pb.js";
 import type {
-  ApplicationDefinition,
   ArchiveDefinition,
-  GrantDefinition,
   LogDefinition,
-  PersonDefinition,
   ProjectDefinition,
   SinkDefinition,
   SinkVersion,
   StreamDefinition,
   StreamVersion,
-  TokenDefinition,
 } from "../core/definitions.ts";
 import type { MasterKey } from "../core/envelope.ts";
 import { streamOf } from "../core/names.ts";
-import { PERSON_PREFIX } from "../core/principal.ts";
 import { resolveQuotas } from "../core/quotas.ts";
 import type { SchemaMode } from "../core/record-rules.ts";
 import type { Queries } from "../db/client.ts";
 import {
-  applicationSecrets,
-  applications,
   branches,
-  grants,
-  persons,
   projectLimits,
   projects,
   settings,
@@ -42,15 +33,14 @@ import {
   sinkVersions,
   streams,
   streamVersions,
-  tokens,
 } from "../db/schema.ts";
 import { openSealedSink } from "./sealed-sink.ts";
-import { kindOfToken } from "./token-store.ts";
 
 /** Which rows: those of these uids, or all. */
 export type Uids = readonly string[] | "all";
 
-const among = (column: PgColumn, uids: Uids): SQL | undefined =>
+/** The condition for it. */
+export const among = (column: PgColumn, uids: Uids): SQL | undefined =>
   uids === "all" ? undefined : inArray(column, [...uids]);
 
 /** Projects with the quotas that hold for them. */
@@ -219,81 +209,6 @@ export function sinkVersionFromRow(
     version: BigInt(row.number),
   });
   return { version: row.number, fromSequence: row.fromSequence, sink };
-}
-
-/** Applications with the secrets that are valid at `now`, newest first. */
-export async function readApplications(
-  queries: Queries,
-  uids: Uids,
-  now: Date,
-): Promise<ApplicationDefinition[]> {
-  const rows = await queries.select().from(applications).where(among(applications.uid, uids));
-  const isValid = or(isNull(applicationSecrets.endTime), gt(applicationSecrets.endTime, now));
-  const secretRows = await queries
-    .select()
-    .from(applicationSecrets)
-    .where(and(among(applicationSecrets.applicationUid, uids), isValid))
-    .orderBy(desc(applicationSecrets.createTime));
-  const secrets = groupBy(secretRows, (row) => row.applicationUid);
-  return rows.map((row) => ({
-    uid: row.uid,
-    name: row.name,
-    projectUid: row.projectUid,
-    clientId: row.clientId,
-    isDisabled: row.isDisabled,
-    isClientCredentialsEnabled: row.isClientCredentialsEnabled,
-    operations: row.operations,
-    secrets: (secrets.get(row.uid) ?? []).map((secret) => ({
-      sha256: secret.sha256,
-      ...(secret.endTime && { endTimeMs: secret.endTime.getTime() }),
-    })),
-    publicKeys: row.publicKeys,
-    isSecretRefused: row.isSecretRefused,
-    isDpopRequired: row.isDpopRequired,
-  }));
-}
-
-/** People, as authentication sees them. */
-export async function readPersons(queries: Queries, uids: Uids): Promise<PersonDefinition[]> {
-  const { uid, isDisabled } = persons;
-  const rows = await queries.select({ uid, isDisabled }).from(persons).where(among(uid, uids));
-  return rows.map((row) => ({ ...row, id: `${PERSON_PREFIX}${row.uid}` }));
-}
-
-/** Personal and service tokens, with a secret that was refreshed while it works on. */
-export async function readTokens(queries: Queries, uids: Uids): Promise<TokenDefinition[]> {
-  const rows = await queries.select().from(tokens).where(among(tokens.uid, uids));
-  return rows.map((row) => ({
-    uid: row.uid,
-    projectUid: row.projectUid,
-    kind: kindOfToken(row),
-    makerId: row.makerId,
-    resource: row.resource,
-    resourceUid: row.resourceUid,
-    role: row.role,
-    operations: row.operations,
-    isDisabled: row.isDisabled,
-    ...(row.endTime && { endTimeMs: row.endTime.getTime() }),
-    secrets: [
-      { sha256: row.sha256 },
-      ...(row.oldSha256 && row.oldEndTime
-        ? [{ sha256: row.oldSha256, endTimeMs: row.oldEndTime.getTime() }]
-        : []),
-    ],
-  }));
-}
-
-/** Grants, the ones on the installation included. */
-export async function readGrants(queries: Queries, uids: Uids): Promise<GrantDefinition[]> {
-  return await queries
-    .select({
-      uid: grants.uid,
-      resource: grants.resource,
-      principalId: grants.principalId,
-      role: grants.role,
-    })
-    .from(grants)
-    .where(among(grants.uid, uids));
 }
 
 function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {

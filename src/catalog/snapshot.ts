@@ -12,16 +12,8 @@ import type { Logger } from "../core/logger.ts";
 import type { Database, Queries } from "../db/client.ts";
 import { changes } from "../db/schema.ts";
 import { createDefinitionIndex, type DefinitionUpdate } from "./definition-index.ts";
-import {
-  readApplications,
-  readGrants,
-  readPersons,
-  readProjects,
-  readSinks,
-  readStreams,
-  readTokens,
-  type Uids,
-} from "./definition-store.ts";
+import { readProjects, readSinks, readStreams, type Uids } from "./definition-store.ts";
+import { readApplications, readGrants, readPersons, readTokens } from "./principal-definitions.ts";
 import { readSources } from "./source-store.ts";
 
 /** The definitions, and the means to bring them up to date. */
