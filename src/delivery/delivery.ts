@@ -134,6 +134,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     workerOf,
     sinkByUid: (uid: string) => definitions.sinkByUid(uid),
   };
+  const staged = createStagedRecords(workerOptions, (shard) => shards[shard]?.stagedBytes());
   let endChanges: (() => void) | undefined;
   let endCommands: (() => void) | undefined;
   let closing: Promise<void> | undefined;
@@ -152,17 +153,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     isOwner: (shard) => shards[shard]?.isOwner ?? false,
     statuses: (sinks) =>
       readStatuses(sinks, { ...workerOptions, stateOf, lossOf: createLossClocks(options) }),
-    staged: createStagedRecords(workerOptions, (shard) => shards[shard]?.stagedBytes()),
+    staged,
     partitions: async (sink) => partitionCounts(await stateOf(sink)),
     async parkedKeys(sink) {
       return await waitingKeys(workerOptions.held, sink.uid, await stateOf(sink));
     },
     async standing(sink, question) {
-      return await placeStanding(
-        workerOptions.held,
-        { sink, state: await stateOf(sink) },
-        question,
-      );
+      const { held } = workerOptions;
+      const found = await placeStanding(held, { sink, state: await stateOf(sink) }, question);
+      // The cursor of a staged export passes a row when it is in the staging.
+      const isStaged = found.kind === "passed" && (await staged.holds(sink, question.place));
+      return isStaged ? { ...found, kind: "staged" } : found;
     },
     held: createHeldRecords(heldInput),
     lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf, "needed"),

@@ -1,7 +1,15 @@
 /** Staged table export: rows wait as CSV and are imported together. */
 import type postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ApiError, call, countsOf, createSink, createStream, push } from "../support/api.ts";
+import {
+  ApiError,
+  call,
+  countsOf,
+  createSink,
+  createStream,
+  listAll,
+  push,
+} from "../support/api.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 import { connect } from "../support/table.ts";
 
@@ -117,6 +125,17 @@ test("K13, K16: a row stands in the staged CSV at once, and 1,000 rows bring the
   expect(await countsOf(server, name)).toMatchObject({ delivered: 0, pending: 3, pushed: 3 });
   const { stagedChunks } = await sinks("ListStagedChunks", { parent: name });
   expect((stagedChunks as { rows: number }[]).reduce((sum, each) => sum + each.rows, 0)).toBe(3);
+  const [record] = await listAll(server, stream);
+  const outcomeOf = async () => {
+    const method = "management.v1.DeliveryService/TraceRecord";
+    const { trace } = await call<{ trace: { sinks: { sink: string; outcome: string }[] } }>(
+      server,
+      method,
+      { stream, recordId: record?.id },
+    );
+    return trace.sinks.find(({ sink }) => sink === name)?.outcome;
+  };
+  expect(await outcomeOf(), "N08").toBe("STAGED");
   await pushIds(range(4, 997));
   await waitFor(async () => (await idsIn("counted")).length >= 1000, { what: "the import" });
   expect(await idsIn("counted")).toEqual(range(1, 1000));
@@ -128,6 +147,7 @@ test("K13, K16: a row stands in the staged CSV at once, and 1,000 rows bring the
   await waitFor(async () => (await stagedRows(name)) === 0, { what: "empty staging" });
   expect(await countsOf(server, name)).toMatchObject({ delivered: 1000, pending: 0 });
   expect(await readCsv(name)).toBe("");
+  expect(await outcomeOf(), "N08").toBe("DELIVERED");
   await sinks("DeleteSink", { name });
 });
 
