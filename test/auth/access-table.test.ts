@@ -116,9 +116,9 @@ test("every rpc has a rule, and one that only reads needs no more than READ", ()
   expect(rules.size).toBe(services.flatMap((s) => s.methods).length);
   for (const [method, { operation, role }] of rules) {
     const isOperators = role === AccessRule_Role.OPERATOR;
-    // Who is told of alerts, and at which address, is not for viewers.
-    const isAddresses = method.name === "GetAlertSettings";
-    if (operation === AccessRule_Operation.READ && !isOperators && !isAddresses)
+    // Not for viewers: who is told of alerts, and at which address; what only editors can bring back.
+    const isForEditors = ["GetAlertSettings", "ListDeleted"].includes(method.name);
+    if (operation === AccessRule_Operation.READ && !isOperators && !isForEditors)
       expect([method.name, role]).toEqual([method.name, Math.min(role, AccessRule_Role.VIEWER)]);
     if (/^(Create|Update|Delete|Rotate)/.test(method.name)) {
       expect([method.name, operation]).toEqual([method.name, AccessRule_Operation.MANAGE]);
