@@ -9,9 +9,9 @@ const form = (properties: JsonPart, required: readonly string[]): JsonPart => ({
   },
 });
 
-const json = (description: string, schema: JsonPart): JsonPart => ({
+const json = (description: string, schema: JsonPart, type = "application/json"): JsonPart => ({
   description,
-  content: { "application/json": { schema } },
+  content: { [type]: { schema } },
 });
 
 const text = { type: "string" };
@@ -97,17 +97,17 @@ const oauth2 = (operationId: string, summary: string, body: JsonPart, schema: Js
     tags: ["OAuth2"],
     summary,
     requestBody: body,
-    responses: { 200: json("Done.", schema), 400: oauth2Error, 401: oauth2Error },
+    responses: { 200: json("Done.", schema), default: oauth2Error },
     security: [{ basic: [] }, {}],
   },
 });
 
-const document = (operationId: string, summary: string): JsonPart => ({
+const document = (operationId: string, summary: string, type?: string): JsonPart => ({
   get: {
     operationId,
     tags: ["OAuth2"],
     summary,
-    responses: { 200: json("The document.", { type: "object" }) },
+    responses: { 200: json("The document.", { type: "object" }, type) },
     security: [],
   },
 });
@@ -157,7 +157,11 @@ export const PLAIN_PATHS: Readonly<Record<string, JsonPart>> = {
     { type: "object" },
   ),
   "/.well-known/oauth-authorization-server": document("serverMetadata", "Metadata (RFC 8414)"),
-  "/.well-known/jwks.json": document("keys", "Public keys of access tokens (RFC 7517)"),
+  "/.well-known/jwks.json": document(
+    "keys",
+    "Public keys of access tokens (RFC 7517)",
+    "application/jwk-set+json",
+  ),
   "/healthz": probe("isAlive", "Whether the process lives"),
   "/readyz": probe("isReady", "Whether the server can do its work"),
 };
