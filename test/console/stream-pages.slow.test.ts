@@ -159,10 +159,10 @@ test("settings: mode and retention of a stream are changed; a wrong retention is
   await open(`/${READINGS}/settings`);
   await page.getByLabel("Schema mode").selectOption("OPEN");
   await page.getByText("Retention", { exact: true }).first().click();
-  await page.getByLabel("Age").fill("1s");
+  await page.getByLabel("Age", { exact: true }).fill("1s");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("alert").waitFor();
-  await page.getByLabel("Age").fill("86400s");
+  await page.getByLabel("Age", { exact: true }).fill("86400s");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("alert").waitFor({ state: "hidden" });
   await page.getByRole("link", { name: "Schema" }).click();
