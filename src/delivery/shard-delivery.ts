@@ -11,6 +11,8 @@ import type { WorkerOptions } from "./worker-options.ts";
 
 /** Sinks that find out at once whether they have work. */
 const STARTS_AT_ONCE = 16;
+/** How long the last requests of a sink that is deleted may take. */
+const REMOVAL_GRACE_MS = 1_000;
 const FENCED_PAUSE_MS = 1_000;
 /** The owner of this shard also looks for what sinks have left that were deleted while nobody looked. */
 const SCANNING_SHARD = 0;
@@ -169,7 +171,8 @@ export class ShardDelivery implements ShardListener {
     const peers = owned.byLog.get(worker.definition.log.uid);
     peers?.delete(worker);
     if (peers?.size === 0) owned.byLog.delete(worker.definition.log.uid);
-    this.#track(worker.stop(0));
+    // A deleted sink may come back: its cursor is to know what it has delivered.
+    this.#track(worker.stop(REMOVAL_GRACE_MS));
   }
 
   /** A fenced worker starts anew, with a higher epoch, if the shard is still ours after a while. */
