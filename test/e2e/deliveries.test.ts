@@ -220,8 +220,11 @@ test("N07, B11: the ledger of a sink adds up, by partition too, is exported, and
     stream,
     Array.from({ length: 10 }, (_, n) => ({ n })),
   );
-  await waitFor(async () => (await countsOf(server, name)).pending === 0, { what: "all settled" });
-  await waitFor(async () => (await countsOf(server, name)).pushed === 10, { what: "all counted" });
+  const isSettled = async () => {
+    const { pushed, pending } = await countsOf(server, name);
+    return pushed === 10 && pending === 0;
+  };
+  await waitFor(isSettled, { what: "all settled" });
   const deliveries = <T>(method: string, request: unknown) =>
     call<T>(server, `management.v1.DeliveryService/${method}`, request);
   const { ledger } = await deliveries<{ ledger: Ledger }>("GetLedger", { name });
