@@ -3,11 +3,12 @@
  * memory, before they are stored, and checks no schema. Installed by `go install` into the cache, with
  * the plugins of this pipeline only.
  */
+
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../test/support/free-port.ts";
 import { startTestNats, testCacheDir } from "../../test/support/nats.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import { cpuSeconds, OTHER_CPU, pin, SERVER_CPU } from "../processes.ts";
@@ -130,15 +131,4 @@ async function settle(pid: number): Promise<void> {
 async function hasStored(monitorUrl: string): Promise<boolean> {
   const answer = await fetch(`${monitorUrl}/jsz`, { signal: AbortSignal.timeout(2_000) });
   return ((await answer.json()) as { messages: number }).messages > 0;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createOidcFlowCookie } from "../../src/auth/oidc-flow.ts";
+import { freePort } from "../support/free-port.ts";
 import {
   type Browser,
   createBrowser,
@@ -74,16 +74,6 @@ beforeEach(async () => {
   const [row] = await sql`SELECT count(*)::int AS count FROM tributary.persons`;
   if (row?.count === 0) await signIn(createBrowser(), "ada");
 });
-
-/** Free a moment ago: the provider must know it before the server starts. */
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 async function signIn(browser: Browser, login: string, returnTo = ""): Promise<Response> {
   return await browser.request(await browser.logIn(`${start}${returnTo}`, login, callback));

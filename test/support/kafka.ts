@@ -1,12 +1,14 @@
 /** A real Kafka: one broker with its controller (KRaft), and Kafka Connect, both from Maven. */
+
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { connect as connectTo, createServer } from "node:net";
+import { connect as connectTo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { freePort } from "./free-port.ts";
 
 const run = promisify(execFile);
 const sources = join(import.meta.dirname, "kafka");
@@ -76,15 +78,6 @@ async function installJars(): Promise<string> {
   );
   await rename(staged, target).catch(() => rm(staged, { recursive: true, force: true }));
   return target;
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
 
 /** Starts a broker on a folder of its own. */

@@ -1,10 +1,8 @@
 /** pyarrow, the Parquet implementation of Apache Arrow, from PyPI: installed once into the cache. */
+
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { promisify } from "node:util";
+import { installPythonPackage } from "./python-package.ts";
 
 const VERSION = "21.0.0";
 const run = promisify(execFile);
@@ -37,23 +35,9 @@ json.dump(tables, sys.stdout)
 
 /** Reads files. */
 export async function readByPyarrow(paths: readonly string[]): Promise<ArrowTable[]> {
-  const folder = await install();
+  const folder = await installPythonPackage(`pyarrow-${VERSION}`, `pyarrow==${VERSION}`);
   const env = { ...process.env, PYTHONPATH: folder };
   const options = { env, maxBuffer: 256 << 20, timeout: 120_000 };
   const { stdout } = await run("python3", ["-c", READ, ...paths], options);
   return JSON.parse(stdout) as ArrowTable[];
-}
-
-async function install(): Promise<string> {
-  const cache = join(homedir(), ".cache", "tributary", "test");
-  const folder = join(cache, `pyarrow-${VERSION}`);
-  if (existsSync(folder)) return folder;
-  await mkdir(cache, { recursive: true });
-  const fresh = `${folder}.${process.pid}`;
-  const wanted = `pyarrow==${VERSION}`;
-  await run("python3", ["-m", "pip", "install", "-q", "--target", fresh, wanted], {
-    timeout: 240_000,
-  });
-  await rename(fresh, folder);
-  return folder;
 }

@@ -1,10 +1,11 @@
 /** Schemathesis, which makes calls from an OpenAPI document, good and bad ones, and judges the answers. */
+
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
-import { homedir } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { installPythonPackage } from "./python-package.ts";
 
 const VERSION = "4.32.5";
 const run = promisify(execFile);
@@ -21,7 +22,7 @@ export async function judgeByOpenApi(
   url: string,
   { token, examples }: { readonly token: string; readonly examples: number },
 ): Promise<Judgement> {
-  const folder = await install();
+  const folder = await installPythonPackage(`schemathesis-${VERSION}`, `schemathesis==${VERSION}`);
   const checks = [
     "not_a_server_error",
     "status_code_conformance",
@@ -35,26 +36,16 @@ export async function judgeByOpenApi(
     ...["--phases", "coverage,fuzzing", "--max-examples", String(examples)],
     ...["--checks", checks.join(","), "--request-timeout", "20"],
   ];
-  const options = { env: { ...process.env, PYTHONPATH: folder }, maxBuffer: 64 << 20 };
+  // It keeps a database of what failed in its working directory.
+  const cwd = await mkdtemp(join(tmpdir(), "tributary-schemathesis-"));
+  const options = { cwd, env: { ...process.env, PYTHONPATH: folder }, maxBuffer: 64 << 20 };
   try {
     const { stdout } = await run("python3", words, { ...options, timeout: 400_000 });
     return { isGreen: true, report: stdout };
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
     return { isGreen: false, report: `${stdout}\n${stderr}` };
+  } finally {
+    await rm(cwd, { recursive: true });
   }
-}
-
-async function install(): Promise<string> {
-  const cache = join(homedir(), ".cache", "tributary", "test");
-  const folder = join(cache, `schemathesis-${VERSION}`);
-  if (existsSync(folder)) return folder;
-  await mkdir(cache, { recursive: true });
-  const fresh = `${folder}.${process.pid}`;
-  const wanted = `schemathesis==${VERSION}`;
-  await run("python3", ["-m", "pip", "install", "-q", "--target", fresh, wanted], {
-    timeout: 240_000,
-  });
-  await rename(fresh, folder);
-  return folder;
 }

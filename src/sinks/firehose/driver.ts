@@ -2,9 +2,9 @@ import { clone } from "@bufbuild/protobuf";
 import { type FirehoseSink, FirehoseSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
 import { checkAccess, keepAccess, maskAccess } from "../aws/access.ts";
+import { tryResource } from "../aws/try-resource.ts";
 import type { SinkDriver, SinkEnvironment, TestStageResult } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
-import { runStages } from "../stages.ts";
 import { type DeliveryClient, deliveryPolicy, openDelivery } from "./client.ts";
 import { openFirehose } from "./open-sink.ts";
 
@@ -37,43 +37,31 @@ function check({ streamName, access }: FirehoseSink): FieldViolation[] {
 }
 
 /** Tries a Firehose stream: what it says of itself, and the right to put records. Stores nothing. */
-async function testFirehose(
+function testFirehose(
   config: FirehoseSink,
   env: SinkEnvironment,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<readonly TestStageResult[]> {
-  let client: DeliveryClient | undefined;
-  try {
-    return await runStages({
-      authenticate: async () => {
-        client = await openDelivery(config, env);
-        return "keys and region are given";
-      },
-      describe: () => describe(client!, config, signal),
-      write: async () => {
-        await client!.checkRights(signal);
-        return "records may be put; none was";
-      },
-    });
-  } finally {
-    client?.close();
-  }
+  return tryResource({
+    noun: "Firehose stream",
+    policy: deliveryPolicy(config),
+    open: () => openDelivery(config, env),
+    describe: (client) => describe(client, signal),
+    write: async (client) => {
+      await client.checkRights(signal);
+      return "records may be put; none was";
+    },
+  });
 }
 
-async function describe(client: DeliveryClient, config: FirehoseSink, signal: AbortSignal) {
-  try {
-    const { status, source } = await client.facts(signal);
-    if (status !== "ACTIVE") {
-      throw new SinkFault("DESTINATION_MISSING", `the Firehose stream is ${status}, not ACTIVE`);
-    }
-    if (source === "DirectPut") return "the Firehose stream is ACTIVE and takes direct puts";
-    throw new SinkFault(
-      "DESTINATION_MISSING",
-      `the Firehose stream has ${source}: make one whose source is Direct PUT`,
-    );
-  } catch (error) {
-    if (!(error instanceof SinkFault) || error.reason !== "ACCESS_DENIED") throw error;
-    const message = `warning: ${error.message}; whether the Firehose stream is there is not known`;
-    return { message, remedy: deliveryPolicy(config) };
+async function describe(client: DeliveryClient, signal: AbortSignal): Promise<string> {
+  const { status, source } = await client.facts(signal);
+  if (status !== "ACTIVE") {
+    throw new SinkFault("DESTINATION_MISSING", `the Firehose stream is ${status}, not ACTIVE`);
   }
+  if (source === "DirectPut") return "the Firehose stream is ACTIVE and takes direct puts";
+  throw new SinkFault(
+    "DESTINATION_MISSING",
+    `the Firehose stream has ${source}: make one whose source is Direct PUT`,
+  );
 }

@@ -2,9 +2,9 @@ import { clone } from "@bufbuild/protobuf";
 import { type KinesisSink, KinesisSinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
 import { checkAccess, keepAccess, maskAccess } from "../aws/access.ts";
+import { tryResource } from "../aws/try-resource.ts";
 import type { SinkDriver, SinkEnvironment, TestStageResult } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
-import { runStages } from "../stages.ts";
 import { openStream, type StreamClient, streamPolicy } from "./client.ts";
 import { openKinesis } from "./open-sink.ts";
 
@@ -37,39 +37,27 @@ function check({ streamName, access }: KinesisSink): FieldViolation[] {
 }
 
 /** Tries a data stream: what it says of itself, and the right to put records. Stores nothing. */
-async function testKinesis(
+function testKinesis(
   config: KinesisSink,
   env: SinkEnvironment,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<readonly TestStageResult[]> {
-  let client: StreamClient | undefined;
-  try {
-    return await runStages({
-      authenticate: async () => {
-        client = await openStream(config, env);
-        return "keys and region are given";
-      },
-      describe: () => describe(client!, config, signal),
-      write: async () => {
-        await client!.checkRights(signal);
-        return "records may be put; none was";
-      },
-    });
-  } finally {
-    client?.close();
-  }
+  return tryResource({
+    noun: "data stream",
+    policy: streamPolicy(config),
+    open: () => openStream(config, env),
+    describe: (client) => describe(client, signal),
+    write: async (client) => {
+      await client.checkRights(signal);
+      return "records may be put; none was";
+    },
+  });
 }
 
-async function describe(client: StreamClient, config: KinesisSink, signal: AbortSignal) {
-  try {
-    const { status, shards } = await client.facts(signal);
-    if (status === "ACTIVE" || status === "UPDATING") {
-      return `the data stream is ${status} and has ${shards} shards`;
-    }
-    throw new SinkFault("DESTINATION_MISSING", `the data stream is ${status}, not ACTIVE`);
-  } catch (error) {
-    if (!(error instanceof SinkFault) || error.reason !== "ACCESS_DENIED") throw error;
-    const message = `warning: ${error.message}; whether the data stream is there is not known`;
-    return { message, remedy: streamPolicy(config) };
+async function describe(client: StreamClient, signal: AbortSignal): Promise<string> {
+  const { status, shards } = await client.facts(signal);
+  if (status === "ACTIVE" || status === "UPDATING") {
+    return `the data stream is ${status} and has ${shards} shards`;
   }
+  throw new SinkFault("DESTINATION_MISSING", `the data stream is ${status}, not ACTIVE`);
 }

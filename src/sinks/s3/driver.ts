@@ -3,11 +3,10 @@ import { type S3Sink, S3SinkSchema } from "#gen/tributary/management/v1/sink_pb.
 import type { Schema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { FieldViolation } from "../../core/errors.ts";
 import { checkAccess, keepAccess, maskAccess } from "../aws/access.ts";
+import { tryResource } from "../aws/try-resource.ts";
 import type { SinkDriver, SinkEnvironment, TestStageResult } from "../sink.ts";
-import { SinkFault } from "../sink-fault.ts";
-import { runStages } from "../stages.ts";
 import { bucketNameFault } from "./bucket-name.ts";
-import { type BucketClient, bucketPolicy, openBucket } from "./client.ts";
+import { bucketPolicy, openBucket } from "./client.ts";
 import { templateFault } from "./object-name.ts";
 import { openS3 } from "./open-sink.ts";
 
@@ -44,37 +43,23 @@ function check(
 }
 
 /** Tries a bucket: whether it is there, and an empty object `tributary-test`. */
-async function testS3(
+function testS3(
   config: S3Sink,
   env: SinkEnvironment,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<readonly TestStageResult[]> {
-  let client: BucketClient | undefined;
-  try {
-    return await runStages({
-      authenticate: async () => {
-        client = await openBucket(config, env);
-        return "keys and region are given";
-      },
-      describe: () => describe(client!, config, signal),
-      write: async () => {
-        const body = Buffer.alloc(0);
-        await client!.put({ name: "tributary-test", body, contentType: "text/plain" }, signal);
-        return "an empty object tributary-test was put";
-      },
-    });
-  } finally {
-    client?.close();
-  }
-}
-
-async function describe(client: BucketClient, config: S3Sink, signal: AbortSignal) {
-  try {
-    await client.head(signal);
-    return "the bucket is there";
-  } catch (error) {
-    if (!(error instanceof SinkFault) || error.reason !== "ACCESS_DENIED") throw error;
-    const message = `warning: ${error.message}; whether the bucket is there is not known`;
-    return { message, remedy: bucketPolicy(config) };
-  }
+  return tryResource({
+    noun: "bucket",
+    policy: bucketPolicy(config),
+    open: () => openBucket(config, env),
+    describe: async (client) => {
+      await client.head(signal);
+      return "the bucket is there";
+    },
+    write: async (client) => {
+      const body = Buffer.alloc(0);
+      await client.put({ name: "tributary-test", body, contentType: "text/plain" }, signal);
+      return "an empty object tributary-test was put";
+    },
+  });
 }
