@@ -1,4 +1,5 @@
 /** Calls of the management and data plane in Connect's JSON form, as tests need them. */
+import { noteSecrets } from "./secret-watch.ts";
 import type { Target } from "./server.ts";
 
 /** A refused call, with what its body says. */
@@ -54,6 +55,8 @@ export async function call<T = Record<string, unknown>>(
     signal: AbortSignal.timeout(20_000),
   });
   const body = (await answer.json()) as T & ErrorBody;
+  noteSecrets(request);
+  noteSecrets(body);
   if (!answer.ok) throw new ApiError(method, answer.status, body);
   return body;
 }

@@ -1,5 +1,6 @@
 /** A person in a browser, as far as cookies and the CSRF token go. */
 import { ApiError, type ErrorBody } from "./api.ts";
+import { noteSecret, noteSecrets } from "./secret-watch.ts";
 
 /** What a browser keeps and sends. */
 export interface Browser {
@@ -37,6 +38,7 @@ export function createBrowser(url: string, headers: Record<string, string> = {})
       if (set !== undefined) {
         const [pair = ""] = set.split(";", 1);
         browser.cookie = pair.endsWith("=") ? "" : pair;
+        noteSecret(browser.cookie.slice(browser.cookie.indexOf("=") + 1));
       }
       return answer;
     },
@@ -44,6 +46,8 @@ export function createBrowser(url: string, headers: Record<string, string> = {})
       const path = `/tributary.management.v1.${method}`;
       const answer = await browser.fetch(path, { method: "POST", body: JSON.stringify(request) });
       const body = (await answer.json()) as T & ErrorBody & { csrfToken?: string };
+      noteSecrets(request);
+      noteSecrets(body);
       if (!answer.ok) throw new ApiError(method, answer.status, body);
       if (body.csrfToken) browser.csrfToken = body.csrfToken;
       return body;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endOrphan } from "../../src/embedded/orphan.ts";
+import { noteSecret, refuseSpilledSecrets } from "./secret-watch.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -30,7 +31,7 @@ export interface TestServer extends Target {
   get(path: string): Promise<Response>;
   /** Sends a signal and waits for the end; gives the exit code (null after a signal). */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
-  /** Stops it, and what a killed one left running, and deletes its data. */
+  /** Stops it, and what a killed one left running, looks for secrets in what it kept, and deletes its data. */
   close(): Promise<void>;
 }
 
@@ -88,7 +89,12 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     stop,
     close: async () => {
       if (child.exitCode === null && child.signalCode === null) await stop();
-      await removeData(dataDir);
+      await endEmbedded(dataDir);
+      try {
+        await refuseSpilledSecrets(output(), dataDir);
+      } finally {
+        await removeData(dataDir);
+      }
     },
   };
 }
@@ -181,6 +187,7 @@ export async function fetchToken(
   });
   const body = (await answer.json()) as { access_token?: string };
   if (!body.access_token) throw new Error(`no token: ${answer.status} ${JSON.stringify(body)}`);
+  noteSecret(body.access_token);
   return body.access_token;
 }
 
