@@ -298,6 +298,7 @@ test("E04, E05: a webhook that refuses a record shows it held with the reason; i
   await page.getByText("Running", { exact: true }).waitFor();
   expect(await everythingHeld()).not.toContain(secret);
   await push({ sensor: "bad", value: 3 });
+  await page.getByRole("link", { name: "see why, compare and replay" }).click();
   await page.getByRole("button", { name: "Replay all" }).waitFor();
   receiver.mode = { kind: "ok" };
   await page.getByRole("button", { name: "Replay all" }).click();

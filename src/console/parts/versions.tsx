@@ -11,6 +11,7 @@ import { VersionService } from "#gen/tributary/management/v1/version_service_pb.
 import { transport } from "../api/transport.ts";
 import { ConfirmButton } from "./confirm.tsx";
 import { SecretBox } from "./copy.tsx";
+import { DifferenceTable } from "./difference-table.tsx";
 import { MoreButton } from "./more.tsx";
 import { Loaded } from "./note.tsx";
 import { Time } from "./time.tsx";
@@ -114,28 +115,7 @@ function Changes({ name, to }: { readonly name: string; readonly to: bigint }) {
         changes.length === 0 ? (
           <p>Nothing that can be shown, such as a secret alone.</p>
         ) : (
-          <div className="scroll">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Field</th>
-                  <th scope="col">Before</th>
-                  <th scope="col">After</th>
-                </tr>
-              </thead>
-              <tbody>
-                {changes.map(({ path, before, after }) => (
-                  <tr key={path}>
-                    <th scope="row">
-                      <code>{path}</code>
-                    </th>
-                    <td>{before ? <del>{before}</del> : <span className="quiet">not set</span>}</td>
-                    <td>{after ? <ins>{after}</ins> : <span className="quiet">not set</span>}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <DifferenceTable changes={changes} titles={["Before", "After"]} none="not set" />
         )
       }
     </Loaded>

@@ -1403,6 +1403,13 @@ export declare type DiscardHeldRecordsRequest = Message<"tributary.management.v1
    * @generated from field: string reason = 10;
    */
   reason: string;
+
+  /**
+   * Why they are given up, in words; the audit log keeps it.
+   *
+   * @generated from field: string note = 11;
+   */
+  note: string;
 };
 
 /**

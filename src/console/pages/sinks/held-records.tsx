@@ -1,84 +1,159 @@
-/** Records that could not be delivered. */
+/** Records that could not be delivered, and the keys that wait for them. */
 import { useInfiniteQuery } from "@connectrpc/connect-query";
-import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "wouter";
-import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
+import { type HeldRecord, Sink_RecordFailure } from "#gen/tributary/management/v1/sink_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { ConfirmButton } from "../../parts/confirm.tsx";
+import { SelectField } from "../../parts/field.tsx";
 import { ActionButton } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
-import { sinks } from "./sink-kinds.ts";
+import { type HeldCommands, useHeldCommands } from "./held-commands.ts";
+import { HeldPreview, type HeldSelection } from "./held-preview.tsx";
+import { ParkedKeys } from "./parked-keys.tsx";
+import type { SinkPart } from "./sink-details.tsx";
 
 const REFRESH_MS = 3_000;
+const WHY = "Why, for the audit log";
 const decoder = new TextDecoder();
 
-/** The list with replay and discard. */
-export function HeldRecords({ sink }: { readonly sink: Sink }) {
-  const { name } = sink;
-  const queries = useQueryClient();
+/** The part "Held records". */
+export default function HeldRecords({ sink, stream }: SinkPart) {
+  const commands = useHeldCommands(sink.name);
+  const [compared, setCompared] = useState<HeldSelection>();
+  const parks =
+    stream.keyFields.length > 0 && sink.onRecordFailure === Sink_RecordFailure.BLOCK_KEY;
+  return (
+    <>
+      {parks && <ParkedKeys sink={sink.name} commands={commands} onCompare={setCompared} />}
+      <HeldList sink={sink.name} commands={commands} onCompare={setCompared} />
+      {compared && (
+        <HeldPreview
+          sink={sink.name}
+          selection={compared}
+          onClose={() => setCompared(undefined)}
+          onReplay={async () => {
+            await commands.replay(compared);
+            setCompared(undefined);
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+interface ListProps {
+  readonly sink: string;
+  readonly commands: HeldCommands;
+  readonly onCompare: (selection: HeldSelection) => void;
+}
+
+function HeldList({ sink, commands, onCompare }: ListProps) {
+  const [reason, setReason] = useState("");
+  const [reasons, setReasons] = useState<readonly string[]>([]);
   const query = useInfiniteQuery(
     SinkService.method.listHeldRecords,
-    { parent: name, pageToken: "" },
+    { parent: sink, pageToken: "", reason },
     {
       pageParamKey: "pageToken",
       getNextPageParam: (page) => page.nextPageToken || undefined,
       refetchInterval: REFRESH_MS,
     },
   );
-  const replay = async (places: string[]) => {
-    await sinks.replayHeldRecords({ name, places });
-    await queries.invalidateQueries();
-  };
-  const discard = async (places: string[]) => {
-    await sinks.discardHeldRecords({ name, places });
-    await queries.invalidateQueries();
-  };
+  const held = query.data?.pages.flatMap((page) => page.heldRecords) ?? [];
+  const seen = [...new Set([...reasons, ...held.map((each) => each.reason)])].sort();
+  if (seen.length > reasons.length) setReasons(seen);
   return (
     <section className="card stack" aria-labelledby="held-title">
       <h2 id="held-title">Held records</h2>
+      {seen.length > 0 && (
+        <SelectField
+          label="Held because of"
+          value={reason}
+          choices={[["", "Any reason"], ...seen.map((each) => [each, each] as const)]}
+          onChange={setReason}
+        />
+      )}
       <Loaded query={query}>
-        {({ pages }) => {
-          const held = pages.flatMap((page) => page.heldRecords);
-          if (held.length === 0) return <p>None. A record that cannot be delivered waits here.</p>;
-          return (
+        {() =>
+          held.length === 0 ? (
+            <p>None. A record that cannot be delivered waits here.</p>
+          ) : (
             <>
-              <div className="actions">
-                <ActionButton label="Replay all" call={() => replay([])} />
-                <ConfirmButton
-                  label="Discard all"
-                  title="Discard all held records?"
-                  text="They are given up for this sink and counted as discarded. The stream keeps them."
-                  confirm="Discard them"
-                  call={() => discard([])}
-                />
-              </div>
+              <AllCommands reason={reason} commands={commands} onCompare={onCompare} />
               <ul className="tiles">
                 {held.map((record) => (
                   <li className="card stack" key={record.place}>
-                    <p className="fault">{record.error}</p>
-                    <code>{decoder.decode(record.json)}</code>
-                    <p className="quiet">
-                      {record.reason}, place {record.place}, held <Time at={record.holdTime} />
-                    </p>
-                    <div className="actions">
-                      <Link href={`/${streamOf(name)}/trace/${record.recordId}`}>Trace it</Link>
-                      <ActionButton label="Replay" call={() => replay([record.place])} />
-                      <ActionButton label="Discard" call={() => discard([record.place])} />
-                    </div>
+                    <HeldTile
+                      sink={sink}
+                      record={record}
+                      commands={commands}
+                      onCompare={onCompare}
+                    />
                   </li>
                 ))}
               </ul>
             </>
-          );
-        }}
+          )
+        }
       </Loaded>
       <MoreButton query={query} />
     </section>
   );
 }
 
-function streamOf(sink: string): string {
-  return sink.slice(0, sink.indexOf("/sinks/"));
+function AllCommands(props: Omit<ListProps, "sink"> & { readonly reason: string }) {
+  const { reason, commands, onCompare } = props;
+  const selection = { places: [], reason };
+  return (
+    <div className="actions">
+      <button type="button" onClick={() => onCompare(selection)}>
+        Compare before replaying
+      </button>
+      <ActionButton label="Replay all" call={() => commands.replay(selection)} />
+      <ConfirmButton
+        label="Discard all"
+        title="Discard all held records?"
+        text={`Those that are held${reason ? ` because of ${reason}` : ""} are given up for this sink and counted as discarded. The stream keeps them.`}
+        question={WHY}
+        confirm="Discard them"
+        call={(note) => commands.discard(selection, note)}
+      />
+    </div>
+  );
+}
+
+function HeldTile(props: ListProps & { readonly record: HeldRecord }) {
+  const { sink, record, commands, onCompare } = props;
+  const { place } = record;
+  const selection = { places: [place], reason: "" };
+  return (
+    <>
+      <p className="fault">{record.error}</p>
+      <code>{decoder.decode(record.json)}</code>
+      <p className="quiet">
+        {record.reason}, place {place}, held <Time at={record.holdTime} />
+      </p>
+      <div className="actions">
+        <Link href={`/${sink.slice(0, sink.indexOf("/sinks/"))}/trace/${record.recordId}`}>
+          Trace it
+        </Link>
+        <button type="button" onClick={() => onCompare(selection)}>
+          Compare <span className="unseen">the record at {place}</span>
+        </button>
+        <ActionButton label="Replay" call={() => commands.replay(selection)} />
+        <ConfirmButton
+          label="Discard"
+          name={`Discard the record at ${place}`}
+          title="Discard this record?"
+          text="It is given up for this sink and counted as discarded. The stream keeps it."
+          question={WHY}
+          confirm="Discard it"
+          call={(note) => commands.discard(selection, note)}
+        />
+      </div>
+    </>
+  );
 }

@@ -13,25 +13,19 @@ import { SelectField, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { MessageForm } from "../../parts/message-form.tsx";
 import { typedJson } from "../../parts/message-json.ts";
-import { MoreButton } from "../../parts/more.tsx";
-import { Loaded } from "../../parts/note.tsx";
+import { TASK_PAGES, TaskList } from "../../parts/task-list.tsx";
 import { MigrationFacts } from "./migration-facts.tsx";
 import type { SinkPart } from "./sink-details.tsx";
 import { SINK_KINDS } from "./sink-kinds.ts";
 
 const migrations = createClient(MigrationService, transport);
-const REFRESH_MS = 1_500;
 
 /** The part "Migration". */
 export default function Migrations({ sink: { name, filter, mapping } }: SinkPart) {
   const query = useInfiniteQuery(
     MigrationService.method.listMigrations,
     { parent: name, pageToken: "" },
-    {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
-      refetchInterval: REFRESH_MS,
-    },
+    TASK_PAGES,
   );
   return (
     <>
@@ -39,25 +33,9 @@ export default function Migrations({ sink: { name, filter, mapping } }: SinkPart
         sink={name}
         rules={{ ...(filter && { filter }), ...(mapping && { mapping }) }}
       />
-      <section className="card stack" aria-labelledby="migrations-title">
-        <h2 id="migrations-title">Migrations</h2>
-        <Loaded query={query}>
-          {({ pages }) => {
-            const all = pages.flatMap((page) => page.migrations);
-            if (all.length === 0) return <p>None so far.</p>;
-            return (
-              <ul className="stack plain">
-                {all.map((each) => (
-                  <li className="card stack" key={each.name}>
-                    <MigrationFacts migration={each} />
-                  </li>
-                ))}
-              </ul>
-            );
-          }}
-        </Loaded>
-        <MoreButton query={query} />
-      </section>
+      <TaskList title="Migrations" query={query} itemsOf={(page) => page.migrations}>
+        {(migration) => <MigrationFacts migration={migration} />}
+      </TaskList>
     </>
   );
 }

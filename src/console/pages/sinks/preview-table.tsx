@@ -30,7 +30,7 @@ export function PreviewTable({ preview }: { readonly preview: PreviewSinkRespons
                     <code>{record.json}</code>
                   </td>
                   <td>
-                    <Row row={record.row} />
+                    <PreviewedOutcome row={record.row} />
                   </td>
                 </tr>
               ))}
@@ -42,7 +42,8 @@ export function PreviewTable({ preview }: { readonly preview: PreviewSinkRespons
   );
 }
 
-function Row({ row }: { readonly row: PreviewedRow | undefined }) {
+/** What would happen to one record. */
+export function PreviewedOutcome({ row }: { readonly row: PreviewedRow | undefined }) {
   if (row?.outcome === Outcome.FILTERED) return <span className="quiet">filtered</span>;
   if (row?.outcome === Outcome.REFUSED) return <span className="fault">refused: {row.error}</span>;
   if (row?.outcome === Outcome.HELD) return <span className="fault">held: {row.error}</span>;

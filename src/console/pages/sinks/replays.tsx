@@ -6,48 +6,25 @@ import { ReplayService } from "#gen/tributary/management/v1/replay_service_pb.js
 import { isUnderWay, tasks } from "../../api/tasks.ts";
 import { whole } from "../../parts/figures.ts";
 import { ActionButton } from "../../parts/form.tsx";
-import { MoreButton } from "../../parts/more.tsx";
-import { Loaded } from "../../parts/note.tsx";
 import { Progress, TaskBadge } from "../../parts/progress.tsx";
+import { TASK_PAGES, TaskList } from "../../parts/task-list.tsx";
 import { Time } from "../../parts/time.tsx";
 import { ReplayForm } from "./replay-form.tsx";
 import type { SinkPart } from "./sink-details.tsx";
-
-const REFRESH_MS = 1_500;
 
 /** The part "Replay". */
 export default function Replays({ sink: { name } }: SinkPart) {
   const query = useInfiniteQuery(
     ReplayService.method.listReplays,
     { parent: name, pageToken: "" },
-    {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
-      refetchInterval: REFRESH_MS,
-    },
+    TASK_PAGES,
   );
   return (
     <>
       <ReplayForm sink={name} />
-      <section className="card stack" aria-labelledby="replays-title">
-        <h2 id="replays-title">Replays</h2>
-        <Loaded query={query}>
-          {({ pages }) => {
-            const all = pages.flatMap((page) => page.replays);
-            if (all.length === 0) return <p>None so far.</p>;
-            return (
-              <ul className="stack plain">
-                {all.map((replay) => (
-                  <li className="card stack" key={replay.name}>
-                    <ReplayFacts replay={replay} />
-                  </li>
-                ))}
-              </ul>
-            );
-          }}
-        </Loaded>
-        <MoreButton query={query} />
-      </section>
+      <TaskList title="Replays" query={query} itemsOf={(page) => page.replays}>
+        {(replay) => <ReplayFacts replay={replay} />}
+      </TaskList>
     </>
   );
 }

@@ -24,6 +24,7 @@ const PARTS: readonly (readonly [string, string, ComponentType<SinkPart>])[] = [
   ["", "Overview", SinkOverview],
   ["settings", "Settings", later(() => import("./sink-settings.tsx"))],
   ["rules", "Filter and mapping", SinkRules],
+  ["held", "Held records", later(() => import("./held-records.tsx"))],
   ["deliveries", "Deliveries", later(() => import("./deliveries.tsx"))],
   ["replays", "Replay", later(() => import("./replays.tsx"))],
   ["migrations", "Migration", later(() => import("./migrations.tsx"))],

@@ -1,5 +1,6 @@
 /** What a sink has done and where it delivers to. */
 import { toJson } from "@bufbuild/protobuf";
+import { Link } from "wouter";
 import {
   type LossClock,
   LossClock_Limit,
@@ -10,7 +11,6 @@ import { whole } from "../../parts/figures.ts";
 import { wordsOf } from "../../parts/message-words.ts";
 import { Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
-import { HeldRecords } from "./held-records.tsx";
 import type { SinkPart } from "./sink-details.tsx";
 import { kindTitle } from "./sink-kinds.ts";
 import { Staging } from "./staging.tsx";
@@ -23,6 +23,7 @@ export function SinkOverview({ sink, stream }: SinkPart) {
       <section className="card stack" aria-labelledby="status-title">
         <h2 id="status-title">Delivery</h2>
         <Loss loss={sink.status?.loss} />
+        <HeldNote sink={sink} />
         <Status sink={sink} />
       </section>
       <Staging sink={sink} />
@@ -31,7 +32,6 @@ export function SinkOverview({ sink, stream }: SinkPart) {
         <Configuration sink={sink} />
         <TestLadder stream={stream.name} read={() => sink} />
       </section>
-      <HeldRecords sink={sink} />
     </>
   );
 }
@@ -44,6 +44,17 @@ function Loss({ loss }: { readonly loss: LossClock | undefined }) {
       {whole(loss.pending)} records wait. Retention begins to take them <Time at={loss.time} />,
       when the {loss.limit === LossClock_Limit.BYTES ? "bytes" : "age"} of the stream run out.
       Resume the sink before that, or raise the retention in the settings of the stream.
+    </Note>
+  );
+}
+
+function HeldNote({ sink: { name, status } }: { readonly sink: Sink }) {
+  const held = status?.counts?.held ?? 0n;
+  if (held <= 0n) return null;
+  return (
+    <Note kind="warn">
+      {whole(held)} {held === 1n ? "record is" : "records are"} held:{" "}
+      <Link href={`/${name}/held`}>see why, compare and replay</Link>.
     </Note>
   );
 }

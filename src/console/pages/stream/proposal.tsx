@@ -2,12 +2,9 @@
 import { create } from "@bufbuild/protobuf";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import {
-  type SchemaChange,
-  type SchemaProposal,
-  SchemaSchema,
-} from "#gen/tributary/management/v1/stream_pb.js";
+import { type SchemaProposal, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import { indented } from "../../api/record-json.ts";
+import { DifferenceTable } from "../../parts/difference-table.tsx";
 import { ActionButton, Form, useSubmit } from "../../parts/form.tsx";
 import { Time } from "../../parts/time.tsx";
 import { FieldRows } from "./field-rows.tsx";
@@ -27,7 +24,11 @@ export function Proposal({ proposal }: { readonly proposal: SchemaProposal }) {
       <p>
         A record of <Time at={createTime} /> does not fit:
       </p>
-      <Difference changes={changes} />
+      {changes.length === 0 ? (
+        <p>The record fits the schema of now.</p>
+      ) : (
+        <DifferenceTable changes={changes} titles={["Now", "Proposed"]} none="no such field" />
+      )}
       {unusablePaths.map((path) => (
         <p key={path}>
           <code>{path}</code> cannot be a field
@@ -54,37 +55,6 @@ export function Proposal({ proposal }: { readonly proposal: SchemaProposal }) {
       </div>
       {isEdited && <EditedProposal proposal={proposal} />}
     </article>
-  );
-}
-
-/** What changes, field by field. */
-function Difference({ changes }: { readonly changes: readonly SchemaChange[] }) {
-  if (changes.length === 0) return <p>The record fits the schema of now.</p>;
-  return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Field</th>
-            <th scope="col">Now</th>
-            <th scope="col">Proposed</th>
-          </tr>
-        </thead>
-        <tbody>
-          {changes.map(({ path, before, after }) => (
-            <tr key={path}>
-              <th scope="row">
-                <code>{path}</code>
-              </th>
-              <td>{before ? <del>{before}</del> : <span className="quiet">no such field</span>}</td>
-              <td>
-                <ins>{after}</ins>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   );
 }
 
