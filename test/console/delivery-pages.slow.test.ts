@@ -78,3 +78,87 @@ test("G07, N09: what a replay would send stands beside what failed, before it is
   await expect.poll(() => receiver.accepted(), { timeout: 15_000 }).toHaveLength(2);
   expect(receiver.accepted()).toEqual([{ who: "a" }, { who: "a" }]);
 });
+
+test("N07, B11: the ledger of a sink adds up, and is exported as a file of this sink or of all", async () => {
+  const { page, open, ada } = rig;
+  await ada.call("SinkService/CreateSink", {
+    parent: READINGS,
+    sink: { displayName: "All", webhook: { url: receiver.url }, start: { position: "EARLIEST" } },
+  });
+  await expect.poll(() => receiver.accepted(), { timeout: 15_000 }).toHaveLength(5);
+  await open(`/${STRICT}/ledger`);
+  await page.getByText("The sum of the lines above").waitFor();
+  await page.getByRole("row", { name: /^Delivered 2/ }).waitFor();
+  await page.getByRole("row", { name: /^Discarded 1/ }).waitFor();
+  await page.getByRole("row", { name: /^Pushed 3/ }).waitFor();
+  await page.getByRole("heading", { name: "By partition, up to its cursor" }).waitFor();
+  expect(await rig.violations()).toEqual([]);
+  const [names, ...lines] = (await saved("Export as CSV")).trimEnd().split("\r\n");
+  expect(names).toMatch(/^sink,branch,/);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain(`${STRICT},`);
+  await page.getByLabel("All sinks of the stream").check();
+  const all = (await saved("Export as lines of JSON")).trimEnd().split("\n");
+  const sinks = all.map((line) => JSON.parse(line).sink);
+  expect(sinks.sort()).toEqual([`${READINGS}/sinks/all`, STRICT]);
+});
+
+async function saved(button: string): Promise<string> {
+  const download = rig.page.waitForEvent("download");
+  await rig.page.getByRole("button", { name: button }).click();
+  const file = await (await download).createReadStream();
+  return (await file.toArray()).join("");
+}
+
+test("B11: statistics count what a stream accepted and what its sinks and sources did with it", async () => {
+  const { page, open, ada } = rig;
+  const { source } = await ada.call<{ source: { url: string } }>("SourceService/CreateSource", {
+    parent: READINGS,
+    source: { displayName: "Gate", apiKey: {} },
+  });
+  expect((await fetch(source.url, { method: "POST", body: "{}" })).status).toBe(401);
+  await open(`/${READINGS}/statistics`);
+  await page.getByText(/^3 records, /).waitFor();
+  await page.getByText("5 records", { exact: true }).waitFor();
+  const sinks = page.getByRole("region", { name: "Sinks" });
+  await sinks.getByRole("row", { name: /^strict Running 2 0 0 1 0 0/ }).waitFor();
+  const sources = page.getByRole("region", { name: "Sources" });
+  await sources.getByRole("row", { name: /^Gate 0 1 0/ }).waitFor({ timeout: 20_000 });
+  await page
+    .getByRole("region", { name: "Accepted in the last 30 days" })
+    .locator("canvas")
+    .waitFor();
+  await page.getByRole("region", { name: "Accepted and delivered" }).locator("canvas").waitFor();
+  expect(await rig.violations()).toEqual([]);
+});
+
+test("N16, B10: a sink that stands still shows when it would lose records; spilling needs an archive", async () => {
+  const { page, open, ada } = rig;
+  await ada.call("SinkService/PauseSink", { name: STRICT });
+  await rig.push({ sensor: "c", value: 4 });
+  await open(`/${STRICT}`);
+  await page.getByText("1 records wait. The age of the stream runs out").waitFor();
+  const choice = page.getByLabel("When retention reaches what the sink still needs");
+  await choice.selectOption({
+    label: "Spill: the sink reads on in the archive of the stream, nothing is lost",
+  });
+  expect(await page.getByRole("button", { name: "Save the choice" }).isDisabled()).toBe(true);
+  await ada.call("StreamService/UpdateStream", {
+    stream: { name: READINGS, archive: {} },
+    updateMask: "archive",
+  });
+  await page.reload();
+  await choice.selectOption({
+    label: "Spill: the sink reads on in the archive of the stream, nothing is lost",
+  });
+  await page.getByRole("button", { name: "Save the choice" }).click();
+  await page.getByText("Saved.").waitFor();
+  await page.getByText("The archive has what retention takes then.").waitFor();
+  expect(await rig.violations()).toEqual([]);
+  await open(`/${READINGS}/sinks`);
+  await page.getByText("Retention takes what it needs from").waitFor();
+  const { sink } = await ada.call<{ sink: { whenFull: string } }>("SinkService/GetSink", {
+    name: STRICT,
+  });
+  expect(sink.whenFull).toBe("SPILL");
+});

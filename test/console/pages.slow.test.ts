@@ -111,6 +111,7 @@ describe("every page", () => {
     `/${PROJECT}/settings`,
     `/${PROJECT}/new-stream`,
     `/${STREAM}/live`,
+    `/${STREAM}/statistics`,
     `/${STREAM}/records`,
     `/${STREAM}/records/keys`,
     `/${STREAM}/records/partitions`,

@@ -26,6 +26,7 @@ const PARTS: readonly (readonly [string, string, ComponentType<SinkPart>])[] = [
   ["rules", "Filter and mapping", SinkRules],
   ["held", "Held records", later(() => import("./held-records.tsx"))],
   ["deliveries", "Deliveries", later(() => import("./deliveries.tsx"))],
+  ["ledger", "Ledger", later(() => import("./ledger.tsx"))],
   ["replays", "Replay", later(() => import("./replays.tsx"))],
   ["migrations", "Migration", later(() => import("./migrations.tsx"))],
   ["versions", "Versions", later(() => import("./sink-versions.tsx"))],

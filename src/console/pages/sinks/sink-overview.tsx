@@ -1,16 +1,12 @@
 /** What a sink has done and where it delivers to. */
 import { toJson } from "@bufbuild/protobuf";
 import { Link } from "wouter";
-import {
-  type LossClock,
-  LossClock_Limit,
-  type Sink,
-  SinkSchema,
-} from "#gen/tributary/management/v1/sink_pb.js";
+import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { whole } from "../../parts/figures.ts";
 import { wordsOf } from "../../parts/message-words.ts";
 import { Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
+import { LossClock } from "./loss-clock.tsx";
 import type { SinkPart } from "./sink-details.tsx";
 import { kindTitle } from "./sink-kinds.ts";
 import { Staging } from "./staging.tsx";
@@ -22,10 +18,10 @@ export function SinkOverview({ sink, stream }: SinkPart) {
     <>
       <section className="card stack" aria-labelledby="status-title">
         <h2 id="status-title">Delivery</h2>
-        <Loss loss={sink.status?.loss} />
         <HeldNote sink={sink} />
         <Status sink={sink} />
       </section>
+      <LossClock sink={sink} stream={stream} />
       <Staging sink={sink} />
       <section className="card stack" aria-labelledby="config-title">
         <h2 id="config-title">Destination: {kindTitle(sink)}</h2>
@@ -33,18 +29,6 @@ export function SinkOverview({ sink, stream }: SinkPart) {
         <TestLadder stream={stream.name} read={() => sink} />
       </section>
     </>
-  );
-}
-
-/** The loss clock of a sink that does not run. */
-function Loss({ loss }: { readonly loss: LossClock | undefined }) {
-  if (!loss) return null;
-  return (
-    <Note kind="warn">
-      {whole(loss.pending)} records wait. Retention begins to take them <Time at={loss.time} />,
-      when the {loss.limit === LossClock_Limit.BYTES ? "bytes" : "age"} of the stream run out.
-      Resume the sink before that, or raise the retention in the settings of the stream.
-    </Note>
   );
 }
 

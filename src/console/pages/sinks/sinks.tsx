@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
+import { Time } from "../../parts/time.tsx";
 import type { StreamPart } from "../stream/stream.tsx";
 import { NewSink } from "./new-sink.tsx";
 import { SinkDetails } from "./sink-details.tsx";
@@ -58,6 +59,11 @@ function SinkList({ stream }: { readonly stream: string }) {
                       {String(sink.status?.counts?.pending ?? 0)} waiting,{" "}
                       {String(sink.status?.counts?.held ?? 0)} held
                     </p>
+                    {sink.status?.loss && (
+                      <p className="fault">
+                        Retention takes what it needs from <Time at={sink.status.loss.time} /> on.
+                      </p>
+                    )}
                     {sink.status?.cause && <p className="fault">{sink.status.cause}</p>}
                   </li>
                 ))}

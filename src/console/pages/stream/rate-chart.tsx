@@ -1,6 +1,7 @@
 /** Records a second over the last minutes. */
 import { useEffect, useRef } from "react";
 import type uPlot from "uplot";
+import { openPlot } from "../../parts/plot.ts";
 
 const SECONDS = 120;
 
@@ -42,27 +43,4 @@ function startChart(element: HTMLElement, read: () => number): () => void {
     clearInterval(timer);
     plot?.destroy();
   };
-}
-
-async function openPlot(element: HTMLElement, data: [number[], number[]]): Promise<uPlot> {
-  const [{ default: Plot }] = await Promise.all([
-    import("uplot"),
-    import("uplot/dist/uPlot.min.css"),
-  ]);
-  const style = getComputedStyle(element);
-  const colour = style.getPropertyValue("color");
-  const axis = { stroke: colour, grid: { show: false } };
-  return new Plot(
-    {
-      width: element.clientWidth,
-      height: element.clientHeight,
-      legend: { show: false },
-      cursor: { show: false },
-      axes: [axis, { ...axis, size: 40 }],
-      scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max)] } },
-      series: [{}, { stroke: colour, fill: "rgb(108 198 230 / 40%)", points: { show: false } }],
-    },
-    data,
-    element,
-  );
 }

@@ -1,0 +1,67 @@
+/** The sinks of a stream side by side: who is behind, who fails, who is about to lose records. */
+import { Link } from "wouter";
+import type { SinkStatistics } from "#gen/tributary/management/v1/ledger_pb.js";
+import { whole } from "../../parts/figures.ts";
+import { Time } from "../../parts/time.tsx";
+import { StateBadge } from "../sinks/state-badge.tsx";
+
+const TITLES = [
+  ...["Sink", "State", "Delivered", "Filtered", "Held", "Discarded", "Expired", "Waiting"],
+  ...["Lag", "Attempts kept", "Last delivered", "Loses records from"],
+];
+
+/** A line for each sink. */
+export function SinkStatisticsTable({ sinks }: { readonly sinks: readonly SinkStatistics[] }) {
+  if (sinks.length === 0) return <p>None: what is pushed is stored alone.</p>;
+  return (
+    <div className="scroll">
+      <table>
+        <thead>
+          <tr>
+            {TITLES.map((title) => (
+              <th key={title} scope="col">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {sinks.map((each) => (
+            <SinkRow key={each.sink} statistics={each} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function SinkRow({ statistics }: { readonly statistics: SinkStatistics }) {
+  const { sink, status, succeededAttempts, failedAttempts } = statistics;
+  const { counts } = status ?? {};
+  return (
+    <tr>
+      <th scope="row">
+        <Link href={`/${sink}`}>{sink.slice(sink.lastIndexOf("/") + 1)}</Link>
+      </th>
+      <td>
+        <StateBadge state={status?.state} />
+      </td>
+      <td>{whole(counts?.delivered)}</td>
+      <td>{whole(counts?.filtered)}</td>
+      <td>{whole(counts?.held)}</td>
+      <td>{whole(counts?.discarded)}</td>
+      <td>{whole(counts?.expired)}</td>
+      <td>{whole(counts?.pending)}</td>
+      <td>{status?.lag ? `${status.lag.seconds} s` : "none"}</td>
+      <td>
+        {whole(succeededAttempts)} good, {whole(failedAttempts)} failed
+      </td>
+      <td>
+        <Time at={status?.lastDeliveredTime} none="nothing yet" />
+      </td>
+      <td>
+        <Time at={status?.loss?.time} none="in no danger" />
+      </td>
+    </tr>
+  );
+}
