@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createStream, push } from "../test/support/api.ts";
-import { runLoad } from "./load/run-load.ts";
+import { runLoad, watch } from "./load/run-load.ts";
 import type { TailPlan, TailResult } from "./load/tail-load.ts";
 import { OTHER_CPU, pin } from "./processes.ts";
 import { FIELDS, recordText, restBody } from "./records.ts";
@@ -28,12 +28,19 @@ export async function benchTail(options: BenchOptions): Promise<Report> {
     const ended = new AbortController();
     const growing = grow(rig, read, ended.signal);
     await measurePush(rig, other, { name: "warm-up", seconds: 2 });
+    const want = new RegExp(options.only);
+    const measure = async (name: string) => {
+      if (!want.test(name)) return;
+      const isPush = name.startsWith("push");
+      const work = { name, seconds: options.seconds };
+      measurements.push(await (isPush ? measurePush(rig, other, work) : measureStream(rig, work)));
+    };
     for (let run = 0; run < options.runs; run++) {
-      const { seconds } = options;
-      measurements.push(await measurePush(rig, other, { name: "push without readers", seconds }));
+      await measure("the stream without readers");
+      await measure("push without readers");
       const readers = await openReaders(rig, read);
-      const name = `push beside ${READERS} readers of ${RATE} records a second`;
-      measurements.push(await measurePush(rig, other, { name, seconds }));
+      await measure(`the stream with ${READERS} readers`);
+      await measure(`push beside ${READERS} readers of ${RATE} records a second`);
       notes.push(describeReaders(await readers.end()));
     }
     ended.abort();
@@ -52,6 +59,16 @@ async function grow({ server }: Rig, stream: string, signal: AbortSignal): Promi
     await push(server, stream, records);
     await sleep(Math.max(0, ((pushed + CALL) / RATE) * 1_000 - (performance.now() - beganAt)));
   }
+}
+
+/** CPU and memory while only the stream grows: on a busy machine the share of CPU says more than rates do. */
+async function measureStream(
+  rig: Rig,
+  { name, seconds }: { readonly name: string; readonly seconds: number },
+): Promise<Measurement> {
+  const watching = watch(rig.processes);
+  await sleep(seconds * 1_000);
+  return { name, recordsPerSecond: RATE, ...watching.end() };
 }
 
 async function measurePush(

@@ -22,7 +22,10 @@ import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { VersionService } from "#gen/tributary/management/v1/version_service_pb.js";
 import { OAuth2Service } from "#gen/tributary/oauth2/v1/oauth2_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
-import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
+import {
+  RecordService,
+  TailRecordsResponseSchema,
+} from "#gen/tributary/records/v1/record_service_pb.js";
 import type { AuditLog } from "../audit/audit-log.ts";
 import { createAuditService } from "../audit/audit-service.ts";
 import type { Auth } from "../auth/auth.ts";
@@ -53,6 +56,7 @@ import { sendError } from "../server/answer.ts";
 import { openConsole } from "../server/console.ts";
 import { sendGrpcError } from "../server/grpc-answer.ts";
 import { createPort, type Port } from "../server/listen.ts";
+import { encodeStoredValues } from "../server/lossless-json.ts";
 import type { ReadinessCheck } from "../server/probes.ts";
 import type { Lane } from "../server/route.ts";
 import { createServerHandler } from "../server/router.ts";
@@ -136,6 +140,7 @@ function managementServices(
     follower: bus,
     recheck: auth.authenticator.recheck,
     openCalls,
+    encodeJson: encodeStoredValues(TailRecordsResponseSchema),
     now: Date.now,
   });
   return [

@@ -1,7 +1,11 @@
 /** Some neighbouring records of a log, decoded and encoded once for all who are sent them. */
 import { create, toBinary, type UnknownField } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
-import { TailRecordsResponseSchema } from "#gen/tributary/records/v1/record_service_pb.js";
+import {
+  type TailRecordsResponse,
+  TailRecordsResponseSchema,
+} from "#gen/tributary/records/v1/record_service_pb.js";
+import { envelope } from "../core/straight-answer.ts";
 import type { PlacedRecord } from "./placed-record.ts";
 
 /** Records in one frame: bounds the size of an answer. */
@@ -22,15 +26,24 @@ export interface LiveFrame {
    * a thousand readers is encoded once.
    */
   encoded(): UnknownField[];
+  /** A whole enveloped TailRecordsResponse of these records and no counts, encoded once. */
+  enveloped(toBytes: ResponseEncoder): Uint8Array;
 }
 
-/** Makes a frame. */
-export function createFrame(records: readonly PlacedRecord[]): LiveFrame {
+/** Encodes a message of a tail, as JSON or binary. The same function each time: frames keep its result. */
+export type ResponseEncoder = (response: TailRecordsResponse) => Uint8Array;
+
+/** Makes a frame. `bytes`: of the records' JSON, where it is known already. */
+export function createFrame(
+  records: readonly PlacedRecord[],
+  bytes: number = records.reduce((sum, { json }) => sum + json.length, 0),
+): LiveFrame {
   let messages: ReturnType<PlacedRecord["toMessage"]>[] | undefined;
   let encoded: UnknownField[] | undefined;
+  const enveloped = new Map<ResponseEncoder, Uint8Array>();
   const frame: LiveFrame = {
     records,
-    bytes: records.reduce((sum, { json }) => sum + json.length, 0),
+    bytes,
     lastSequence: records.at(-1)?.sequence ?? 0,
     messages: () => {
       messages ??= records.map((record) => record.toMessage());
@@ -39,6 +52,15 @@ export function createFrame(records: readonly PlacedRecord[]): LiveFrame {
     encoded: () => {
       encoded ??= encode(frame);
       return encoded;
+    },
+    enveloped: (toBytes) => {
+      let whole = enveloped.get(toBytes);
+      if (!whole) {
+        const response = create(TailRecordsResponseSchema, { records: frame.messages() });
+        whole = envelope(toBytes(response));
+        enveloped.set(toBytes, whole);
+      }
+      return whole;
     },
   };
   return frame;
@@ -50,14 +72,14 @@ export function* framesOf(records: Iterable<PlacedRecord>): Generator<LiveFrame>
   let bytes = 0;
   for (const record of records) {
     if (open.length > 0 && isFull(open.length, bytes + record.json.length)) {
-      yield createFrame(open);
+      yield createFrame(open, bytes);
       open = [];
       bytes = 0;
     }
     open.push(record);
     bytes += record.json.length;
   }
-  if (open.length > 0) yield createFrame(open);
+  if (open.length > 0) yield createFrame(open, bytes);
 }
 
 function isFull(count: number, bytes: number): boolean {

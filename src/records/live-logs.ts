@@ -2,9 +2,10 @@
  * Follows logs for all readers of this node: however many follow a log, it is read and decoded once. The
  * reading begins with the first reader and ends with the last.
  */
+import { setImmediate } from "node:timers/promises";
 import type { LogDefinition } from "../core/definitions.ts";
 import type { LogMessage, LogReader } from "../core/log.ts";
-import { FRAME_BYTES_MAX, FRAME_RECORDS_MAX, framesOf } from "./live-frame.ts";
+import { FRAME_BYTES_MAX, FRAME_RECORDS_MAX, framesOf, type LiveFrame } from "./live-frame.ts";
 import { createLiveQueue, type LiveQueue, type LiveStep } from "./live-queue.ts";
 import { type PlacedRecord, readRecords } from "./placed-record.ts";
 
@@ -36,6 +37,8 @@ export interface LiveLogs {
 /** Records are gathered this long for each reader, and at most for the second of these: frames cost by reader. */
 const GATHER_MS_PER_READER = 0.25;
 const GATHER_MS_MAX = 250;
+/** Readers that are given something before other work of the process has its turn. */
+const READERS_PER_TURN = 32;
 const PAGE_MESSAGES = 200;
 const PAGE_BYTES = 4 << 20;
 
@@ -101,9 +104,9 @@ function open(
   const { signal } = live.ended;
   const gathered = createGathering(live);
   const onMessage = gathered.add;
-  const finish = (error?: unknown) => {
-    gathered.give();
+  const finish = async (error?: unknown) => {
     if (logs.get(log.uid) === live) logs.delete(log.uid);
+    await gathered.give();
     for (const queue of live.queues) queue.end(error);
   };
   follower
@@ -113,34 +116,57 @@ function open(
   return live;
 }
 
-/** Gathers what arrives close together, and gives it to all readers. */
+/** Gathers what arrives close together, and gives it to all readers, some at a time. */
 function createGathering(live: LiveLog) {
   let waiting: PlacedRecord[] = [];
   let bytes = 0;
   let timer: NodeJS.Timeout | undefined;
-  const give = () => {
+  let giving: Promise<void> | undefined;
+  const isFull = () => waiting.length >= FRAME_RECORDS_MAX || bytes >= FRAME_BYTES_MAX;
+  /** Resolves when the readers have all that waited at its call. */
+  const give = async (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
+    // Every reader is given everything in order.
+    while (giving) await giving;
     const last = waiting.at(-1);
     if (!last) return;
-    for (const frame of framesOf(waiting)) for (const queue of live.queues) queue.push(frame);
+    const frames = [...framesOf(waiting)];
     live.givenSequence = last.sequence;
     waiting = [];
     bytes = 0;
+    giving = giveInTurns(frames, [...live.queues]).finally(() => {
+      giving = undefined;
+    });
+    await giving;
   };
   return {
     give,
-    add(message: LogMessage) {
+    add(message: LogMessage): Promise<void> | undefined {
       for (const record of readRecords(message)) {
         waiting.push(record);
         bytes += record.json.length;
       }
-      if (waiting.length >= FRAME_RECORDS_MAX || bytes >= FRAME_BYTES_MAX) return give();
+      if (isFull()) return give();
       const wait = Math.min(live.queues.size * GATHER_MS_PER_READER, GATHER_MS_MAX);
-      timer ??= setTimeout(give, wait);
+      timer ??= setTimeout(() => void give(), wait);
+      return undefined;
     },
     close: () => clearTimeout(timer),
   };
+}
+
+/** What is pushed meanwhile is not kept waiting: a thousand readers take tens of milliseconds. */
+async function giveInTurns(
+  frames: readonly LiveFrame[],
+  queues: readonly LiveQueue[],
+): Promise<void> {
+  for (let at = 0; at < queues.length; at += READERS_PER_TURN) {
+    if (at > 0) await setImmediate();
+    for (const queue of queues.slice(at, at + READERS_PER_TURN)) {
+      for (const frame of frames) queue.push(frame);
+    }
+  }
 }
 
 async function* join(

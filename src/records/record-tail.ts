@@ -2,7 +2,6 @@
  * The flow of TailRecords: picks what one reader wants, drops what is above the wanted rate (and counts
  * it), and gives an empty sign of life every 15 s.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { createFrame, type LiveFrame } from "./live-frame.ts";
 import type { LiveStep } from "./live-queue.ts";
 import type { PlacedRecord } from "./placed-record.ts";
@@ -12,6 +11,8 @@ import type { RecordMatcher } from "./record-matcher.ts";
 export interface TailStep {
   /** Undefined in a sign of life. */
   readonly frame: LiveFrame | undefined;
+  /** Whether other readers are given the same frame. */
+  readonly isShared: boolean;
   /** Records above the rate since the step before. */
   readonly skipped: number;
   /** Records left out since the step before because the reader was too slow. */
@@ -33,13 +34,14 @@ export async function* createTail(options: {
   const budget = createRateBudget(options.rateMax, options.now);
   const iterator = options.steps[Symbol.asyncIterator]();
   let pending = iterator.next();
+  const orSilence = createSilence(SIGN_OF_LIFE_MS);
   let skipped = 0;
   let missed = 0;
   try {
     for (;;) {
-      const result = await orTimeout(pending, SIGN_OF_LIFE_MS);
-      if (result === "timeout") {
-        yield { frame: undefined, skipped, missed };
+      const result = await orSilence.race(pending);
+      if (result === "silence") {
+        yield { frame: undefined, isShared: false, skipped, missed };
         skipped = 0;
         missed = 0;
         continue;
@@ -53,13 +55,15 @@ export async function* createTail(options: {
         skipped += wanted.length - taken;
         if (taken === 0) continue;
         // The frame that all others are given too is encoded already.
-        const whole = taken === frame.records.length;
-        yield { frame: whole ? frame : createFrame(wanted.slice(0, taken)), skipped, missed };
+        const isShared = taken === frame.records.length;
+        const given = isShared ? frame : createFrame(wanted.slice(0, taken));
+        yield { frame: given, isShared, skipped, missed };
         skipped = 0;
         missed = 0;
       }
     }
   } finally {
+    orSilence.close();
     pending.catch(() => undefined);
     options.stop();
     await iterator.return?.();
@@ -70,16 +74,20 @@ function pick({ records }: LiveFrame, matcher: RecordMatcher | undefined): reado
   return matcher ? records.filter(matcher) : records;
 }
 
-async function orTimeout<T>(promise: Promise<T>, ms: number): Promise<T | "timeout"> {
-  const timer = new AbortController();
-  const timeout = sleep(ms, "timeout" as const, { signal: timer.signal }).catch(
-    () => "timeout" as const,
-  );
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    timer.abort();
-  }
+/** Tells when nothing has come for a while. One timer for all of a tail: a timer each costs as much as a frame. */
+function createSilence(ms: number) {
+  let fire: (() => void) | undefined;
+  const timer = setTimeout(() => fire?.(), ms);
+  return {
+    race<T>(promise: Promise<T>): Promise<T | "silence"> {
+      timer.refresh();
+      return new Promise((resolve, reject) => {
+        fire = () => resolve("silence");
+        promise.then(resolve, reject);
+      });
+    },
+    close: () => clearTimeout(timer),
+  };
 }
 
 /** A token bucket of one second: how many of the wanted records the rate allows now. */

@@ -2,7 +2,13 @@
  * Stored records in JSON answers, byte for byte: a Struct would round 9007199254740993. Services set
  * `json`; binary answers carry it, and JSON answers print it as `"value"` in its place.
  */
-import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethod,
+  type Message,
+  type MessageShape,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { type HeldRecord, HeldRecordSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { type Record, RecordSchema } from "#gen/tributary/records/v1/record_pb.js";
@@ -26,6 +32,13 @@ export function printStoredValues(jsonText: string): string {
     JSON_PROPERTY,
     (_whole, base64: string) => `"value":${Buffer.from(base64, "base64").toString("utf8")}`,
   );
+}
+
+/** A message with stored records as the JSON bytes that an answer holds. */
+export function encodeStoredValues<D extends DescMessage>(
+  schema: D,
+): (message: MessageShape<D>) => Uint8Array {
+  return (message) => storedValueEncoder.encode(toJsonString(schema, message));
 }
 
 /** As a TextEncoder, for the place where Connect lets one be given. */

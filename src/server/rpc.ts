@@ -18,6 +18,7 @@ import type { AuditLog } from "../audit/audit-log.ts";
 import { callKey } from "../core/call.ts";
 import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
+import { straightAnswerKey } from "../core/straight-answer.ts";
 import { pushTextDecoder } from "../ingest/push-text-decoder.ts";
 import { contentTypeUnsupported, methodNotAllowed } from "./answer.ts";
 import { COMPRESSIONS } from "./compression.ts";
@@ -31,6 +32,7 @@ import { jsonTextDecoder } from "./json-text.ts";
 import { RPC_LIMITS, type RpcLimits } from "./limits.ts";
 import { carriesRecords, storedValueEncoder, storedValues } from "./lossless-json.ts";
 import { mendParseFaults } from "./parse-faults.ts";
+import { createStraightAnswer } from "./straight-answer.ts";
 
 /** Registers services: `(router) => router.service(PushService, {…})`. */
 export type Registration = (router: ConnectRouter) => void;
@@ -176,6 +178,9 @@ async function serve(
   }
   if (methodKind === "client_streaming" || methodKind === "bidi_streaming") call.receiveSlowly();
   const contextValues = createContextValues().set(callKey, call);
+  if (methodKind === "server_streaming") {
+    contextValues.set(straightAnswerKey, createStraightAnswer(request, response));
+  }
   const message = universalRequestFromNodeRequest(request, response, undefined, contextValues);
   const answer = await handler({ ...message, body: bodyOf(request) });
   if (answer.status === 415) throw contentTypeUnsupported(contentType, wanted);
