@@ -51,6 +51,7 @@ export class CursorClaim implements CursorClient {
     this.expectedSequence = claimed.sequence;
     this.confirmedAtMs = performance.now();
     this.isClaimed = true;
+    this.#options.at?.("claimed");
     return claimed.state;
   }
 
@@ -78,7 +79,9 @@ export class CursorClaim implements CursorClient {
     const state = this.#host.snapshot();
     const from = lowestNeeded(state);
     const planned = this.#host.planned();
+    this.#options.at?.("cursor-writing");
     const done = () => {
+      this.#options.at?.("cursor-written");
       this.storedFrom = from;
       planned();
     };

@@ -7,6 +7,7 @@ import type { LogMessage, LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { noTemplates, type TemplateCompiler } from "../mapping/row-transform.ts";
 import { readSinkState } from "./claim-cursor.ts";
+import type { AtPoint } from "./crash-points.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
 import { createHeldCommands, type HeldCommands } from "./held-commands.ts";
 import { HELD_LIMITS, type HeldLimits } from "./held-quota.ts";
@@ -50,6 +51,8 @@ export interface DeliveryOptions {
   readonly staging?: KeyedLog;
   /** For tests: how long staged rows are kept, and where a process dies. */
   readonly stagingSettings?: StagingSettings;
+  /** For tests: called at each crash point. */
+  readonly at?: AtPoint;
   readonly drivers: DriverTable;
   /** Evaluates the templates of mappings; without it a sink that has one cannot deliver. */
   readonly templates?: TemplateCompiler;
@@ -239,6 +242,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     keptSinks: options.keptSinks ?? (async () => new Set()),
     now: options.now ?? Date.now,
     random: options.random ?? Math.random,
+    at: options.at,
     owner: randomBytes(9).toString("hex"),
     heldLimits: options.heldLimits ?? HELD_LIMITS,
     sweepEveryMs: options.sweepEveryMs ?? SWEEP_MS,

@@ -137,6 +137,7 @@ export class DestinationGate {
       owner.signal.throwIfAborted();
       return claim();
     });
+    options.at?.("resumed");
     const ours = lanes.get(partition).lane.snapshot();
     const { state, committed } = await resumeLane(ours, kept, {
       log: owner.definition.log,

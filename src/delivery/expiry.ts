@@ -28,7 +28,9 @@ export async function expireBelow(
       run.signal.throwIfAborted();
       run.lanes.expireBelow(sequence, tallies);
       report(run, sequence, tallies);
+      run.options.at?.("expiring");
       await run.owner.confirm();
+      run.options.at?.("expired");
     } finally {
       run.thaw();
     }

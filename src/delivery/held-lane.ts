@@ -178,6 +178,7 @@ async function release(
   const places: Place[] = keys.map((key) => key.place);
   lane.releaseHeld(places, to);
   await run.owner.confirm();
+  run.options.at?.("released");
   await run.held.remove(keys);
   const gone = new Set(places.map(formatPlace));
   lane.state.released = lane.state.released.filter((place) => !gone.has(formatPlace(place)));

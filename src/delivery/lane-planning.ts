@@ -22,12 +22,17 @@ export interface PlanningInput {
 export function planLanes(
   lanes: LaneSet,
   input: PlanningInput,
-): { readonly needsWrite: boolean; readonly isParkingFull: boolean } {
+): {
+  readonly isPlanned: boolean;
+  readonly needsWrite: boolean;
+  readonly isParkingFull: boolean;
+} {
   // A full queue of incomplete batches would wait for itself, and so would a generation.
   const isForced = (input.isFull && !lanes.isAnyOpen) || lanes.isBlocked;
   const openMax = input.keepsCursor ? 1 : input.concurrency * PLANNED_AHEAD;
   const versionAt = (sequence: number) => input.versions.at(sequence);
   const { isStaging, nowMs } = input;
+  let isPlanned = false;
   let needsWrite = false;
   const isBlocked = lanes.parkedKeys >= PARKED_KEYS_MAX;
   for (const { lane, waitUntilMs } of lanes.all()) {
@@ -35,6 +40,7 @@ export function planLanes(
     let open = lane.requests.filter((request) => request.state !== "staged").length;
     while (open < openMax && !isBlocked && lane.plan({ versionAt, isForced, isStaging, nowMs })) {
       open += 1;
+      isPlanned = true;
     }
     for (const request of lane.requests) {
       if (request.state !== "planned") continue;
@@ -43,7 +49,7 @@ export function planLanes(
       else needsWrite = true;
     }
   }
-  return { needsWrite, isParkingFull: isBlocked };
+  return { isPlanned, needsWrite, isParkingFull: isBlocked };
 }
 
 /** Says that so many keys wait for held records that nothing more may be parked. */

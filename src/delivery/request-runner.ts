@@ -5,6 +5,7 @@ import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
 import type { SinkRequest } from "../sinks/sink.ts";
 import { type AttemptOutcome, noteAttempt } from "./attempt-notes.ts";
+import type { AtPoint } from "./crash-points.ts";
 import { attemptWrite, type Destination, outcomeOfError } from "./destinations.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import type { HoldInput } from "./held-store.ts";
@@ -25,6 +26,7 @@ export interface RequestHost {
   readonly sinkUid: string;
   readonly definition: SinkDefinition;
   readonly attempts: AttemptLog | undefined;
+  readonly at: AtPoint | undefined;
   readonly logger: Logger;
   readonly held: HeldQuota;
   readonly now: () => number;
@@ -116,7 +118,9 @@ async function attempt(
     };
     const { attemptTimeoutMs: timeoutMs } = plan;
     const options = { timeoutMs, signal: host.signal };
+    host.at?.("sending");
     const outcome = await attemptWrite(destination.sink, sent, options);
+    host.at?.("answered");
     if (outcome.kind !== "rows") return outcome;
     return { kind: "rows", outcomes: prepared.merge(outcome.outcomes) };
   } catch (error) {
@@ -156,6 +160,7 @@ async function refuse(
 ): Promise<void> {
   if (request.count > 1) {
     run.lane.split(request);
+    host.at?.("halved");
     host.changed(true);
     return;
   }
@@ -199,6 +204,7 @@ async function settle(
   if (held.length > 0 && !(await hold(host, run, { request, held }))) {
     return waitForRoom(host, run, request);
   }
+  if (held.length > 0) host.at?.("held");
   const isAllStaged = rows.length > 0 && delivered.length + filtered.length + held.length === 0;
   if (isAllStaged) host.staged(run, request, plan);
   else {
@@ -206,8 +212,10 @@ async function settle(
     const { isKeyBlocked } = plan;
     const resolution = { delivered, filtered, held: heldRows, isKeyBlocked };
     const rest = run.lane.resolve(request, resolution);
+    if (isKeyBlocked && held.length > 0) host.at?.("parked");
     if (rest) host.staged(run, rest, plan);
   }
+  host.at?.("settled");
   host.succeeded(run);
   host.changed(false);
 }

@@ -2,6 +2,7 @@
 import type { AttemptLog } from "../core/attempt.ts";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
+import type { AtPoint } from "./crash-points.ts";
 import type { DestinationGate } from "./destination-gate.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import type { LaneRequest } from "./lane-request.ts";
@@ -21,7 +22,10 @@ const LEASE_MS = 2_000;
 export interface SendingRun {
   readonly owner: RunOwner;
   readonly sinkUid: string;
-  readonly options: { readonly attempts: AttemptLog | undefined };
+  readonly options: {
+    readonly attempts: AttemptLog | undefined;
+    readonly at: AtPoint | undefined;
+  };
   readonly logger: Logger;
   readonly held: HeldQuota;
   readonly now: () => number;
@@ -103,6 +107,9 @@ export class RequestSender implements RequestHost {
   }
   get attempts(): AttemptLog | undefined {
     return this.#run.options.attempts;
+  }
+  get at(): AtPoint | undefined {
+    return this.#run.options.at;
   }
   get logger(): Logger {
     return this.#run.logger;

@@ -216,6 +216,7 @@ export class ShardDelivery implements ShardListener {
     );
     if (this.#owned !== owned) throw new Error("the shard is not owned here any more");
     await owned.trims.raise(logUid, sequence);
+    this.#input.options.at?.("trim-marked");
   }
 
   #track(stopping: Promise<unknown>): void {

@@ -142,6 +142,7 @@ export class SinkRun {
   }
 
   accept(message: LogMessage): void {
+    this.options.at?.("fetched");
     let rows: readonly LaneRow[];
     try {
       rows = this.#input.rowsOf(message);
@@ -207,7 +208,7 @@ export class SinkRun {
   }
 
   #plan(nowMs: number): void {
-    const { needsWrite, isParkingFull } = planLanes(this.lanes, {
+    const { isPlanned, needsWrite, isParkingFull } = planLanes(this.lanes, {
       versions: this.versions,
       isFull: !this.hasRoom(),
       isStaging: this.gate.isStaging,
@@ -215,6 +216,7 @@ export class SinkRun {
       concurrency: this.concurrency,
       nowMs,
     });
+    if (isPlanned) this.options.at?.("planned");
     if (isParkingFull) noteParkingFull(this.owner);
     if (needsWrite) this.owner.changed(true);
   }
@@ -256,6 +258,7 @@ export class SinkRun {
       const isMoved = run.lane.reassign((sequence) => this.versions.at(sequence).version.version);
       if (isRestarted || isMoved) this.waits.end(run);
     }
+    this.options.at?.("version-applied");
     if (isRestarted) {
       this.losses.isHalted = false;
       this.flusher.hurry();

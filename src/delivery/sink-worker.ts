@@ -300,7 +300,9 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
       const { shardLastSequence } = await this.#options.reader.info(this.definition.log);
       const read = Math.max(this.#feed?.position ?? 0, run.lanes.reached);
       this.#bound.end = Math.max(shardLastSequence + 1, this.#input.edge.sequence + 1, read);
+      this.#options.at?.("handing-over");
       await this.confirm();
+      this.#options.at?.("handed-over");
       return this.#bound.end;
     });
   }

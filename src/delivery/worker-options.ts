@@ -5,6 +5,7 @@ import type { Definitions } from "../core/definitions.ts";
 import type { LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
+import type { AtPoint } from "./crash-points.ts";
 import type { DestinationEnvironment } from "./destinations.ts";
 import type { HeldLimits } from "./held-quota.ts";
 import type { HeldStore } from "./held-store.ts";
@@ -48,6 +49,8 @@ export interface WorkerOptions {
   readonly now: () => number;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Armed by tests only. */
+  readonly at: AtPoint | undefined;
   /** Random name of this node's engine. */
   readonly owner: string;
   readonly budget: QueueBudget;

@@ -8,6 +8,8 @@ import { makeDataDir, type ServerOptions, startServer, type TestServer } from ".
 export interface Cluster {
   readonly nats: TestNats;
   readonly postgres: TestPostgres;
+  /** Database of the nodes themselves. */
+  readonly databaseUrl: string;
   /** Database for tables of sinks. */
   readonly sinkDatabaseUrl: string;
   readonly nodes: readonly TestServer[];
@@ -31,6 +33,7 @@ export async function startCluster(options: { nats?: TestNatsOptions } = {}): Pr
   return {
     nats,
     postgres,
+    databaseUrl: control,
     sinkDatabaseUrl: sinks,
     nodes,
     async startNode(node = {}) {

@@ -16,6 +16,8 @@ export interface RigOptions {
   readonly databaseUrl: string;
   /** The sink's own address; the embedded database when left out and `isEmbedded`. */
   readonly isEmbedded?: boolean;
+  /** As the sink reaches it, where that is another way (through a proxy). */
+  readonly sinkDatabaseUrl?: string;
   readonly throughput?: "NORMAL" | "HIGH" | "MAX";
   /** More of the Postgres sink's configuration. */
   readonly postgres?: Record<string, unknown>;
@@ -46,7 +48,8 @@ export async function openRig(options: RigOptions): Promise<Rig> {
     keyFields: ["key"],
     throughput: options.throughput ?? "HIGH",
   });
-  const databaseUrl = options.isEmbedded === false ? options.databaseUrl : "";
+  const { sinkDatabaseUrl = options.databaseUrl } = options;
+  const databaseUrl = options.isEmbedded === false ? sinkDatabaseUrl : "";
   const postgresSink = await createSink(target, stream, {
     id: "table",
     postgres: { table: id, databaseUrl, ...options.postgres },
