@@ -1,6 +1,6 @@
 /** Delivery and retention: both run where a shard is owned. */
 import type { Retention } from "../bus/index.ts";
-import { listKeptSinks } from "../catalog/deleted-store.ts";
+import { listKeptLogs, listKeptSinks } from "../catalog/deleted-store.ts";
 import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import { createUsageCounters, type UsageCounters } from "../usage/usage-counters.ts";
@@ -90,17 +90,20 @@ function openUsage(
   keepers: ReadonlyMap<number, Retention>,
   stagedBytesOf: Delivery["staged"]["bytesOf"],
 ): UsageCounters {
-  const storedBytesOf = (shard: number) => {
+  const storedBytesOf = async (shard: number) => {
     const keeper = keepers.get(shard);
     // What sinks have staged is stored as well.
     const bytes = new Map(stagedBytesOf(shard));
-    for (const { projectUid, logs } of snapshot.streams()) {
-      for (const log of logs.values()) {
-        if (log.shard !== shard) continue;
-        const account = keeper?.accountOf(log.uid);
-        if (!account) return undefined;
-        bytes.set(projectUid, (bytes.get(projectUid) ?? 0) + account.bytes);
-      }
+    const logs = [...snapshot.streams()].flatMap(({ projectUid, logs }) =>
+      [...logs.values()].map((log) => ({ ...log, projectUid })),
+    );
+    // And what can be brought back.
+    const deleted = await database.acrossProjects((queries) => listKeptLogs(queries));
+    for (const log of [...logs, ...deleted]) {
+      if (log.shard !== shard) continue;
+      const account = keeper?.accountOf(log.uid);
+      if (!account) return undefined;
+      bytes.set(log.projectUid, (bytes.get(log.projectUid) ?? 0) + account.bytes);
     }
     return bytes;
   };

@@ -1,7 +1,7 @@
 /** Archives in the database: how far each is, and the manifest of its files. */
 import { and, asc, eq, gte, inArray, isNotNull, isNull, lt, max, min, sql } from "drizzle-orm";
 import type { Database, Queries } from "../db/client.ts";
-import { archiveFiles, archives, branches, streams } from "../db/schema.ts";
+import { archiveFiles, archives, branches, deletedRows, streams } from "../db/schema.ts";
 
 /** A row of `archives`. */
 export type ArchiveRow = typeof archives.$inferSelect;
@@ -59,7 +59,7 @@ export interface ArchiveStore {
    * sequence; gives those to delete.
    */
   expire(logUid: string, limits: ExpiryLimits): Promise<FileRow[]>;
-  /** Archives of logs that are gone. */
+  /** Archives of logs that are gone for good. */
   orphans(): Promise<ArchiveRow[]>;
   /** Forgets files that are deleted. */
   forget(files: readonly Pick<FileRow, "logUid" | "fromSequence">[]): Promise<void>;
@@ -111,7 +111,9 @@ export function createArchiveStore(database: Database): ArchiveStore {
           .select()
           .from(archives)
           .where(
-            sql`NOT EXISTS (SELECT FROM ${branches} WHERE ${branches.uid} = ${archives.logUid})`,
+            sql`NOT EXISTS (SELECT FROM ${branches} WHERE ${branches.uid} = ${archives.logUid})
+              AND NOT EXISTS (SELECT FROM ${deletedRows} WHERE ${deletedRows.tableName} = 'branches'
+                AND ${deletedRows.content} ->> 'uid' = ${archives.logUid})`,
           )
           .limit(FILES_MAX),
       ),

@@ -2,6 +2,7 @@
 
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import type { Archive } from "#gen/tributary/management/v1/archive_pb.js";
+import type { SinkDefinition } from "../core/definitions.ts";
 import type { MasterKey } from "../core/envelope.ts";
 import { type FieldViolation, fail, failFields, notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
@@ -30,6 +31,8 @@ export interface Catalog {
   readonly purger: Pick<LogPurger, "note" | "purge">;
   /** Tries the place of an archive, secret included. Fails with DESTINATION_REFUSED. */
   readonly tryArchive?: (archive: Archive) => Promise<void>;
+  /** Imports what a sink has staged; undefined where nothing is delivered. */
+  readonly staged?: { flush(sink: SinkDefinition, signal: AbortSignal): Promise<unknown> };
   /** Lets the workers look for new tasks at once. */
   readonly wakeTasks: () => void;
   /** Number of shards of the installation. */

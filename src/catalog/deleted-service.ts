@@ -1,4 +1,4 @@
-/** DeletedService: sinks and sources that were deleted. */
+/** DeletedService: streams, sinks and sources that were deleted. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -7,21 +7,15 @@ import {
   type DeletedService,
   type ListDeletedRequest,
 } from "#gen/tributary/management/v1/deleted_service_pb.js";
-import { fail, notFound } from "../core/errors.ts";
-import { projectOf, streamOf } from "../core/names.ts";
+import { notFound } from "../core/errors.ts";
+import { projectOf } from "../core/names.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
-import { type Catalog, checkName, insertNamed } from "./catalog.ts";
-import {
-  type DeletedRow,
-  listDeletedRows,
-  lockDeleted,
-  purgeDeleted,
-  restoreDeleted,
-} from "./deleted-store.ts";
+import { bringBack } from "./bring-back.ts";
+import { type Catalog, checkName } from "./catalog.ts";
+import { type DeletedRow, listDeletedRows, lockDeleted, purgeDeleted } from "./deleted-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
-import { lockStream } from "./stream-store.ts";
 
 /** The rpcs of DeletedService. */
 export function createDeletedService(catalog: Catalog): ServiceImpl<typeof DeletedService> {
@@ -30,9 +24,12 @@ export function createDeletedService(catalog: Catalog): ServiceImpl<typeof Delet
     listDeleted: (request) => list(catalog, request),
     undelete: async ({ name }) => ({ resource: await undelete(catalog, name) }),
     async purgeDeleted({ name }) {
-      await database.inProject(name, async (queries) => {
-        await purgeDeleted(queries, (await find(queries, name)).uid);
+      const logs = await database.inProject(name, async (queries) => {
+        const gone = await purgeDeleted(queries, (await find(queries, name)).uid);
+        await catalog.purger.note(queries, gone);
+        return gone;
       });
+      await catalog.purger.purge(logs);
       return {};
     },
   };
@@ -59,21 +56,11 @@ async function list({ database }: Catalog, request: ListDeletedRequest) {
   return { deleted, nextPageToken };
 }
 
-async function undelete({ database, refresh, now }: Catalog, name: string): Promise<string> {
+async function undelete(catalog: Catalog, name: string): Promise<string> {
   const project = projectOf(name);
   if (!project) throw notFound(name);
-  const found = await database.inProject(project, (queries) => find(queries, name));
-  await insertNamed({ name: found.name, field: "name" }, () =>
-    database.inProject(project, async (queries) => {
-      const row = await find(queries, name);
-      const stream = streamOf(row.name) ?? "";
-      if (!(await lockStream(queries, stream))) {
-        throw fail("WRONG_STATE", `${stream}, to which ${row.name} belonged, is gone`);
-      }
-      await restoreDeleted(queries, row, new Date(now()));
-    }),
-  );
-  await refresh();
+  const found = await catalog.database.inProject(project, (queries) => find(queries, name));
+  await bringBack(catalog, found.name, (queries) => find(queries, name));
   return found.name;
 }
 

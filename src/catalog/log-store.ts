@@ -1,10 +1,11 @@
 /** Branches in the database: each is a log. */
-import { count, eq } from "drizzle-orm";
+import { and, count, eq, ne } from "drizzle-orm";
 import { Branch_State } from "#gen/tributary/management/v1/stream_pb.js";
 import { fail } from "../core/errors.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
-import { branches, sinks, streams } from "../db/schema.ts";
+import { branches, deletedRows, sinks, streams } from "../db/schema.ts";
+import { listKeptLogs } from "./deleted-store.ts";
 import type { LogPlace } from "./log-purger.ts";
 import { newestFirst } from "./newest-first.ts";
 
@@ -78,13 +79,27 @@ export async function logsOfStream(queries: Queries, streamUid: string): Promise
     .orderBy(branches.createTime);
 }
 
-/** All logs of all streams of a project. */
-export async function logsOfProject(queries: Queries, projectUid: string): Promise<LogPlace[]> {
+/** Deletes the branches of a stream that are still being copied, and gives their logs. */
+export async function takeUnreadyBranches(
+  queries: Queries,
+  streamUid: string,
+): Promise<LogPlace[]> {
+  const isUnready = and(eq(branches.streamUid, streamUid), ne(branches.state, Branch_State.READY));
   return await queries
+    .delete(branches)
+    .where(isUnready)
+    .returning({ uid: branches.uid, shard: branches.shard });
+}
+
+/** All logs of all streams of a project, deleted ones included. */
+export async function logsOfProject(queries: Queries, projectUid: string): Promise<LogPlace[]> {
+  const kept = await listKeptLogs(queries, eq(deletedRows.projectUid, projectUid));
+  const there = await queries
     .select({ uid: branches.uid, shard: branches.shard })
     .from(branches)
     .innerJoin(streams, eq(streams.uid, branches.streamUid))
     .where(eq(streams.projectUid, projectUid));
+  return [...there, ...kept];
 }
 
 /** The shard with the fewest logs. Two calls at once may choose the same one, which does no harm. */

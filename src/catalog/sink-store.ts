@@ -92,6 +92,13 @@ export async function listSinkRows(
     .limit(limit);
 }
 
+/** Uids of the sinks of a stream. */
+export async function sinkUidsOf(queries: Queries, streamUid: string): Promise<string[]> {
+  const condition = eq(sinks.streamUid, streamUid);
+  const rows = await queries.select({ uid: sinks.uid }).from(sinks).where(condition);
+  return rows.map((row) => row.uid);
+}
+
 /** Number of sinks of a stream. */
 export async function countSinks(queries: Queries, streamUid: string): Promise<number> {
   const condition = eq(sinks.streamUid, streamUid);

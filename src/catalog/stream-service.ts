@@ -4,38 +4,32 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type Stream, StreamSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type {
   CreateStreamRequest,
-  DeleteStreamRequest,
-  ListStreamsRequest,
   StreamService,
 } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { notFound } from "../core/errors.ts";
 import { formatName, parseName } from "../core/names.ts";
-import { makePage, readPageRequest } from "../core/page-token.ts";
 import { expandPreset } from "../core/preset-schemas.ts";
 import { createBranchMethods } from "./branch-methods.ts";
 import {
   alreadyExists,
   type Catalog,
-  checkEtag,
   checkName,
   chooseId,
   findIdFaults,
   insertNamed,
 } from "./catalog.ts";
 import { checkCreation } from "./creation-quota.ts";
+import { deleteStream, undeleteStream } from "./delete-stream.ts";
 import { inferFromSamples } from "./infer-schema.ts";
-import { chooseShard, insertBranch, logsOfStream } from "./log-store.ts";
-import { cursorOf } from "./newest-first.ts";
+import { listStreams } from "./list-streams.ts";
+import { chooseShard, insertBranch } from "./log-store.ts";
 import { findProject } from "./project-store.ts";
 import { createProposalMethods } from "./schema-proposal-methods.ts";
 import { archiveColumns, NO_ARCHIVE, tryArchive } from "./stream-archive.ts";
 import { checkStream } from "./stream-check.ts";
 import {
-  deleteStream,
   findStream,
   insertStream,
-  listStreams,
-  lockStream,
   type StreamRow,
   streamFromRow,
   streamValues,
@@ -53,12 +47,13 @@ export function createStreamService(catalog: Catalog): ServiceImpl<typeof Stream
       if (!row) throw notFound(name);
       return { stream: streamFromRow(row) };
     },
-    listStreams: (request) => list(catalog, request),
+    listStreams: (request) => listStreams(catalog, request),
     updateStream: async (request) => ({ stream: await updateStream(catalog, request) }),
     async deleteStream(request) {
-      await remove(catalog, request);
+      await deleteStream(catalog, request);
       return {};
     },
+    undeleteStream: async (request) => ({ stream: await undeleteStream(catalog, request) }),
     inferSchema: inferFromSamples,
     ...createProposalMethods(catalog),
     ...createBranchMethods(catalog),
@@ -123,29 +118,4 @@ export async function createStream(
   );
   if (!isOnlyCheck) await catalog.refresh();
   return streamFromRow(row);
-}
-
-async function list({ database }: Catalog, request: ListStreamsRequest) {
-  const page = readPageRequest(`streams of ${request.parent}`, request);
-  const rows = await database.inProject(request.parent, async (queries) => {
-    const parent = await findProject(queries, request.parent);
-    if (!parent) throw notFound(request.parent);
-    return await listStreams(queries, parent.uid, page);
-  });
-  const { rows: shown, nextPageToken } = makePage(page, rows, cursorOf);
-  return { streams: shown.map(streamFromRow), nextPageToken };
-}
-
-async function remove(catalog: Catalog, { name, etag }: DeleteStreamRequest): Promise<void> {
-  const logs = await catalog.database.inProject(name, async (queries) => {
-    const row = await lockStream(queries, name);
-    if (!row) throw notFound(name);
-    checkEtag(etag, row);
-    const gone = await logsOfStream(queries, row.uid);
-    await catalog.purger.note(queries, gone);
-    await deleteStream(queries, row.uid);
-    return gone;
-  });
-  await catalog.refresh();
-  await catalog.purger.purge(logs);
 }

@@ -1,7 +1,8 @@
 /** Streams in the database. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { eq, lt } from "drizzle-orm";
+import { eq, getTableColumns, lt, sql } from "drizzle-orm";
+import { toSnakeCase } from "drizzle-orm/casing";
 import {
   SchemaSchema,
   type Stream,
@@ -12,7 +13,7 @@ import {
 import { keyFieldsOf } from "../core/change-data-capture.ts";
 import type { PageRequest } from "../core/page-token.ts";
 import type { Queries } from "../db/client.ts";
-import { streams, streamVersions } from "../db/schema.ts";
+import { deletedDefinitions, deletedRows, streams, streamVersions } from "../db/schema.ts";
 import { etagOf } from "./catalog.ts";
 import { newestFirst } from "./newest-first.ts";
 import { archiveFromRow } from "./stream-archive.ts";
@@ -120,6 +121,44 @@ export async function listStreams(
     .limit(limit);
 }
 
+/** A stream that was deleted and can be brought back. */
+export interface DeletedStream {
+  readonly row: StreamRow;
+  readonly deleteTime: Date;
+  readonly purgeTime: Date;
+}
+
+/** The same of deleted streams, by the time at which they were made. */
+export async function listDeletedStreams(
+  queries: Queries,
+  projectUid: string,
+  { after, size }: PageRequest,
+): Promise<DeletedStream[]> {
+  const last = after ? new Date(after.timeMs).toISOString() : "infinity";
+  const kept = sql`(
+    SELECT s.*, d.create_time AS delete_time, d.purge_time
+    FROM ${deletedDefinitions} d
+    JOIN ${deletedRows} r ON r.definition_uid = d.uid AND r.table_name = 'streams',
+      jsonb_populate_record(NULL::${streams}, r.content) s
+    WHERE d.project_uid = ${projectUid}
+      AND (s.create_time, s.uid) < (${last}::timestamptz, ${after?.uid ?? ""})
+    ORDER BY s.create_time DESC, s.uid DESC LIMIT ${size + 1}) AS "streams"`;
+  const columns = Object.entries(getTableColumns(streams)).map(
+    ([key, column]) => [key, sql`${sql.identifier(toSnakeCase(key))}`.mapWith(column)] as const,
+  );
+  const rows = await queries
+    .select({
+      ...Object.fromEntries(columns),
+      deleteTime: sql<Date>`delete_time`.mapWith(streams.createTime),
+      purgeTime: sql<Date>`purge_time`.mapWith(streams.createTime),
+    })
+    .from(kept);
+  // The columns are those of the table, in a query that is none.
+  return (rows as unknown as (StreamRow & Omit<DeletedStream, "row">)[]).map(
+    ({ deleteTime, purgeTime, ...row }) => ({ row, deleteTime, purgeTime }),
+  );
+}
+
 /** Notes that the current generation is about to be sealed. Wakes nobody. */
 export async function noteSealing(queries: Queries, uid: string, time: Date): Promise<void> {
   await queries.update(streams).set({ sealingTime: time }).where(eq(streams.uid, uid));
@@ -157,7 +196,7 @@ export async function saveStream(
   await queries.update(streams).set(values).where(eq(streams.uid, old.uid));
 }
 
-/** Deletes a stream with its branches and sinks; its logs are to be noted for purging before. */
+/** Deletes a stream with its branches and sinks, which are to be kept before. */
 export async function deleteStream(queries: Queries, uid: string): Promise<void> {
   await queries.delete(streams).where(eq(streams.uid, uid));
 }

@@ -1,6 +1,5 @@
 /** What must be done now and then in the control plane, on any node and on several at once. */
 import { lt, sql } from "drizzle-orm";
-import type { Database } from "../db/client.ts";
 import { applicationSecrets, changes, sourceKeys } from "../db/schema.ts";
 import type { Catalog } from "./catalog.ts";
 import { purgeOldDeleted } from "./deleted-store.ts";
@@ -21,7 +20,7 @@ const CHANGES_KEPT = 100_000;
 export function startUpkeep(catalog: Catalog): Upkeep {
   const run = async () => {
     await finishSeals(catalog);
-    await forget(catalog.database, new Date(catalog.now()));
+    await forget(catalog, new Date(catalog.now()));
   };
   const timer = setInterval(() => {
     run().catch((error: unknown) => catalog.logger.warn("upkeep failed for now", { error }));
@@ -30,13 +29,16 @@ export function startUpkeep(catalog: Catalog): Upkeep {
   return { run, close: () => clearInterval(timer) };
 }
 
-/** Deletes old changes, and secrets and keys that ended. */
-async function forget(database: Database, now: Date): Promise<void> {
-  await database.acrossProjects(async (queries) => {
+/** Deletes old changes, what was deleted long enough ago, and secrets and keys that ended. */
+async function forget({ database, purger }: Catalog, now: Date): Promise<void> {
+  const logs = await database.acrossProjects(async (queries) => {
     const kept = sql`(SELECT max(${changes.seq}) FROM ${changes}) - ${CHANGES_KEPT}`;
     await queries.delete(changes).where(lt(changes.seq, kept));
     await queries.delete(applicationSecrets).where(lt(applicationSecrets.endTime, now));
-    await purgeOldDeleted(queries, now);
     await queries.delete(sourceKeys).where(lt(sourceKeys.endTime, now));
+    const gone = await purgeOldDeleted(queries, now);
+    await purger.note(queries, gone);
+    return gone;
   });
+  await purger.purge(logs);
 }

@@ -10,7 +10,7 @@ export interface UsageCountersOptions {
   readonly store: UsageStore;
   readonly logger: Logger;
   /** Bytes that a shard holds, by the uid of the project; undefined while that is not known. */
-  readonly storedBytesOf: (shard: number) => ReadonlyMap<string, number> | undefined;
+  readonly storedBytesOf: (shard: number) => Promise<ReadonlyMap<string, number> | undefined>;
   /** How often stored bytes are written; 5 s. */
   readonly storedEveryMs?: number;
 }
@@ -37,7 +37,7 @@ export function createUsageCounters(options: UsageCountersOptions): UsageCounter
   };
   const writeStored = async () => {
     for (const shard of counters.keys()) {
-      const bytes = storedBytesOf(shard);
+      const bytes = await storedBytesOf(shard);
       if (bytes) await store.writeStoredBytes(shard, bytes);
     }
   };

@@ -17,7 +17,16 @@ export interface Walked {
   readonly recordId: string;
   /** A new thing for a call that takes it away. */
   readonly fresh: (
-    kind: "task" | "grant" | "branch" | "token" | "invitation" | "source" | "proposal" | "deleted",
+    kind:
+      | "task"
+      | "grant"
+      | "branch"
+      | "token"
+      | "invitation"
+      | "source"
+      | "proposal"
+      | "deleted"
+      | "deleted stream",
   ) => Promise<string>;
   /** An id that nothing has yet. */
   readonly id: () => string;
@@ -205,6 +214,7 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "StreamService/UpdateStream": (w) => ({ stream: { name: w.stream, etag: stale } }),
   "StreamService/InferSchema": (w) => ({ parent: w.project, samples: ['{"n":1}'] }),
   "StreamService/DeleteStream": (w) => ({ name: w.stream, etag: stale }),
+  "StreamService/UndeleteStream": async (w) => ({ name: await w.fresh("deleted stream") }),
   "StreamService/ListSchemaProposals": (w) => ({ parent: w.stream }),
   "StreamService/AcceptSchemaProposal": async (w) => ({ name: await w.fresh("proposal") }),
   "StreamService/DismissSchemaProposal": async (w) => ({ name: await w.fresh("proposal") }),

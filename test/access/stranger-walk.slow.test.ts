@@ -131,6 +131,11 @@ async function makeWalked(project: string): Promise<Walked> {
         source: { apiKey: {} },
       });
     }
+    if (kind === "deleted stream") {
+      const gone = await createStream(server, id(), { project, fields: { n: "LONG" } });
+      await call(server, "management.v1.StreamService/DeleteStream", { name: gone });
+      return gone;
+    }
     if (kind === "deleted") {
       const gone = await fresh("source");
       await call(server, "management.v1.SourceService/DeleteSource", { name: gone });

@@ -56,11 +56,19 @@ test("the list of changes stays bounded", async () => {
   upkeep.close();
 });
 
-test("logs of deleted streams are purged again once no node can push to them", async () => {
-  const { catalog, ops, snapshot, pass, logCalls, database } = await useStream();
+test("logs of deleted streams are purged after 7 days, and again once no node can push to them", async () => {
+  const { catalog, ops, snapshot, pass, logCalls, database, upkeep } = await useStream();
   const { uid } = snapshot.stream(name)!.logs.get("main")!;
   await ops.streams.deleteStream({ name });
+  await upkeep.run();
+  expect(logCalls).toEqual([]);
+  const { deleted } = await ops.deleted.listDeleted({ parent: "projects/a" });
+  expect(deleted.map(({ resource }) => resource)).toEqual([name]);
+  pass(7 * 86_400_000 + 1);
+  await upkeep.run();
+  upkeep.close();
   expect(logCalls).toEqual([`purge ${uid}`]);
+  expect((await ops.deleted.listDeleted({ parent: "projects/a" })).deleted).toEqual([]);
   const purger = createLogPurger({
     database,
     logger: catalog.logger,

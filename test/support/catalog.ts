@@ -4,11 +4,13 @@ import { type Client, createClient, createRouterTransport } from "@connectrpc/co
 import { onTestFinished } from "vitest";
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
+import { DeletedService } from "#gen/tributary/management/v1/deleted_service_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { createAccessService } from "../../src/catalog/access-service.ts";
 import { createApplicationService } from "../../src/catalog/application-service.ts";
+import { createDeletedService } from "../../src/catalog/deleted-service.ts";
 import { createLogPurger, type LogPlace } from "../../src/catalog/log-purger.ts";
 import { createProjectService } from "../../src/catalog/project-service.ts";
 import type {
@@ -37,6 +39,7 @@ export interface CatalogClients {
   sinks: Client<typeof SinkService>;
   access: Client<typeof AccessService>;
   applications: Client<typeof ApplicationService>;
+  deleted: Client<typeof DeletedService>;
 }
 
 export interface TestCatalog {
@@ -161,6 +164,7 @@ function createClients(catalog: SinkCatalog, clientId: string): CatalogClients {
       router.service(SinkService, createSinkService(catalog));
       router.service(AccessService, createAccessService(catalog));
       router.service(ApplicationService, createApplicationService(catalog));
+      router.service(DeletedService, createDeletedService(catalog));
     },
     {
       router: {
@@ -179,5 +183,6 @@ function createClients(catalog: SinkCatalog, clientId: string): CatalogClients {
     sinks: createClient(SinkService, transport),
     access: createClient(AccessService, transport),
     applications: createClient(ApplicationService, transport),
+    deleted: createClient(DeletedService, transport),
   };
 }

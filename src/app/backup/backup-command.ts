@@ -66,13 +66,20 @@ async function saveTables(target: string, database: Database) {
       for await (const lines of rows()) {
         count += lines.length;
         await write(Buffer.from(lines.map((line) => `${line}\n`).join("")));
-        if (table !== "branches") continue;
-        for (const line of lines) branches.add((JSON.parse(line) as { uid: string }).uid);
+        for (const line of lines) for (const uid of logUidsOf(table, line)) branches.add(uid);
       }
     });
     tables.push({ table, rows: count, ...(await describeFile(target, file)) });
   });
   return { tables, branches };
+}
+
+/** The log that a row of a table is, also one of a stream that was deleted and can be brought back. */
+function logUidsOf(table: string, line: string): string[] {
+  if (table === "branches") return [(JSON.parse(line) as { uid: string }).uid];
+  if (table !== "deleted_rows") return [];
+  const row = JSON.parse(line) as { table_name: string; content: { uid: string } };
+  return row.table_name === "branches" ? [row.content.uid] : [];
 }
 
 async function saveStreams(

@@ -149,7 +149,7 @@ export declare const UndeleteRequestSchema: GenMessage<UndeleteRequest>;
  */
 export declare type UndeleteResponse = Message<"tributary.management.v1.UndeleteResponse"> & {
   /**
-   * Name of the sink or source.
+   * Name of the stream, sink or source.
    *
    * @generated from field: string resource = 1;
    */
@@ -197,7 +197,7 @@ export declare type PurgeDeletedResponse = Message<"tributary.management.v1.Purg
 export declare const PurgeDeletedResponseSchema: GenMessage<PurgeDeletedResponse>;
 
 /**
- * Brings back sinks and sources that were deleted, within 7 days. Their names are free at once; what has
+ * Brings back streams, sinks and sources that were deleted, within 7 days. Their names are free at once; what has
  * such a name now must be deleted first.
  *
  * @generated from service tributary.management.v1.DeletedService
@@ -214,7 +214,8 @@ export declare const DeletedService: GenService<{
     output: typeof ListDeletedResponseSchema;
   },
   /**
-   * Brings it back as it was, with its identity, secrets and position. A sink goes on where it was; what
+   * Brings it back as it was, with its identity, secrets and position; a stream with all that was deleted
+   * with it (see StreamService.UndeleteStream). A sink goes on where it was; what
    * the branch has lost meanwhile is an ERROR that names the range. ALREADY_EXISTS when the name is taken,
    * FAILED_PRECONDITION when its stream is gone.
    *
@@ -226,7 +227,7 @@ export declare const DeletedService: GenService<{
     output: typeof UndeleteResponseSchema;
   },
   /**
-   * Gives it up for good, with its versions.
+   * Gives it up for good, with its versions; a stream with its records.
    *
    * @generated from rpc tributary.management.v1.DeletedService.PurgeDeleted
    */

@@ -66,7 +66,7 @@ export const PurgeDeletedResponseSchema = /*@__PURE__*/
   messageDesc(file_tributary_management_v1_deleted_service, 6);
 
 /**
- * Brings back sinks and sources that were deleted, within 7 days. Their names are free at once; what has
+ * Brings back streams, sinks and sources that were deleted, within 7 days. Their names are free at once; what has
  * such a name now must be deleted first.
  *
  * @generated from service tributary.management.v1.DeletedService

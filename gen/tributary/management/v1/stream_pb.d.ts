@@ -136,11 +136,25 @@ export declare type Stream = Message<"tributary.management.v1.Stream"> & {
 
   /**
    * Where records are kept beyond the log; not set: nowhere. Cleared, it takes no more records; what it
-   * holds stays readable until its retention ends or the stream is deleted.
+   * holds stays readable until its retention ends or the stream is gone for good.
    *
    * @generated from field: tributary.management.v1.Archive archive = 17;
    */
   archive?: Archive | undefined;
+
+  /**
+   * When it was deleted, of a stream that can be brought back. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 18;
+   */
+  deleteTime?: Timestamp | undefined;
+
+  /**
+   * When it goes for good, if it was deleted. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp purge_time = 19;
+   */
+  purgeTime?: Timestamp | undefined;
 };
 
 /**

@@ -141,6 +141,13 @@ export declare type ListStreamsRequest = Message<"tributary.management.v1.ListSt
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Whether to list streams as well that were deleted and can be brought back; they have a `delete_time`.
+   *
+   * @generated from field: bool show_deleted = 4;
+   */
+  showDeleted: boolean;
 };
 
 /**
@@ -175,6 +182,53 @@ export declare type ListStreamsResponse = Message<"tributary.management.v1.ListS
  * Use `create(ListStreamsResponseSchema)` to create a new message.
  */
 export declare const ListStreamsResponseSchema: GenMessage<ListStreamsResponse>;
+
+/**
+ * What to bring back.
+ *
+ * @generated from message tributary.management.v1.UndeleteStreamRequest
+ */
+export declare type UndeleteStreamRequest = Message<"tributary.management.v1.UndeleteStreamRequest"> & {
+  /**
+   * Name that the stream had, `projects/{p}/streams/{s}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Which one of those that had the name; empty for the one that was deleted last.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.UndeleteStreamRequest.
+ * Use `create(UndeleteStreamRequestSchema)` to create a new message.
+ */
+export declare const UndeleteStreamRequestSchema: GenMessage<UndeleteStreamRequest>;
+
+/**
+ * What is back.
+ *
+ * @generated from message tributary.management.v1.UndeleteStreamResponse
+ */
+export declare type UndeleteStreamResponse = Message<"tributary.management.v1.UndeleteStreamResponse"> & {
+  /**
+   * The stream.
+   *
+   * @generated from field: tributary.management.v1.Stream stream = 1;
+   */
+  stream?: Stream | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.UndeleteStreamResponse.
+ * Use `create(UndeleteStreamResponseSchema)` to create a new message.
+ */
+export declare const UndeleteStreamResponseSchema: GenMessage<UndeleteStreamResponse>;
 
 /**
  * A change of a stream.
@@ -763,7 +817,8 @@ export declare const StreamService: GenService<{
     output: typeof InferSchemaResponseSchema;
   },
   /**
-   * Deletes a stream with its branches, sinks and records.
+   * Deletes a stream with its branches, sources, sinks, grants and records. For 7 days all of it can be
+   * brought back; the name is free at once.
    *
    * @generated from rpc tributary.management.v1.StreamService.DeleteStream
    */
@@ -771,6 +826,19 @@ export declare const StreamService: GenService<{
     methodKind: "unary";
     input: typeof DeleteStreamRequestSchema;
     output: typeof DeleteStreamResponseSchema;
+  },
+  /**
+   * Brings back a stream that was deleted less than 7 days ago, as it was: identity, schema versions,
+   * records, keys, sources and sinks that were deleted with it, positions and grants. Its sinks go on where
+   * they were. Records whose retention has ended meanwhile go then, and grants of applications and people
+   * that are gone stay away. ALREADY_EXISTS when the name is taken.
+   *
+   * @generated from rpc tributary.management.v1.StreamService.UndeleteStream
+   */
+  undeleteStream: {
+    methodKind: "unary";
+    input: typeof UndeleteStreamRequestSchema;
+    output: typeof UndeleteStreamResponseSchema;
   },
   /**
    * Makes a branch. ALREADY_EXISTS when the id is taken.
