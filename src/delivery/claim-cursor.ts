@@ -1,5 +1,6 @@
 /** Taking over a sink's cursor: a new epoch is written before anything is read or sent. */
 import { type KeyedStore, StaleKeysError } from "../bus/index.ts";
+import { fail } from "../core/errors.ts";
 import { cursorKey, decodeSinkState, encodeSinkState, type SinkState } from "./sink-state.ts";
 
 const ATTEMPTS = 5;
@@ -11,15 +12,57 @@ export interface ClaimedState {
   readonly sequence: number;
 }
 
-/** The state that is stored; undefined when there is none for this log. */
-export async function readSinkState(
-  cursors: KeyedStore,
-  sink: { readonly uid: string; readonly logUid: string },
-): Promise<{
+/** Readings of a cursor whose pages were written meanwhile. */
+const READINGS = 20;
+
+/** What is stored of a sink. */
+export interface StoredState {
+  /** Undefined when there is none for this log. */
   readonly state: SinkState | undefined;
   readonly sequence: number;
   readonly epoch: number;
-}> {
+}
+
+/**
+ * The state that is stored, its parked keys included. Fails with LOG_UNAVAILABLE, also when its owner
+ * writes pages of parked keys faster than they can be read.
+ */
+export async function readSinkState(
+  cursors: KeyedStore,
+  sink: { readonly uid: string; readonly logUid: string },
+): Promise<StoredState> {
+  let found = await readCursor(cursors, sink);
+  for (let reading = 1; reading <= READINGS; reading++) {
+    const { state } = found;
+    if (!state || state.pages.list.numbers.length === 0) return found;
+    const fault = await loadPages(cursors, sink.uid, state).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const again = await readCursor(cursors, sink);
+    if (again.state?.pages.list.revision === state.pages.list.revision) {
+      if (fault) throw fault;
+      return found;
+    }
+    found = again;
+  }
+  throw fail("LOG_UNAVAILABLE", "the parked keys of the sink change too fast to be read");
+}
+
+/** Reads the parked keys that a cursor leaves to pages; gives the keys of pages that no cursor names. */
+export function loadPages(
+  cursors: KeyedStore,
+  sinkUid: string,
+  state: SinkState,
+): Promise<string[]> {
+  return state.pages.load(cursors, sinkUid, state.lanes);
+}
+
+/** What stands in the cursor itself. */
+async function readCursor(
+  cursors: KeyedStore,
+  sink: { readonly uid: string; readonly logUid: string },
+): Promise<StoredState> {
   const entry = await cursors.get(cursorKey(sink.uid));
   if (!entry) return { state: undefined, sequence: 0, epoch: 0 };
   const state = decodeSinkState(entry.value);
@@ -37,7 +80,7 @@ export async function claimCursor(
   input: { readonly sinkUid: string; readonly epochAbove: number },
 ): Promise<ClaimedState> {
   for (let attempt = 1; ; attempt++) {
-    const found = await readSinkState(cursors, { uid: input.sinkUid, logUid: fresh.logUid });
+    const found = await readCursor(cursors, { uid: input.sinkUid, logUid: fresh.logUid });
     const state: SinkState = {
       ...(found.state ?? fresh),
       epoch: Math.max(found.epoch, input.epochAbove) + 1,
@@ -51,6 +94,9 @@ export async function claimCursor(
           expectedSequence: found.sequence,
         },
       ]);
+      // From now on no other owner can write the pages.
+      const leftovers = await loadPages(cursors, input.sinkUid, state);
+      await cursors.deleteMany(leftovers);
       return { state, sequence: sequence! };
     } catch (error) {
       if (!(error instanceof StaleKeysError) || attempt === ATTEMPTS) throw error;

@@ -10,6 +10,7 @@ export interface ClaimHost {
   readonly sinkUid: string;
   readonly logUid: string;
   readonly signal: AbortSignal;
+  readonly run: { readonly keepsCursor: boolean } | undefined;
   /** Everything that is known of the sink now. */
   snapshot(): SinkState;
   /** What is to be done once a value of now is stored. */
@@ -80,12 +81,17 @@ export class CursorClaim implements CursorClient {
     const from = lowestNeeded(state);
     const planned = this.#host.planned();
     this.#options.at?.("cursor-writing");
+    const { sinkUid, run } = this.#host;
+    const isInTarget = run?.keepsCursor !== false;
+    const freshKeysMax = isInTarget ? Number.POSITIVE_INFINITY : this.#options.freshKeysMax;
+    const { writes, gone } = state.pages.take({ sinkUid, freshKeysMax }, state.lanes);
     const done = () => {
       this.#options.at?.("cursor-written");
       this.storedFrom = from;
+      state.pages.stored();
       planned();
     };
-    return { value: encodeSinkState(state), done };
+    return { value: encodeSinkState(state), beside: writes, gone, done };
   }
 
   fenced(): void {

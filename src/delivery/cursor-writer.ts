@@ -10,8 +10,21 @@ import { decodeSinkState } from "./sink-state.ts";
 /** Longest wait of a write that nobody waits for. */
 const LAZY_MS = 200;
 const BATCH_MAX = 200;
+/** Values in a batch, those of its last sink aside. */
+const BATCH_VALUES_MAX = 400;
 const BATCH_BYTES_MAX = 512 * 1024;
 const RETRY_MS = [50, 100, 200, 500, 1_000, 2_000];
+
+/** What is written of a sink at once. */
+export interface EncodedCursor {
+  readonly value: Uint8Array;
+  /** Other values that only the owner of the key writes; at most 400. */
+  readonly beside: readonly { readonly key: string; readonly value: Uint8Array }[];
+  /** Keys that may go when it is stored. */
+  readonly gone: readonly string[];
+  /** Runs once it is stored. */
+  readonly done: () => void;
+}
 
 /** What the writer writes for. */
 export interface CursorClient {
@@ -21,8 +34,8 @@ export interface CursorClient {
   expectedSequence: number;
   /** When a write last succeeded, in `performance.now()` terms. */
   confirmedAtMs: number;
-  /** The value as of now; `done` runs once it is stored. */
-  encode(): { readonly value: Uint8Array; readonly done: () => void };
+  /** The value as of now. */
+  encode(): EncodedCursor;
   /** Another owner wrote the key. */
   fenced(): void;
 }
@@ -112,17 +125,20 @@ export class CursorWriter {
 
   async #writeBatch(): Promise<void> {
     const batch: CursorClient[] = [];
-    const jobs: { value: Uint8Array; done: () => void; waiters: Waiter[] }[] = [];
+    const jobs: (EncodedCursor & { waiters: Waiter[] })[] = [];
     let bytes = 0;
+    let values = 0;
     for (const client of this.#dirty) {
       if (batch.length === BATCH_MAX || bytes > BATCH_BYTES_MAX) break;
+      if (values > BATCH_VALUES_MAX) break;
       const job = this.#encode(client);
       if (!job) continue;
       const waiters = this.#waiters.get(client) ?? [];
       this.#waiters.delete(client);
       batch.push(client);
       jobs.push({ ...job, waiters });
-      bytes += job.value.byteLength;
+      for (const { value } of [job, ...job.beside]) bytes += value.byteLength;
+      values += 1 + job.beside.length;
       this.#dirty.delete(client);
     }
     if (batch.length === 0) return;
@@ -138,18 +154,28 @@ export class CursorWriter {
       expectedSequence: client.expectedSequence,
     }));
     try {
-      const sequences = await this.#state.writeMany(writes);
+      const beside = jobs.flatMap((job) => job.beside);
+      const sequences = await this.#state.writeMany([...writes, ...beside]);
       batch.forEach((client, i) => {
         client.expectedSequence = sequences[i]!;
         client.confirmedAtMs = startMs;
         jobs[i]!.done();
         for (const waiter of jobs[i]!.waiters) waiter.resolve();
       });
+      await this.#remove(jobs.flatMap((job) => job.gone));
     } catch (error) {
       for (let i = 0; i < batch.length; i++) restore(i);
       if (!(error instanceof StaleKeysError)) throw error;
       for (const client of batch) await this.#check(client);
     }
+  }
+
+  /** What stays is removed by the next owner. */
+  async #remove(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    await this.#state.deleteMany(keys).catch((error: unknown) => {
+      this.#logger.debug("leftovers of cursors could not be removed", { error: String(error) });
+    });
   }
 
   /** One sink whose state cannot be written stops no other (D4): it starts again from what is stored. */

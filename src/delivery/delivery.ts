@@ -14,6 +14,7 @@ import { HELD_LIMITS, type HeldLimits } from "./held-quota.ts";
 import { createHeldRecords, type HeldRecords } from "./held-records.ts";
 import { createHeldStore } from "./held-store.ts";
 import { createLossClocks } from "./loss-clocks.ts";
+import { FRESH_KEYS_MAX } from "./parked-pages.ts";
 import { type PartitionCounts, partitionCounts } from "./partition-counts.ts";
 import { placeStanding, type Standing, type StandingQuestion } from "./place-standing.ts";
 import { readStatuses } from "./read-statuses.ts";
@@ -78,6 +79,8 @@ export interface DeliveryOptions {
   readonly queueBytesMax?: number;
   /** How much may be held of one sink; `HELD_LIMITS`. */
   readonly heldLimits?: HeldLimits;
+  /** Parked keys that a cursor holds itself, beside its pages; 1,024. */
+  readonly freshKeysMax?: number;
   /** How often idle destinations are closed and leftovers of deleted sinks are looked for; 30 s. */
   readonly sweepEveryMs?: number;
 }
@@ -245,6 +248,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     at: options.at,
     owner: randomBytes(9).toString("hex"),
     heldLimits: options.heldLimits ?? HELD_LIMITS,
+    freshKeysMax: options.freshKeysMax ?? FRESH_KEYS_MAX,
     sweepEveryMs: options.sweepEveryMs ?? SWEEP_MS,
     budget: { used: 0, max: options.queueBytesMax ?? QUEUE_BYTES_MAX },
   };

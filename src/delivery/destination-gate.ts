@@ -117,7 +117,7 @@ export class DestinationGate {
       await held.remove(own.filter(isReleased));
       state.released = [];
       const blocked = new Set(own.filter((key) => !isReleased(key)).map((key) => key.keyHash));
-      lane.unpark([...state.parked.keys()].filter((hash) => !blocked.has(hash)));
+      lane.unpark([...state.parked.hashes()].filter((hash) => !blocked.has(hash)));
     }
   }
 

@@ -191,7 +191,7 @@ async function resumeKeys(run: SinkRun, { lane }: LaneRun): Promise<void> {
   if (parked.size === 0) return;
   const left = (await run.held.keys()).filter((key) => key.partition === partition);
   const held = new Set(left.map((key) => key.keyHash));
-  const resuming = [...parked.keys()].filter((hash) => !held.has(hash));
+  const resuming = [...parked.hashes()].filter((hash) => !held.has(hash));
   if (resuming.length === 0) return;
   lane.unpark(resuming);
   run.rewind();

@@ -1,6 +1,7 @@
 /** What a worker knows of its sink beside its run: what was found in the store, and what it counts. */
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { LogBound } from "./log-bound.ts";
+import { ParkedPages } from "./parked-pages.ts";
 import { PushCount } from "./push-count.ts";
 import type { SinkRun } from "./sink-run.ts";
 import type { SinkState } from "./sink-state.ts";
@@ -13,6 +14,8 @@ type WorkerFacts = Pick<SinkState, "owner" | "epoch" | "note">;
 export class KnownState {
   readonly #definition: Pick<SinkDefinition, "log" | "startSequence">;
   readonly #bound: LogBound;
+  /** Pages of a sink that nothing is stored of. */
+  readonly #pages = new ParkedPages();
   count: PushCount;
   /** What is stored, as far as we know: shown until there is a run. */
   found: SinkState | undefined;
@@ -68,6 +71,7 @@ export class KnownState {
       countedSequence: count.sequence,
       pushed: count.pushed,
       lanes: run?.snapshots() ?? found?.lanes ?? [],
+      pages: found?.pages ?? this.#pages,
       oldestArrivalUs: run ? run.oldestArrivalUs : found?.oldestArrivalUs || count.oldestArrivalUs,
     };
   }

@@ -1,7 +1,7 @@
 /** Choosing the records of the next request from those that wait in a lane. */
 import type { Place } from "../sinks/sink.ts";
 import type { LaneRow } from "./lane-row.ts";
-import { isParked, type ParkedKeys } from "./parked-keys.ts";
+import type { ParkedKeys } from "./parked-keys.ts";
 import type { RowQueue } from "./row-queue.ts";
 import type { VersionPlan } from "./version-table.ts";
 
@@ -84,7 +84,7 @@ function gather(
   let isFull = false;
   for (; at < pending.length && !isFull; at++) {
     const row = pending.at(at)!;
-    if (isParked(parked, row)) continue;
+    if (parked.isParked(row)) continue;
     const ordinal = pending.ordinalAt(at);
     const isPassing = pending.isPassingAt(at);
     if (isPassing) bytes += row.json.byteLength;

@@ -9,6 +9,7 @@ import {
 import type { Place } from "../sinks/sink.ts";
 import type { LaneRequest } from "./lane-request.ts";
 import { packKeys, unpackKeys } from "./packed-keys.ts";
+import { ParkedKeys } from "./parked-keys.ts";
 import { comparePlaces, type PlaceRange } from "./place.ts";
 
 /** The ledger of a lane, in records: all that is settled. Every number only grows. */
@@ -21,14 +22,6 @@ export interface LaneCounts {
   discarded: number;
   expired: number;
   replayed: number;
-}
-
-/** A key whose records wait. */
-export interface ParkedKey {
-  /** No record of the key from here on is delivered. */
-  first: Place;
-  /** Whether its records are being delivered again, in order, up to the lane's `next`. */
-  isResuming: boolean;
 }
 
 /** A request as the cursor knows it. */
@@ -50,7 +43,7 @@ export interface LaneState {
   nextRequest: number;
   requests: readonly PlannedRange[];
   staged: readonly PlaceRange[];
-  parked: Map<number, ParkedKey>;
+  parked: ParkedKeys;
   counts: LaneCounts;
   released: readonly Place[];
   lastDeliveredUs: number;
@@ -72,7 +65,7 @@ export function newLaneState(logUid: string, partition: number, startSequence: n
     nextRequest: 1,
     requests: [],
     staged: [],
-    parked: new Map(),
+    parked: new ParkedKeys(),
     counts: { delivered: 0, filtered: 0, held: 0, discarded: 0, expired: 0, replayed: 0 },
     released: [],
     lastDeliveredUs: 0,
@@ -99,7 +92,8 @@ export function laneToMessage(state: LaneState): LaneCursor {
       count: request.count,
     })),
     staged: state.staged.map(rangeToMessage),
-    parkedPacked: packKeys(state.parked),
+    parkedPacked: packKeys(state.parked.fresh(), state.parked.freshCount),
+    resumed: placeToMessage(state.parked.resumed),
     counts: {
       delivered: BigInt(counts.delivered),
       filtered: BigInt(counts.filtered),
@@ -149,11 +143,13 @@ export function laneFromMessage(message: LaneCursor): LaneState {
   };
 }
 
-function parkedOf({ parked, parkedPacked }: LaneCursor): Map<number, ParkedKey> {
-  const keys = unpackKeys(parkedPacked);
+function parkedOf({ parked, parkedPacked, resumed }: LaneCursor): ParkedKeys {
+  const keys = new ParkedKeys();
+  for (const [hash, key] of unpackKeys(parkedPacked)) keys.set(hash, key);
   for (const { keyHash, first, isResuming } of parked) {
     keys.set(keyHash, { first: placeFromMessage(first), isResuming });
   }
+  keys.resumed = placeFromMessage(resumed);
   return keys;
 }
 
@@ -201,7 +197,7 @@ export function lowestPlace(state: LaneState): Place {
   };
   for (const request of state.requests) lower(request.ranges[0]!.from);
   for (const range of state.staged) lower(range.from);
-  for (const key of state.parked.values()) lower(key.first);
+  if (state.parked.lowest) lower(state.parked.lowest);
   return lowest;
 }
 

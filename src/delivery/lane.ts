@@ -17,7 +17,6 @@ import {
   replaceRequest,
   splitRequest,
 } from "./open-requests.ts";
-import { advanceResuming, endResuming, isParked, isResuming, parkKeys } from "./parked-keys.ts";
 import {
   comparePlaces,
   isWithin,
@@ -69,10 +68,7 @@ export class Lane {
       sequence = Math.min(sequence, request.ranges[0]!.from.sequence);
     }
     for (const range of this.#replan) sequence = Math.min(sequence, range.from.sequence);
-    for (const key of this.state.parked.values()) {
-      if (key.isResuming) sequence = Math.min(sequence, key.first.sequence);
-    }
-    return sequence;
+    return Math.min(sequence, this.state.parked.lowestResuming?.sequence ?? sequence);
   }
 
   /** Takes the records of a message, in the order of the log; `isPassing` is the sink's filter. */
@@ -97,7 +93,7 @@ export class Lane {
       }
       return false;
     }
-    return isWithin(this.#replan, row.place) || isResuming(this.state.parked, row);
+    return isWithin(this.#replan, row.place) || this.state.parked.isResuming(row);
   }
 
   /** Says that every message of the log below this sequence was accepted. */
@@ -108,7 +104,7 @@ export class Lane {
     const isBelow = comparePlaces({ sequence: position, index: 0 }, next) < 0;
     if (this.pending.length > 0 || isBelow) return;
     this.#replan = [];
-    if (endResuming(this.state.parked)) this.state.revision += 1;
+    if (this.state.parked.endResuming()) this.state.revision += 1;
     this.state.next = laterPlace(next, { sequence: position, index: 0 });
   }
 
@@ -122,8 +118,8 @@ export class Lane {
       this.isShort = true;
       request.count = request.rows.length;
     }
-    if (request.rows.some((row) => isParked(this.state.parked, row))) {
-      replaceRequest(this, request, (row) => !isParked(this.state.parked, row));
+    if (request.rows.some((row) => this.state.parked.isParked(row))) {
+      replaceRequest(this, request, (row) => !this.state.parked.isParked(row));
     }
   }
 
@@ -168,8 +164,8 @@ export class Lane {
     });
     this.requests.push(request);
     this.#replan = placesAfter(this.#replan, last);
-    advanceResuming(this.state.parked, last);
-    if (comparePlaces(last, this.state.next) >= 0) endResuming(this.state.parked);
+    this.state.parked.advance(last);
+    if (comparePlaces(last, this.state.next) >= 0) this.state.parked.endResuming();
     this.#moveNext(last);
     return request;
   }
@@ -179,7 +175,7 @@ export class Lane {
     let count = 0;
     for (; count < this.pending.length; count++) {
       const row = this.pending.at(count)!;
-      if (!isParked(this.state.parked, row)) break;
+      if (!this.state.parked.isParked(row)) break;
       this.#moveNext(row.place);
     }
     this.pending.drop(count);
@@ -210,12 +206,12 @@ export class Lane {
     const done = new Set([...delivered, ...held, ...filtered]);
     if (isKeyBlocked && held.length > 0) {
       const waiting = this.requests.flatMap((r) => (r.rows ?? []).filter((row) => !done.has(row)));
-      parkKeys(parked, { held, request, waiting });
+      parked.park({ held, request, waiting });
     }
-    const rest = replaceRequest(this, request, (row) => !done.has(row) && !isParked(parked, row));
+    const rest = replaceRequest(this, request, (row) => !done.has(row) && !parked.isParked(row));
     for (const other of [...this.requests]) {
-      if (other.state === "sending" || !other.rows?.some((row) => isParked(parked, row))) continue;
-      replaceRequest(this, other, (row) => !isParked(parked, row));
+      if (other.state === "sending" || !other.rows?.some((row) => parked.isParked(row))) continue;
+      replaceRequest(this, other, (row) => !parked.isParked(row));
     }
     return rest;
   }
@@ -245,12 +241,7 @@ export class Lane {
 
   /** Lets parked keys go on: their records are read again from the lowest place, in one pass. */
   unpark(hashes: Iterable<number>): void {
-    for (const hash of hashes) {
-      const key = this.state.parked.get(hash);
-      if (!key) continue;
-      key.isResuming = true;
-      this.state.revision += 1;
-    }
+    this.state.revision += this.state.parked.resume(hashes);
   }
 
   /** Counts held records as replayed or discarded, and remembers that their copies are to go. */
@@ -280,7 +271,7 @@ export class Lane {
     this.requests.splice(0, this.requests.length, ...requestsFrom(parts, sequence, tally));
     this.release();
     this.#replan = rangesFrom(this.#replan, sequence);
-    for (const key of state.parked.values()) key.first = laterPlace(key.first, floor);
+    state.parked.raise(floor);
     state.next = laterPlace(state.next, floor);
     state.revision += 1;
   }

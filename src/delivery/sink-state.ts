@@ -3,6 +3,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { LaneCursorSchema, SinkCursorSchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import { type LaneState, laneFromMessage, laneToMessage } from "./lane-state.ts";
+import { ParkedPages } from "./parked-pages.ts";
 
 /** What a sink is doing. */
 export interface StateNote {
@@ -38,6 +39,8 @@ export interface SinkState {
   readonly countedSequence: number;
   readonly pushed: number;
   readonly lanes: readonly LaneState[];
+  /** Where those of the lanes' parked keys are that do not stand in the cursor itself. */
+  readonly pages: ParkedPages;
   readonly note: StateNote | undefined;
   /** Arrival of the oldest record that waits; 0 when none does. */
   readonly oldestArrivalUs: number;
@@ -51,6 +54,7 @@ export function cursorKey(sinkUid: string): string {
 /** Encodes the state of a sink. */
 export function encodeSinkState(state: SinkState): Uint8Array {
   const { note } = state;
+  const pages = state.pages.list;
   return toBinary(
     SinkCursorSchema,
     create(SinkCursorSchema, {
@@ -65,6 +69,9 @@ export function encodeSinkState(state: SinkState): Uint8Array {
       countedSequence: BigInt(state.countedSequence),
       pushed: BigInt(state.pushed),
       lanes: state.lanes.map(laneToMessage),
+      parkedPages: [...pages.numbers],
+      parkedNextPage: pages.next,
+      parkedRevision: BigInt(pages.revision),
       oldestArrivalUs: BigInt(state.oldestArrivalUs),
       ...(note && {
         state: {
@@ -80,7 +87,7 @@ export function encodeSinkState(state: SinkState): Uint8Array {
   );
 }
 
-/** Decodes the state of a sink. */
+/** Decodes the state of a sink, without the parked keys of its pages: those are to be loaded. */
 export function decodeSinkState(bytes: Uint8Array): SinkState {
   const cursor = fromBinary(SinkCursorSchema, bytes);
   const note = cursor.state;
@@ -100,6 +107,11 @@ export function decodeSinkState(bytes: Uint8Array): SinkState {
     countedSequence: Number(cursor.countedSequence),
     pushed: Number(cursor.pushed),
     lanes: cursor.lanes.map(laneFromMessage),
+    pages: new ParkedPages({
+      numbers: cursor.parkedPages,
+      next: Math.max(1, cursor.parkedNextPage),
+      revision: Number(cursor.parkedRevision),
+    }),
     oldestArrivalUs: Number(cursor.oldestArrivalUs),
     note: note && {
       state: note.state,

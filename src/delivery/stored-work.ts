@@ -17,7 +17,7 @@ export function hasWork(state: SinkState): boolean {
       lane.requests.length > 0 ||
       lane.staged.length > 0 ||
       lane.released.length > 0 ||
-      [...lane.parked.values()].some((key) => key.isResuming),
+      lane.parked.isAnyResuming,
   );
 }
 

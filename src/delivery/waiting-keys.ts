@@ -32,7 +32,7 @@ export async function waitingKeys(
     known.push(place);
   }
   return lanes.flatMap(({ partition, parked }) =>
-    [...parked].map(([keyHash, { first, isResuming }]) => ({
+    [...parked.entries()].map(([keyHash, { first, isResuming }]) => ({
       ...{ partition, keyHash, first, isResuming },
       held: (places.get(`${partition}.${keyHash}`) ?? []).reverse(),
     })),

@@ -29,6 +29,8 @@ export interface KeptLogs {
 /** What the workers of a node share. */
 export interface WorkerOptions {
   readonly definitions: Definitions;
+  /** Parked keys that a cursor holds itself. */
+  readonly freshKeysMax: number;
   readonly reader: LogReader;
   /** Archives that `reader` reads across; undefined where there are none. */
   readonly kept: KeptLogs | undefined;

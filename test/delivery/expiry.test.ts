@@ -204,7 +204,9 @@ test("D3 property: over trims, pauses, failures and parked keys every record is 
           last = { counts, status, left, trimmed };
           expect(status.reason).not.toBe("LOG_TRIMMED");
           const isSettled = counts.pending === 0 || (input.isBlocking && counts.held > 0);
-          return counts.pushed === n && isSettled && left === counts.held;
+          // What waits for a held record says nothing of what is still on its way to the target.
+          const isCounted = new Set(target.values("a")).size === counts.delivered;
+          return counts.pushed === n && isSettled && isCounted && left === counts.held;
         },
         { timeoutMs: 4_000, everyMs: 5 },
       ).catch((error: unknown) => {
@@ -215,9 +217,8 @@ test("D3 property: over trims, pauses, failures and parked keys every record is 
           },
         );
       });
-      const { counts } = await ledger(engine, now());
-      expect(new Set(target.values("a")).size).toBe(counts.delivered);
-      if (input.keepsCursor) expect(target.values("a").length).toBe(counts.delivered);
+      if (input.keepsCursor)
+        expect(new Set(target.values("a")).size).toBe(target.values("a").length);
       await engine.close();
     }),
     { numRuns: 60, endOnFailure: true },

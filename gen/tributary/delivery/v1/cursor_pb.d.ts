@@ -109,6 +109,28 @@ export declare type SinkCursor = Message<"tributary.delivery.v1.SinkCursor"> & {
    * @generated from field: int64 restored_epoch = 22;
    */
   restoredEpoch: bigint;
+
+  /**
+   * Pages with parked keys beside this cursor, by number: 20 bytes for each key, big-endian, its partition
+   * (4) before what `parked_packed` has. Written in one atomic batch with the cursor.
+   *
+   * @generated from field: repeated int32 parked_pages = 23;
+   */
+  parkedPages: number[];
+
+  /**
+   * Number of the next page: none is used twice.
+   *
+   * @generated from field: int32 parked_next_page = 24;
+   */
+  parkedNextPage: number;
+
+  /**
+   * Grows with every write of a page.
+   *
+   * @generated from field: int64 parked_revision = 25;
+   */
+  parkedRevision: bigint;
 };
 
 /**
@@ -298,12 +320,19 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
 
   /**
    * Keys whose records wait, 16 bytes each, big-endian: hash (4), sequence as a double (8), index (4) with
-   * the highest bit set while the key's records are being delivered again. There may be thousands of them,
-   * and the cursor is written many times a second.
+   * the highest bit set while the key's records are being delivered again. The cursor is written many times
+   * a second, so only the newest thousand of a sink stand here and the rest in `parked_pages`.
    *
    * @generated from field: bytes parked_packed = 20;
    */
   parkedPacked: Uint8Array;
+
+  /**
+   * Records of keys that are being delivered again are planned below this place.
+   *
+   * @generated from field: tributary.delivery.v1.RecordPlace resumed = 21;
+   */
+  resumed?: RecordPlace | undefined;
 
   /**
    * For sinks that stage: rows that imports up to this sequence of the staging refused are counted as held.
