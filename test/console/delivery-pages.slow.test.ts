@@ -136,8 +136,10 @@ test("N16, B10: a sink that stands still shows when it would lose records; spill
   const { page, open, ada } = rig;
   await ada.call("SinkService/PauseSink", { name: STRICT });
   await rig.push({ sensor: "c", value: 4 });
+  await open(`/${READINGS}/sinks`);
+  await page.getByText("Retention takes what it needs from").waitFor();
   await open(`/${STRICT}`);
-  await page.getByText("1 records wait. The age of the stream runs out").waitFor();
+  await page.getByText("1 record waits. The age of the stream runs out").waitFor();
   const choice = page.getByLabel("When retention reaches what the sink still needs");
   await choice.selectOption({
     label: "Spill: the sink reads on in the archive of the stream, nothing is lost",
@@ -153,12 +155,50 @@ test("N16, B10: a sink that stands still shows when it would lose records; spill
   });
   await page.getByRole("button", { name: "Save the choice" }).click();
   await page.getByText("Saved.").waitFor();
-  await page.getByText("The archive has what retention takes then.").waitFor();
+  await page.getByText("Nothing is in danger.").waitFor();
   expect(await rig.violations()).toEqual([]);
-  await open(`/${READINGS}/sinks`);
-  await page.getByText("Retention takes what it needs from").waitFor();
   const { sink } = await ada.call<{ sink: { whenFull: string } }>("SinkService/GetSink", {
     name: STRICT,
   });
   expect(sink.whenFull).toBe("SPILL");
+});
+
+test("B09: a source's versions are compared and one is brought back", async () => {
+  const { page, open, ada } = rig;
+  await ada.call("SourceService/UpdateSource", {
+    source: { name: `${READINGS}/sources/gate`, description: "At the yard" },
+    updateMask: "description",
+  });
+  await open(`/${READINGS}/sources`);
+  await page.getByRole("link", { name: "Versions of Gate" }).click();
+  await page.getByText("What it changed").first().click();
+  await page.getByRole("row", { name: /^description not set "?At the yard/ }).waitFor();
+  await page.getByRole("button", { name: "Go back to version 1", exact: true }).click();
+  await page.getByRole("button", { name: "Go back", exact: true }).click();
+  await page.getByRole("heading", { name: "Version 3 Now" }).waitFor();
+  expect(await rig.violations()).toEqual([]);
+});
+
+test("B09: what was deleted is brought back with its counts, or given up for good once that is confirmed", async () => {
+  const { page, open, ada } = rig;
+  await ada.call("SourceService/DeleteSource", { name: `${READINGS}/sources/gate` });
+  await open(`/${STRICT}`);
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.getByRole("button", { name: "Delete the sink" }).click();
+  await page.getByRole("link", { name: "Add sink" }).waitFor();
+  await open(`/${FARM}/deleted`);
+  await page.getByRole("heading", { name: "Sink strict" }).waitFor();
+  expect(await rig.violations()).toEqual([]);
+  await page.getByRole("button", { name: "Bring strict back" }).click();
+  await page.getByText("It is back:").waitFor();
+  await page.getByRole("button", { name: "Give up gate" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("heading", { name: "Source gate" }).waitFor();
+  await page.getByRole("button", { name: "Give up gate" }).click();
+  await page.getByRole("button", { name: "Give it up for good" }).click();
+  await page.getByText("Nothing was deleted in the last days").waitFor();
+  await page.getByRole("link", { name: STRICT }).click();
+  await page.getByRole("heading", { name: /^Strict/ }).waitFor();
+  await open(`/${STRICT}/ledger`);
+  await page.getByRole("row", { name: /^Delivered 2/ }).waitFor();
 });

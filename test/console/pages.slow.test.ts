@@ -108,6 +108,7 @@ describe("every page", () => {
     `/${PROJECT}/audit`,
     `/${PROJECT}/alerts`,
     `/${PROJECT}/usage`,
+    `/${PROJECT}/deleted`,
     `/${PROJECT}/settings`,
     `/${PROJECT}/new-stream`,
     `/${STREAM}/live`,

@@ -15,6 +15,7 @@ const PARTS = {
   alerts: later(() => import("./alerts.tsx")),
   audit: later(() => import("./audit.tsx")),
   usage: later(() => import("./usage.tsx")),
+  deleted: later(() => import("./deleted.tsx")),
   settings: later(() => import("./settings.tsx")),
 } as const;
 
@@ -51,6 +52,7 @@ export default function Project({
               ["Alerts", `/${name}/alerts`],
               ["Audit log", `/${name}/audit`],
               ["Usage", `/${name}/usage`],
+              ["Deleted", `/${name}/deleted`],
               ["Settings", `/${name}/settings`],
             ]}
           />

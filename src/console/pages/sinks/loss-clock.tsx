@@ -28,30 +28,28 @@ export function LossClock({ sink, stream }: { readonly sink: Sink; readonly stre
   return (
     <section className="card stack" aria-labelledby="loss-title">
       <h2 id="loss-title">Loss clock</h2>
-      <LossNote loss={sink.status?.loss} stream={stream.name} whenFull={sink.whenFull} />
+      <LossNote loss={sink.status?.loss} stream={stream.name} />
       <WhenFullForm sink={sink} stream={stream} />
     </section>
   );
 }
 
-function LossNote(props: {
-  readonly loss: Loss | undefined;
-  readonly stream: string;
-  readonly whenFull: WhenFull;
-}) {
-  const { loss, stream, whenFull } = props;
-  if (!loss) return <p>Nothing is in danger: the clock runs only while the sink does not.</p>;
-  const limit = loss.limit === Limit.BYTES ? "bytes" : "age";
+function LossNote(props: { readonly loss: Loss | undefined; readonly stream: string }) {
+  const { loss, stream } = props;
+  if (!loss) {
+    return (
+      <p>
+        Nothing is in danger. The clock runs while the sink stands still and its records may expire.
+      </p>
+    );
+  }
+  const isBytes = loss.limit === Limit.BYTES;
   return (
     <Note kind="warn">
-      {whole(loss.pending)} records wait. The {limit} of the stream{" "}
-      {limit === "bytes" ? "run" : "runs"} out <Time at={loss.time} />.{" "}
-      {whenFull === WhenFull.SPILL
-        ? "The archive has what retention takes then."
-        : "Resume the sink before that, choose below what happens then, or "}
-      {whenFull !== WhenFull.SPILL && (
-        <Link href={`/${stream}/settings`}>raise the retention of the stream</Link>
-      )}
+      {whole(loss.pending)} {loss.pending === 1n ? "record waits" : "records wait"}. The{" "}
+      {isBytes ? "bytes of the stream run" : "age of the stream runs"} out <Time at={loss.time} />.
+      Resume the sink before that, choose below what happens then, or{" "}
+      <Link href={`/${stream}/settings`}>raise the retention of the stream</Link>.
     </Note>
   );
 }

@@ -44,7 +44,7 @@ export function SinkControls({ sink, stream }: { readonly sink: Sink; readonly s
       <ConfirmButton
         label="Delete"
         title="Delete this sink?"
-        text="Delivery ends for good. What was not delivered stays in the stream, and the destination keeps what it has."
+        text="Delivery ends. What was not delivered stays in the stream, and the destination keeps what it has. The sink can be brought back within 7 days, from the project's page Deleted."
         confirm="Delete the sink"
         call={async () => {
           await sinks.deleteSink({ name });

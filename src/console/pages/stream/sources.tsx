@@ -11,14 +11,31 @@ import { ActionButton } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded, Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
+import { Versions } from "../../parts/versions.tsx";
 import { authenticationTitle, sources } from "./authentications.ts";
 import { NewSource } from "./new-source.tsx";
 import { Quarantine } from "./quarantine.tsx";
 import type { StreamPart } from "./stream.tsx";
 
 /** The part "Sources". */
-export default function Sources({ stream, id }: StreamPart) {
-  return id === "new" ? <NewSource stream={stream.name} /> : <SourceList stream={stream.name} />;
+export default function Sources({ stream, id, more }: StreamPart) {
+  if (id === "new") return <NewSource stream={stream.name} />;
+  if (id && more === "versions") return <SourceVersions name={`${stream.name}/sources/${id}`} />;
+  return <SourceList stream={stream.name} />;
+}
+
+/** What a source was. */
+function SourceVersions({ name }: { readonly name: string }) {
+  const at = name.lastIndexOf("/");
+  return (
+    <>
+      <h2>Source {name.slice(at + 1)}</h2>
+      <p>
+        <Link href={`/${name.slice(0, at)}`}>All sources of the stream</Link>
+      </p>
+      <Versions name={name} />
+    </>
+  );
 }
 
 function SourceList({ stream }: { readonly stream: string }) {
@@ -95,6 +112,9 @@ function SourceCard({ source }: { readonly source: Source }) {
         />
       )}
       <div className="actions">
+        <Link href={`/${name}/versions`}>
+          Versions <span className="unseen">of {title}</span>
+        </Link>
         {source.keys.length > 0 && (
           <ActionButton
             label="Make a new key"
@@ -109,7 +129,7 @@ function SourceCard({ source }: { readonly source: Source }) {
           label="Delete"
           name={`Delete ${title}`}
           title={`Delete ${title}?`}
-          text="Its address answers 404 from then on. The records that it took stay."
+          text="Its address answers 404 from then on. The records that it took stay. It can be brought back within 7 days, from the project's page Deleted."
           confirm="Delete the source"
           call={async () => {
             await sources.deleteSource({ name });
