@@ -66,6 +66,7 @@ import { createAlertService } from "../watch/alert-service.ts";
 import { createDeliveryService } from "../watch/delivery-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
+import { openMailDesk } from "./mail.ts";
 import { openOidcRoutes } from "./oidc.ts";
 import { openPoller } from "./poller.ts";
 import { addressRates } from "./rates.ts";
@@ -158,7 +159,11 @@ function managementServices(
     (router) => router.service(AlertService, createAlertService(alertParts(foundations))),
     (router) =>
       router.service(DeliveryService, createDeliveryService(watchParts(foundations, delivery))),
-    (router) => router.service(InstallationService, createInstallationService(catalog)),
+    (router) =>
+      router.service(
+        InstallationService,
+        createInstallationService(catalog, openMailDesk(foundations)),
+      ),
     (router) => router.service(UsageService, createUsageService(catalog)),
     (router) => router.service(TaskService, createTaskService(catalog)),
     (router) => router.service(TokenService, createTokenService(catalog)),

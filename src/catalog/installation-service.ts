@@ -18,6 +18,7 @@ import { makePage, readPageRequest } from "../core/page-token.ts";
 import { QUOTA_NAMES } from "../core/quotas.ts";
 import type { Queries } from "../db/client.ts";
 import { type Catalog, checkName } from "./catalog.ts";
+import { createMailMethods, type MailDesk } from "./installation-mail.ts";
 import {
   describeProjects,
   lockLimits,
@@ -33,9 +34,11 @@ import { findProject, listProjects } from "./project-store.ts";
 /** The rpcs of InstallationService. */
 export function createInstallationService(
   catalog: Catalog,
+  mail: MailDesk,
 ): ServiceImpl<typeof InstallationService> {
   const { database, now } = catalog;
   return {
+    ...createMailMethods(mail),
     getInstallation: () =>
       database.acrossProjects(async (queries) => ({
         installation: await readInstallation(queries),

@@ -1,5 +1,5 @@
 /** The outbox of mails in the database. It is above projects: one task sends the mails of all. */
-import { and, asc, eq, isNotNull, lt, lte, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull, lt, lte, ne, sql } from "drizzle-orm";
 import type { Database } from "./client.ts";
 import { mails } from "./schema.ts";
 
@@ -40,6 +40,18 @@ export function createMailStore({ acrossProjects }: Pick<Database, "acrossProjec
       nextTime
         ? settle(uid, { nextAttemptTime: nextTime, lastError: error })
         : settle(uid, { nextAttemptTime: null, sealedText: null, lastError: error }),
+    /** How many wait, and why the newest that failed did. */
+    look: (): Promise<{ readonly waiting: number; readonly lastError: string }> =>
+      acrossProjects(async (queries) => {
+        const waiting = await queries.$count(mails, isNotNull(mails.nextAttemptTime));
+        const [failed] = await queries
+          .select({ lastError: mails.lastError })
+          .from(mails)
+          .where(ne(mails.lastError, ""))
+          .orderBy(desc(mails.createTime))
+          .limit(1);
+        return { waiting, lastError: failed?.lastError ?? "" };
+      }),
     forget: (time: Date): Promise<void> =>
       acrossProjects(async (queries) => {
         await queries.delete(mails).where(and(lt(mails.createTime, time)));

@@ -32,7 +32,7 @@ const ERROR_MAX = 300;
  */
 export function createSmtpSender(server: SmtpServer, from: string): SendMail {
   const { host, port, isSecure, user, password } = server;
-  const isLoopback = /^(127\.|::1$|localhost$)/.test(host);
+  const isLoopback = isLoopbackHost(host);
   const transport = createTransport({
     host,
     port,
@@ -63,6 +63,11 @@ export function createSmtpSender(server: SmtpServer, from: string): SendMail {
       return attemptOf(error as NodemailerError);
     }
   };
+}
+
+/** Whether a server is on this machine: there plain text is fine. */
+export function isLoopbackHost(host: string): boolean {
+  return /^(127\.|::1$|localhost$)/.test(host);
 }
 
 /** A 5yz answer to the recipient or the content is for good (RFC 5321, 4.2.1); all else may pass. */

@@ -116,6 +116,8 @@ export const REQUEST_MAKERS: Readonly<Record<string, Maker>> = {
   "DeliveryService/GetAttempt": (w) => ({ name: w.attempt }),
 
   "InstallationService/GetInstallation": () => ({}),
+  "InstallationService/GetMailSettings": () => ({}),
+  "InstallationService/SendTestMail": () => ({ to: "ada@example.com" }),
   "InstallationService/UpdateInstallation": () => ({ installation: {}, updateMask: "" }),
   "InstallationService/ListAllProjects": () => ({}),
   "InstallationService/SuspendProject": () => ({ name: "projects/none-at-all" }),

@@ -9,7 +9,12 @@ let rig: ConsoleRig;
 let mails: MailServer;
 
 beforeAll(async () => {
-  mails = await startMailServer();
+  mails = await startMailServer({
+    onRcptTo({ address }, _session, done) {
+      if (!address.startsWith("unknown@")) return done();
+      done(Object.assign(new Error("no such user"), { responseCode: 550 }));
+    },
+  });
   const SMTP_URL = `smtp://127.0.0.1:${mails.port}?from=tributary@example.org`;
   rig = await openConsoleRig({ server: { env: { SMTP_URL } } });
   await rig.push({ sensor: "a", value: 1 });
@@ -89,6 +94,32 @@ test("G18, G19: the settings show the verification key, filled in for DNS and GE
   await proofs.getByRole("button", { name: "Make a new key" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Make it" }).click();
   await expect.poll(() => proofs.locator(".copy-line code").last().innerText()).not.toBe(key);
+});
+
+test("the operator sees how mail is sent and tries it; a failure is shown in the server's words", async () => {
+  const { page, open, ada } = rig;
+  await open("/operator/mail");
+  await page.getByText("none: the server is on this machine").waitFor();
+  await page.getByText("tributary@example.org").waitFor();
+  await page.getByLabel("Recipient").fill("nobody");
+  await page.getByRole("button", { name: "Send a test mail" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Recipient").fill("ada@example.com");
+  await page.getByRole("button", { name: "Send a test mail" }).click();
+  await page.getByText("The server took the mail after").waitFor();
+  await expect
+    .poll(() => mails.mails.filter(({ source }) => source.includes("Test of the mail settings")))
+    .toMatchObject([{ to: ["ada@example.com"] }]);
+  await page.getByLabel("Recipient").fill("unknown@example.com");
+  await page.getByRole("button", { name: "Send a test mail" }).click();
+  await page.getByText("The mail was not sent: 550 no such user").waitFor();
+  const { auditEvents } = await ada.call<{ auditEvents: { method: string }[] }>(
+    "AuditService/ListInstallationAuditEvents",
+    {},
+  );
+  expect(auditEvents.filter(({ method }) => method.endsWith("/SendTestMail"))).toHaveLength(3);
+  await open("/operator/backup");
+  await page.getByText("npx tributary backup").waitFor();
 });
 
 test("a forgotten password is asked for, and chosen by the mailed link, which leaves the address at once", {

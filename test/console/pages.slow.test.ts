@@ -98,6 +98,8 @@ describe("every page", () => {
     "/operator",
     "/operator/people",
     "/operator/settings",
+    "/operator/mail",
+    "/operator/backup",
     "/docs",
     "/docs/SinkService/CreateSink",
     "/operator/audit",

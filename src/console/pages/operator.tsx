@@ -12,7 +12,9 @@ import { MoreButton } from "../parts/more.tsx";
 import { Loaded } from "../parts/note.tsx";
 import { Page, PartLinks } from "../parts/page.tsx";
 import { Time } from "../parts/time.tsx";
+import { Backup } from "./operator/backup.tsx";
 import { InstallationSettings } from "./operator/installation-settings.tsx";
+import { MailSettings } from "./operator/mail-settings.tsx";
 import { ProjectCard } from "./operator/project-card.tsx";
 
 const paging = {
@@ -32,6 +34,8 @@ export default function Operator({ params }: { readonly params: { readonly part?
           ["Projects", "/operator"],
           ["People", "/operator/people"],
           ["Settings", "/operator/settings"],
+          ["Mail", "/operator/mail"],
+          ["Backup", "/operator/backup"],
           ["Audit log", "/operator/audit"],
         ]}
       />
@@ -43,6 +47,8 @@ export default function Operator({ params }: { readonly params: { readonly part?
 const PARTS: Readonly<{ [part: string]: ComponentType }> = {
   people: People,
   settings: InstallationSettings,
+  mail: MailSettings,
+  backup: Backup,
   audit: Audit,
 };
 

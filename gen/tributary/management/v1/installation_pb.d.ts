@@ -184,6 +184,116 @@ export declare type Prices = Message<"tributary.management.v1.Prices"> & {
 export declare const PricesSchema: GenMessage<Prices>;
 
 /**
+ * How the installation sends mail. Set by the operator with `SMTP_URL` and `TRIBUTARY_MAIL_FROM`, and not
+ * to be changed by a call.
+ *
+ * @generated from message tributary.management.v1.MailSettings
+ */
+export declare type MailSettings = Message<"tributary.management.v1.MailSettings"> & {
+  /**
+   * Whether mails can be sent at all.
+   *
+   * @generated from field: bool configured = 1;
+   */
+  configured: boolean;
+
+  /**
+   * Host of the server.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * Its port.
+   *
+   * @generated from field: int32 port = 3;
+   */
+  port: number;
+
+  /**
+   * How the connection is kept from being read.
+   *
+   * @generated from field: tributary.management.v1.MailSettings.Security security = 4;
+   */
+  security: MailSettings_Security;
+
+  /**
+   * User that signs in there; empty for none. The password is never returned.
+   *
+   * @generated from field: string user = 5;
+   */
+  user: string;
+
+  /**
+   * Sender of all mails.
+   *
+   * @generated from field: string from = 6;
+   */
+  from: string;
+
+  /**
+   * Mails that wait to be sent. They wait for a day at most.
+   *
+   * @generated from field: int64 waiting_count = 7;
+   */
+  waitingCount: bigint;
+
+  /**
+   * Why the newest mail that failed did, within the last 30 days; empty for none.
+   *
+   * @generated from field: string last_error = 8;
+   */
+  lastError: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.MailSettings.
+ * Use `create(MailSettingsSchema)` to create a new message.
+ */
+export declare const MailSettingsSchema: GenMessage<MailSettings>;
+
+/**
+ * How the connection to the server is kept from being read.
+ *
+ * @generated from enum tributary.management.v1.MailSettings.Security
+ */
+export enum MailSettings_Security {
+  /**
+   * Not set: mail is not configured.
+   *
+   * @generated from enum value: SECURITY_UNSPECIFIED = 0;
+   */
+  SECURITY_UNSPECIFIED = 0,
+
+  /**
+   * TLS from the first byte (`smtps://`).
+   *
+   * @generated from enum value: TLS = 1;
+   */
+  TLS = 1,
+
+  /**
+   * STARTTLS; demanded where a password is sent.
+   *
+   * @generated from enum value: STARTTLS = 2;
+   */
+  STARTTLS = 2,
+
+  /**
+   * None: the server is on this machine.
+   *
+   * @generated from enum value: LOOPBACK = 3;
+   */
+  LOOPBACK = 3,
+}
+
+/**
+ * Describes the enum tributary.management.v1.MailSettings.Security.
+ */
+export declare const MailSettings_SecuritySchema: GenEnum<MailSettings_Security>;
+
+/**
  * A quota of a project with what is used of it.
  *
  * @generated from message tributary.management.v1.QuotaUse

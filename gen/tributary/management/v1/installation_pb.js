@@ -14,7 +14,7 @@ import { file_tributary_management_v1_usage } from "./usage_pb.js";
  * Describes the file tributary/management/v1/installation.proto.
  */
 export const file_tributary_management_v1_installation = /*@__PURE__*/
-  fileDesc("Cip0cmlidXRhcnkvbWFuYWdlbWVudC92MS9pbnN0YWxsYXRpb24ucHJvdG8SF3RyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxIoMCCgxJbnN0YWxsYXRpb24SPQoHc2lnbl91cBgBIAEoDjIsLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkluc3RhbGxhdGlvbi5TaWduVXASNwoOZGVmYXVsdF9xdW90YXMYAiABKAsyHy50cmlidXRhcnkubWFuYWdlbWVudC52MS5RdW90YXMSLwoGcHJpY2VzGAMgASgLMh8udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuUHJpY2VzIkoKBlNpZ25VcBIXChNTSUdOX1VQX1VOU1BFQ0lGSUVEEAASCAoET1BFThABEhEKDUJZX0lOVklUQVRJT04QAhIKCgZDTE9TRUQQAyKwAwoGUXVvdGFzEisKDHN0b3JlZF9ieXRlcxgBIAEoA0IQukgNIgsY/////////w8oAEgAiAEBEi8KEGJ5dGVzX3Blcl9zZWNvbmQYAiABKANCELpIDSILGP////////8PKABIAYgBARIxChJyZWNvcmRzX3Blcl9zZWNvbmQYAyABKANCELpIDSILGP////////8PKABIAogBARImCgdzdHJlYW1zGAQgASgDQhC6SA0iCxj/////////DygASAOIAQESJAoFc2lua3MYBSABKANCELpIDSILGP////////8PKABIBIgBARIpCgpwYXJ0aXRpb25zGAYgASgDQhC6SA0iCxj/////////DygASAWIAQESKgoLY29ubmVjdGlvbnMYByABKANCELpIDSILGP////////8PKABIBogBAUIPCg1fc3RvcmVkX2J5dGVzQhMKEV9ieXRlc19wZXJfc2Vjb25kQhUKE19yZWNvcmRzX3Blcl9zZWNvbmRCCgoIX3N0cmVhbXNCCAoGX3NpbmtzQg0KC19wYXJ0aXRpb25zQg4KDF9jb25uZWN0aW9ucyJhCgZQcmljZXMSLgoWbWlsbGlvbl9yZWNvcmRzX21pY3JvcxgBIAEoA0IOukgLIgkYgKCUpY0dKAASJwoPZ2liaWJ5dGVfbWljcm9zGAIgASgDQg66SAsiCRiAoJSljR0oACJXCghRdW90YVVzZRIMCgRuYW1lGAEgASgJEg0KBWxpbWl0GAIgASgDEhIKCmlzX2RlZmF1bHQYAyABKAgSEQoEdXNlZBgEIAEoA0gAiAEBQgcKBV91c2VkIvYBCg9Qcm9qZWN0T3ZlcnZpZXcSMQoHcHJvamVjdBgBIAEoCzIgLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlByb2plY3QSMAoMc3VzcGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5zdXNwZW5kX3JlYXNvbhgDIAEoCRIxCgZxdW90YXMYBCADKAsyIS50cmlidXRhcnkubWFuYWdlbWVudC52MS5RdW90YVVzZRIzCgV1c2FnZRgFIAEoCzIkLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLlVzYWdlVG90YWxzYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_tributary_management_v1_project, file_tributary_management_v1_usage]);
+  fileDesc("Cip0cmlidXRhcnkvbWFuYWdlbWVudC92MS9pbnN0YWxsYXRpb24ucHJvdG8SF3RyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxIoMCCgxJbnN0YWxsYXRpb24SPQoHc2lnbl91cBgBIAEoDjIsLnRyaWJ1dGFyeS5tYW5hZ2VtZW50LnYxLkluc3RhbGxhdGlvbi5TaWduVXASNwoOZGVmYXVsdF9xdW90YXMYAiABKAsyHy50cmlidXRhcnkubWFuYWdlbWVudC52MS5RdW90YXMSLwoGcHJpY2VzGAMgASgLMh8udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuUHJpY2VzIkoKBlNpZ25VcBIXChNTSUdOX1VQX1VOU1BFQ0lGSUVEEAASCAoET1BFThABEhEKDUJZX0lOVklUQVRJT04QAhIKCgZDTE9TRUQQAyKwAwoGUXVvdGFzEisKDHN0b3JlZF9ieXRlcxgBIAEoA0IQukgNIgsY/////////w8oAEgAiAEBEi8KEGJ5dGVzX3Blcl9zZWNvbmQYAiABKANCELpIDSILGP////////8PKABIAYgBARIxChJyZWNvcmRzX3Blcl9zZWNvbmQYAyABKANCELpIDSILGP////////8PKABIAogBARImCgdzdHJlYW1zGAQgASgDQhC6SA0iCxj/////////DygASAOIAQESJAoFc2lua3MYBSABKANCELpIDSILGP////////8PKABIBIgBARIpCgpwYXJ0aXRpb25zGAYgASgDQhC6SA0iCxj/////////DygASAWIAQESKgoLY29ubmVjdGlvbnMYByABKANCELpIDSILGP////////8PKABIBogBAUIPCg1fc3RvcmVkX2J5dGVzQhMKEV9ieXRlc19wZXJfc2Vjb25kQhUKE19yZWNvcmRzX3Blcl9zZWNvbmRCCgoIX3N0cmVhbXNCCAoGX3NpbmtzQg0KC19wYXJ0aXRpb25zQg4KDF9jb25uZWN0aW9ucyJhCgZQcmljZXMSLgoWbWlsbGlvbl9yZWNvcmRzX21pY3JvcxgBIAEoA0IOukgLIgkYgKCUpY0dKAASJwoPZ2liaWJ5dGVfbWljcm9zGAIgASgDQg66SAsiCRiAoJSljR0oACKSAgoMTWFpbFNldHRpbmdzEhIKCmNvbmZpZ3VyZWQYASABKAgSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgFEkAKCHNlY3VyaXR5GAQgASgOMi4udHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuTWFpbFNldHRpbmdzLlNlY3VyaXR5EgwKBHVzZXIYBSABKAkSDAoEZnJvbRgGIAEoCRIVCg13YWl0aW5nX2NvdW50GAcgASgDEhIKCmxhc3RfZXJyb3IYCCABKAkiSQoIU2VjdXJpdHkSGAoUU0VDVVJJVFlfVU5TUEVDSUZJRUQQABIHCgNUTFMQARIMCghTVEFSVFRMUxACEgwKCExPT1BCQUNLEAMiVwoIUXVvdGFVc2USDAoEbmFtZRgBIAEoCRINCgVsaW1pdBgCIAEoAxISCgppc19kZWZhdWx0GAMgASgIEhEKBHVzZWQYBCABKANIAIgBAUIHCgVfdXNlZCL2AQoPUHJvamVjdE92ZXJ2aWV3EjEKB3Byb2plY3QYASABKAsyIC50cmlidXRhcnkubWFuYWdlbWVudC52MS5Qcm9qZWN0EjAKDHN1c3BlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOc3VzcGVuZF9yZWFzb24YAyABKAkSMQoGcXVvdGFzGAQgAygLMiEudHJpYnV0YXJ5Lm1hbmFnZW1lbnQudjEuUXVvdGFVc2USMwoFdXNhZ2UYBSABKAsyJC50cmlidXRhcnkubWFuYWdlbWVudC52MS5Vc2FnZVRvdGFsc2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_tributary_management_v1_project, file_tributary_management_v1_usage]);
 
 /**
  * Describes the message tributary.management.v1.Installation.
@@ -52,16 +52,37 @@ export const PricesSchema = /*@__PURE__*/
   messageDesc(file_tributary_management_v1_installation, 2);
 
 /**
+ * Describes the message tributary.management.v1.MailSettings.
+ * Use `create(MailSettingsSchema)` to create a new message.
+ */
+export const MailSettingsSchema = /*@__PURE__*/
+  messageDesc(file_tributary_management_v1_installation, 3);
+
+/**
+ * Describes the enum tributary.management.v1.MailSettings.Security.
+ */
+export const MailSettings_SecuritySchema = /*@__PURE__*/
+  enumDesc(file_tributary_management_v1_installation, 3, 0);
+
+/**
+ * How the connection to the server is kept from being read.
+ *
+ * @generated from enum tributary.management.v1.MailSettings.Security
+ */
+export const MailSettings_Security = /*@__PURE__*/
+  tsEnum(MailSettings_SecuritySchema);
+
+/**
  * Describes the message tributary.management.v1.QuotaUse.
  * Use `create(QuotaUseSchema)` to create a new message.
  */
 export const QuotaUseSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_installation, 3);
+  messageDesc(file_tributary_management_v1_installation, 4);
 
 /**
  * Describes the message tributary.management.v1.ProjectOverview.
  * Use `create(ProjectOverviewSchema)` to create a new message.
  */
 export const ProjectOverviewSchema = /*@__PURE__*/
-  messageDesc(file_tributary_management_v1_installation, 4);
+  messageDesc(file_tributary_management_v1_installation, 5);
 

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Installation, ProjectOverview, Quotas, QuotaUse } from "./installation_pb.js";
+import type { Installation, MailSettings, ProjectOverview, Quotas, QuotaUse } from "./installation_pb.js";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -94,6 +94,94 @@ export declare type UpdateInstallationResponse = Message<"tributary.management.v
  * Use `create(UpdateInstallationResponseSchema)` to create a new message.
  */
 export declare const UpdateInstallationResponseSchema: GenMessage<UpdateInstallationResponse>;
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message tributary.management.v1.GetMailSettingsRequest
+ */
+export declare type GetMailSettingsRequest = Message<"tributary.management.v1.GetMailSettingsRequest"> & {
+};
+
+/**
+ * Describes the message tributary.management.v1.GetMailSettingsRequest.
+ * Use `create(GetMailSettingsRequestSchema)` to create a new message.
+ */
+export declare const GetMailSettingsRequestSchema: GenMessage<GetMailSettingsRequest>;
+
+/**
+ * How mail is sent.
+ *
+ * @generated from message tributary.management.v1.GetMailSettingsResponse
+ */
+export declare type GetMailSettingsResponse = Message<"tributary.management.v1.GetMailSettingsResponse"> & {
+  /**
+   * The settings.
+   *
+   * @generated from field: tributary.management.v1.MailSettings mail_settings = 1;
+   */
+  mailSettings?: MailSettings | undefined;
+};
+
+/**
+ * Describes the message tributary.management.v1.GetMailSettingsResponse.
+ * Use `create(GetMailSettingsResponseSchema)` to create a new message.
+ */
+export declare const GetMailSettingsResponseSchema: GenMessage<GetMailSettingsResponse>;
+
+/**
+ * Whom to send a test mail.
+ *
+ * @generated from message tributary.management.v1.SendTestMailRequest
+ */
+export declare type SendTestMailRequest = Message<"tributary.management.v1.SendTestMailRequest"> & {
+  /**
+   * Address of the recipient.
+   *
+   * @generated from field: string to = 1;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.SendTestMailRequest.
+ * Use `create(SendTestMailRequestSchema)` to create a new message.
+ */
+export declare const SendTestMailRequestSchema: GenMessage<SendTestMailRequest>;
+
+/**
+ * How it went.
+ *
+ * @generated from message tributary.management.v1.SendTestMailResponse
+ */
+export declare type SendTestMailResponse = Message<"tributary.management.v1.SendTestMailResponse"> & {
+  /**
+   * Whether the server took the mail. It may still be lost or sorted out on its way.
+   *
+   * @generated from field: bool sent = 1;
+   */
+  sent: boolean;
+
+  /**
+   * What the server said when it did not; empty when it did.
+   *
+   * @generated from field: string error = 2;
+   */
+  error: string;
+
+  /**
+   * How long it took, in milliseconds.
+   *
+   * @generated from field: int64 duration_ms = 3;
+   */
+  durationMs: bigint;
+};
+
+/**
+ * Describes the message tributary.management.v1.SendTestMailResponse.
+ * Use `create(SendTestMailResponseSchema)` to create a new message.
+ */
+export declare const SendTestMailResponseSchema: GenMessage<SendTestMailResponse>;
 
 /**
  * Which projects to list.
@@ -355,6 +443,27 @@ export declare const InstallationService: GenService<{
     methodKind: "unary";
     input: typeof UpdateInstallationRequestSchema;
     output: typeof UpdateInstallationResponseSchema;
+  },
+  /**
+   * Gets how the installation sends mail, and how that goes.
+   *
+   * @generated from rpc tributary.management.v1.InstallationService.GetMailSettings
+   */
+  getMailSettings: {
+    methodKind: "unary";
+    input: typeof GetMailSettingsRequestSchema;
+    output: typeof GetMailSettingsResponseSchema;
+  },
+  /**
+   * Sends a test mail at once, past the mails that wait, and says what the server answered.
+   * FAILED_PRECONDITION with the reason MAIL_NOT_CONFIGURED without a mail server.
+   *
+   * @generated from rpc tributary.management.v1.InstallationService.SendTestMail
+   */
+  sendTestMail: {
+    methodKind: "unary";
+    input: typeof SendTestMailRequestSchema;
+    output: typeof SendTestMailResponseSchema;
   },
   /**
    * Lists all projects with their quotas and usage, newest first.
