@@ -35,8 +35,8 @@ export interface LiveLogs {
 }
 
 /** Records are gathered this long for each reader, and at most for the second of these: frames cost by reader. */
-const GATHER_MS_PER_READER = 0.25;
-const GATHER_MS_MAX = 250;
+const GATHER_MS_PER_READER = 0.4;
+const GATHER_MS_MAX = 400;
 /** Readers that are given something before other work of the process has its turn. */
 const READERS_PER_TURN = 32;
 const PAGE_MESSAGES = 200;

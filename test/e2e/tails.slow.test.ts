@@ -106,6 +106,31 @@ test("JSON and binary tails give the same records, with a filter and without", a
   }
 });
 
+test("a reader that takes nothing for a while is told how many records it missed, and has all others", async () => {
+  const stream = await createStream(server, "slow", { fields: { n: "LONG", text: "STRING" } });
+  const client = clientOf(RecordService, server, "gRPC over h2c");
+  const abort = new AbortController();
+  const messages = client.tailRecords({ stream, fromSequence: 1n }, { signal: abort.signal });
+  const reader = messages[Symbol.asyncIterator]();
+  const text = "x".repeat(100_000);
+  await push(server, stream, [{ n: 0, text }]);
+  let given = (await reader.next()).value?.records.length ?? 0;
+  const calls = 60;
+  for (let call = 0; call < calls; call++) {
+    await push(server, stream, Array.from({ length: 10 }, (_, i) => ({ n: call * 10 + i, text })));
+  }
+  let missed = 0;
+  while (given + missed < calls * 10 + 1) {
+    const { value } = await reader.next();
+    given += value?.records.length ?? 0;
+    missed += Number(value?.missed ?? 0);
+  }
+  expect(given + missed).toBe(calls * 10 + 1);
+  expect(missed).toBeGreaterThan(0);
+  expect(given).toBeGreaterThan(1);
+  abort.abort();
+}, 60_000);
+
 test("a tail ends when its stream is deleted, though nothing is pushed any more to others", async () => {
   const stream = await createStream(server, "ending", { fields: { n: "LONG" } });
   const one = tail(stream, { fromSequence: 1n });
