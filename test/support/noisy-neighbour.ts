@@ -1,41 +1,72 @@
-/** Compares a project's push latency with and without a neighbour far above its quota. */
+/**
+ * What a project that is far above its quota costs another one.
+ *
+ * The neighbour pushes at its quota all the time, so that it has the same records accepted throughout;
+ * in every other slice it sends ten times as much, and what is compared is the price of what is refused.
+ * What its accepted records cost is reported beside it: pushes against a neighbour that does nothing.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { call, createStream } from "./api.ts";
-import { pushPaced, startPacedChild } from "./paced-pushes.ts";
+import { type PacedChild, type PacedPlan, startPacedChild } from "./paced-pushes.ts";
+import { processorSeconds } from "./process-usage.ts";
 import type { TestServer } from "./server.ts";
 
-/** Records a second that the neighbour may push; it pushes ten times as many. */
-const QUOTA = 20;
-/** Records a second of the other project. */
-const QUIET_RATE = 200;
-const SLICE_MS = 500;
+/** Slices alternate faster than a disk drifts. */
+const SLICE_MS = 250;
 /** Between slices: what was begun in one does not reach into the next. */
-const SETTLING_MS = 100;
+const SETTLING_MS = 50;
 
-/** What came of it. */
+/** How far the neighbour goes in a slice. */
+type Noise = "none" | "at its quota" | "over its quota";
+
+/** What came of a comparison. */
 export interface NeighbourResult {
-  /** Of each pair: p99 beside the noisy neighbour, by p99 without it. */
+  /** Of each pair: p99 beside the louder neighbour, by p99 beside the calmer one. */
   readonly ratios: readonly number[];
   readonly medianRatio: number;
   /** Upper end of the 95 % interval of the median ratio, by bootstrap. */
   readonly upperBound: number;
-  readonly quietP99Ms: number;
-  readonly noisyP99Ms: number;
-  /** Answers to the neighbour, by status. */
+  /** Medians over the pairs. */
+  readonly calmP99Ms: number;
+  readonly loudP99Ms: number;
+  /** Pushes of the other project in each half of a pair. */
+  readonly samples: number;
+  /** Answers to the neighbour, in the louder slices. */
   readonly refused: number;
   readonly accepted: number;
-  /** Answers to the quiet project other than 200. */
+  /** Answers to the other project than 200. */
   readonly failed: number;
+  /** Processor time of the server for each refused call, in microseconds. */
+  readonly refusedMicros: number;
 }
 
-/**
- * Runs `pairs` pairs, each of `slices` slices without the neighbour and as many beside it. A pair's p99
- * is taken over all its slices of a kind: a disk that stalls for a second meets both alike.
- */
-export async function compareBesideNoise(
+/** Two projects of a server, and processes that push to them. */
+export interface Neighbourhood {
+  /**
+   * Runs `pairs` pairs, each of `slices` slices of both kinds. A pair's p99 is taken over all its slices
+   * of a kind: a disk that stalls for a second meets both alike.
+   */
+  compare(
+    calm: Noise,
+    loud: Noise,
+    size: { readonly pairs: number; readonly slices: number },
+  ): Promise<NeighbourResult>;
+  close(): void;
+}
+
+/** Makes the projects and starts the processes; nothing is pushed yet. */
+export async function openNeighbourhood(
   server: TestServer,
-  { pairs, slices }: { readonly pairs: number; readonly slices: number },
-): Promise<NeighbourResult> {
+  {
+    quota,
+    rate,
+  }: {
+    /** Records a second that the neighbour may push; it pushes ten times as many. */
+    readonly quota: number;
+    /** Records a second of the other project. */
+    readonly rate: number;
+  },
+): Promise<Neighbourhood> {
   const streams: string[] = [];
   for (const id of ["quiet", "noisy"]) {
     await call(server, "management.v1.ProjectService/CreateProject", {
@@ -49,62 +80,125 @@ export async function compareBesideNoise(
   const [quiet = "", noisy = ""] = streams;
   await call(server, "management.v1.InstallationService/UpdateProjectQuotas", {
     name: "projects/noisy",
-    quotas: { recordsPerSecond: String(QUOTA) },
+    quotas: { recordsPerSecond: String(quota) },
   });
   const token = await server.token();
-  const plan = { url: server.url, token };
-  const child = startPacedChild({ ...plan, stream: noisy, perSecond: QUOTA * 10 });
-  const answered: Record<string, number> = {};
-  let failed = 0;
-  const slice = async (isNoisy: boolean) => {
-    if (isNoisy) child.on();
-    await sleep(SETTLING_MS);
-    const answers = await pushPaced(
-      { ...plan, stream: quiet, perSecond: QUIET_RATE },
-      AbortSignal.timeout(SLICE_MS),
-    );
-    if (isNoisy) {
-      for (const [status, count] of Object.entries(await child.off())) {
-        answered[status] = (answered[status] ?? 0) + count;
+  const start = (plan: Pick<PacedPlan, "stream" | "perSecond">) =>
+    startPacedChild({ url: server.url, token, ...plan });
+  const pushers: Pushers = {
+    quiet: start({ stream: quiet, perSecond: rate }),
+    atQuota: start({ stream: noisy, perSecond: quota }),
+    above: start({ stream: noisy, perSecond: quota * 9 }),
+  };
+  return {
+    compare: (calm, loud, size) =>
+      comparePairs({ ...size, pid: server.child.pid ?? 0, pushers }, calm, loud),
+    close: () => {
+      for (const child of Object.values(pushers)) child.close();
+    },
+  };
+}
+
+interface Pushers {
+  readonly quiet: PacedChild;
+  /** Pushes to the neighbour's stream as often as it may. */
+  readonly atQuota: PacedChild;
+  /** Pushes nine times as often. */
+  readonly above: PacedChild;
+  readonly [name: string]: PacedChild;
+}
+
+interface Size {
+  readonly pairs: number;
+  readonly slices: number;
+  readonly pid: number;
+  readonly pushers: Pushers;
+}
+
+/** What was seen in slices of one kind. */
+interface Seen {
+  tookMs: number[];
+  failed: number;
+  accepted: number;
+  refused: number;
+  processorSeconds: number;
+}
+
+async function comparePairs(size: Size, calm: Noise, loud: Noise): Promise<NeighbourResult> {
+  const halves: { readonly calm: Seen; readonly loud: Seen }[] = [];
+  // What is compiled and cached at the first calls belongs to no pair.
+  await runSlice(size, loud, nothingSeen());
+  await runSlice(size, calm, nothingSeen());
+  for (let pair = 0; pair < size.pairs; pair++) {
+    const half = { calm: nothingSeen(), loud: nothingSeen() };
+    for (let nth = 0; nth < size.slices; nth++) {
+      const calmFirst = (nth + pair) % 2 === 0;
+      for (const isCalm of calmFirst ? [true, false] : [false, true]) {
+        await runSlice(size, isCalm ? calm : loud, isCalm ? half.calm : half.loud);
       }
     }
-    failed += answers.filter((answer) => answer.status !== 200).length;
-    return answers.map((answer) => answer.tookMs);
-  };
-  const pairOf = async (): Promise<{ quiet: number; noisy: number }> => {
-    const tookMs: { quiet: number[]; noisy: number[] } = { quiet: [], noisy: [] };
-    for (let nth = 0; nth < slices; nth++) {
-      for (const isNoisy of nth % 2 === 0 ? [false, true] : [true, false]) {
-        tookMs[isNoisy ? "noisy" : "quiet"].push(...(await slice(isNoisy)));
-      }
-    }
-    return { quiet: percentile(tookMs.quiet, 0.99), noisy: percentile(tookMs.noisy, 0.99) };
-  };
-  try {
-    await slice(true);
-    await slice(false);
-    const found: { quiet: number; noisy: number }[] = [];
-    for (let pair = 0; pair < pairs; pair++) found.push(await pairOf());
-    const ratios = found.map((each) => each.noisy / each.quiet);
-    return {
-      ratios,
-      medianRatio: percentile(ratios, 0.5),
-      upperBound: boundOfMedian(ratios),
-      quietP99Ms: percentile(
-        found.map((each) => each.quiet),
-        0.5,
-      ),
-      noisyP99Ms: percentile(
-        found.map((each) => each.noisy),
-        0.5,
-      ),
-      refused: answered["429"] ?? 0,
-      accepted: answered["200"] ?? 0,
-      failed,
-    };
-  } finally {
-    child.close();
+    halves.push(half);
   }
+  return describe(halves);
+}
+
+async function runSlice({ pid, pushers }: Size, noise: Noise, seen: Seen): Promise<void> {
+  const loud = [
+    ...(noise === "none" ? [] : [pushers.atQuota]),
+    ...(noise === "over its quota" ? [pushers.above] : []),
+  ];
+  for (const child of loud) child.on();
+  await sleep(SETTLING_MS);
+  const before = processorSeconds(pid);
+  pushers.quiet.on();
+  await sleep(SLICE_MS);
+  const answers = await pushers.quiet.end();
+  seen.processorSeconds += processorSeconds(pid) - before;
+  seen.tookMs.push(...answers.map(({ tookMs }) => tookMs));
+  seen.failed += answers.filter(({ status }) => status !== 200).length;
+  for (const child of loud) {
+    const counts = await child.off();
+    seen.accepted += counts["200"] ?? 0;
+    seen.refused += counts["429"] ?? 0;
+  }
+}
+
+function nothingSeen(): Seen {
+  return { tookMs: [], failed: 0, accepted: 0, refused: 0, processorSeconds: 0 };
+}
+
+function describe(
+  halves: readonly { readonly calm: Seen; readonly loud: Seen }[],
+): NeighbourResult {
+  const p99s = halves.map(({ calm, loud }) => ({
+    calm: percentile(calm.tookMs, 0.99),
+    loud: percentile(loud.tookMs, 0.99),
+  }));
+  const ratios = p99s.map(({ calm, loud }) => loud / calm);
+  const sum = (kind: "calm" | "loud", figure: Exclude<keyof Seen, "tookMs">) =>
+    halves.reduce((total, half) => total + half[kind][figure], 0);
+  const refusedMore = sum("loud", "refused") - sum("calm", "refused");
+  const processorMore = sum("loud", "processorSeconds") - sum("calm", "processorSeconds");
+  return {
+    ratios,
+    medianRatio: percentile(ratios, 0.5),
+    upperBound: boundOfMedian(ratios),
+    calmP99Ms: percentile(
+      p99s.map(({ calm }) => calm),
+      0.5,
+    ),
+    loudP99Ms: percentile(
+      p99s.map(({ loud }) => loud),
+      0.5,
+    ),
+    samples: Math.min(
+      ...halves.map(({ calm, loud }) => Math.min(calm.tookMs.length, loud.tookMs.length)),
+    ),
+    refused: sum("loud", "refused"),
+    accepted: sum("loud", "accepted"),
+    failed: sum("calm", "failed") + sum("loud", "failed"),
+    refusedMicros: refusedMore > 0 ? (processorMore / refusedMore) * 1e6 : 0,
+  };
 }
 
 function percentile(values: readonly number[], part: number): number {

@@ -68,6 +68,8 @@ export interface PacedChild {
   on(): void;
   /** Ends the pushing; gives the number of answers by status since `on`. */
   off(): Promise<Record<string, number>>;
+  /** The same, and gives every answer. */
+  end(): Promise<PacedAnswer[]>;
   close(): void;
 }
 
@@ -78,11 +80,18 @@ export function startPacedChild(plan: PacedPlan): PacedChild {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const end = async () => {
+    child.stdin?.write("off\n");
+    const pairs = JSON.parse((await lines.next()).value ?? "[]") as [number, number][];
+    return pairs.map(([status, tookMs]): PacedAnswer => ({ status, tookMs }));
+  };
   return {
     on: () => void child.stdin?.write("on\n"),
+    end,
     async off() {
-      child.stdin?.write("off\n");
-      return JSON.parse((await lines.next()).value ?? "{}") as Record<string, number>;
+      const counts: Record<string, number> = {};
+      for (const { status } of await end()) counts[status] = (counts[status] ?? 0) + 1;
+      return counts;
     },
     close: () => void child.kill("SIGKILL"),
   };
@@ -97,11 +106,9 @@ async function runChild(plan: PacedPlan): Promise<void> {
       continue;
     }
     running?.ending.abort();
-    const counts: Record<string, number> = {};
-    for (const { status } of (await running?.answers) ?? []) {
-      counts[status] = (counts[status] ?? 0) + 1;
-    }
-    process.stdout.write(`${JSON.stringify(counts)}\n`);
+    const answers = (await running?.answers) ?? [];
+    const pairs = answers.map(({ status, tookMs }) => [status, tookMs]);
+    process.stdout.write(`${JSON.stringify(pairs)}\n`);
   }
 }
 

@@ -47,7 +47,7 @@ function acked(load: Load): number {
 /** One line about a run, for the report of the test run. */
 export function report(name: string, figures: object): void {
   const text = JSON.stringify(figures, (_, value: unknown) =>
-    typeof value === "number" && !Number.isInteger(value) ? Math.round(value) : value,
+    typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(3)) : value,
   );
   process.stderr.write(`[${name}] ${text}\n`);
 }
