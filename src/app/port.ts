@@ -46,6 +46,7 @@ import { createTokenService } from "../catalog/token-service.ts";
 import { createVersionService } from "../catalog/version-service.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Delivery } from "../delivery/delivery.ts";
+import { isPushHead } from "../ingest/lane-route.ts";
 import { createPushLane } from "../ingest/push-lane.ts";
 import { createPushService } from "../ingest/push-service.ts";
 import { createAccountService } from "../people/account-service.ts";
@@ -122,6 +123,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     port: config.PORT,
     trustedProxies: config.TRUSTED_PROXIES,
     handler: handler.handle,
+    ...(push && { short: { lane: handler.lane, isWanted: isPushHead } }),
     onDrain: handler.drain,
     isBehindTls: config.TRIBUTARY_TRUST_PROXY_TLS === true,
     logger,

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { fail } from "../core/errors.ts";
+import type { WholeRequest } from "../core/whole-message.ts";
 
 /** Flags (1 byte) and length (4 bytes, big-endian) before each message. */
 const FRAME_HEAD = 5;
@@ -24,7 +25,7 @@ const TIMEOUT_MAX_MS = 60_000;
  * handler, which knows every form: compressed, or with a time that cannot be read.
  */
 export function grpcHeadOf(
-  request: IncomingMessage | Http2ServerRequest,
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
 ): { readonly timeoutMs: number | undefined } | undefined {
   const { headers } = request;
   const encoding = headers["grpc-encoding"] ?? "identity";

@@ -1,6 +1,7 @@
 /** Which requests are pushes of the fast lane, told by their heads. */
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import type { WholeRequest } from "../core/whole-message.ts";
 import { grpcHeadOf } from "./grpc-form.ts";
 
 /** A push, by its form. */
@@ -42,8 +43,25 @@ const REST_TAIL = "/records";
 /** Wider than the rule of names: a stream that cannot exist is answered as one that does not. */
 const STREAM_SHAPE = /^projects\/[^/]+\/streams\/[^/]+$/;
 
+const SOURCE_HEAD = "/in/";
+const REST_SHAPE = /^\/v1\/projects\/[^/?]+\/streams\/[^/?]+\/records(?:\?|$)/;
+const LANE_TYPE = /^application\/(?:json|proto)(?: *;|$)/i;
+
+/**
+ * Whether a POST with this head is for one of the lanes of pushes, as far as the port must know before
+ * it reads the request by itself. Tokens in queries are judged elsewhere.
+ */
+export function isPushHead(head: Pick<WholeRequest, "url" | "headers">): boolean {
+  const { url, headers } = head;
+  if (url.includes("access_token")) return false;
+  if (url === RPC_PATH) return LANE_TYPE.test(headers["content-type"] ?? "");
+  return url.startsWith(SOURCE_HEAD) || REST_SHAPE.test(url);
+}
+
 /** The route of a request; undefined when it is not for the lane. */
-export function routeOf(request: IncomingMessage | Http2ServerRequest): LaneRoute | undefined {
+export function routeOf(
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
+): LaneRoute | undefined {
   if (request.method !== "POST") return undefined;
   const target = request.url ?? "";
   const query = target.indexOf("?");
@@ -90,7 +108,7 @@ function parseType(header: string | undefined): {
   return { name: name.trim().toLowerCase(), isUtf8 };
 }
 
-function timeoutOf(request: IncomingMessage | Http2ServerRequest) {
+function timeoutOf(request: IncomingMessage | Http2ServerRequest | WholeRequest) {
   const text = request.headers["connect-timeout-ms"];
   if (text === undefined) return { timeoutMs: undefined, isTimeoutWrong: false };
   const isGood = typeof text === "string" && /^\d{1,10}$/.test(text);

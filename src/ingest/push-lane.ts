@@ -12,6 +12,7 @@ import { PushResponseSchema } from "#gen/tributary/push/v1/push_service_pb.js";
 import type { Call } from "../core/call.ts";
 import { fail, failFields, reasonOf } from "../core/errors.ts";
 import { authenticationOf, type Principal, shareOf } from "../core/principal.ts";
+import type { WholeRequest, WholeResponse } from "../core/whole-message.ts";
 import type { Admission, AdmittedBytes } from "./admission.ts";
 import { readFrame, sendGrpcMessage } from "./grpc-form.ts";
 import type { Ingest, PushResult } from "./ingest.ts";
@@ -20,10 +21,10 @@ import { type PushBody, readPushRequest, readRestRecords } from "./push-body.ts"
 import { readPushMessage } from "./push-message.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
 
-/** A request of either version of HTTP. */
-export type LaneRequest = IncomingMessage | Http2ServerRequest;
+/** A request of either version of HTTP, or one that has arrived whole. */
+export type LaneRequest = IncomingMessage | Http2ServerRequest | WholeRequest;
 /** The answer to it. */
-export type LaneResponse = ServerResponse | Http2ServerResponse;
+export type LaneResponse = ServerResponse | Http2ServerResponse | WholeResponse;
 
 /** What the lane needs. */
 export interface PushLaneOptions {

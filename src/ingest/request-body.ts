@@ -4,6 +4,7 @@ import type { Http2ServerRequest } from "node:http2";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, zstdDecompress } from "node:zlib";
 import { fail } from "../core/errors.ts";
+import type { WholeRequest } from "../core/whole-message.ts";
 import type { AdmittedBytes } from "./admission.ts";
 
 /** Bytes of a call, as it came and after inflation. */
@@ -28,7 +29,9 @@ export function inflateOf(encoding: string | undefined): Inflate | "plain" | und
 }
 
 /** Content length of a request; undefined when it did not say. Fails with TOO_LARGE above 16 MiB. */
-export function contentLengthOf(request: IncomingMessage | Http2ServerRequest): number | undefined {
+export function contentLengthOf(
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
+): number | undefined {
   const text = request.headers["content-length"];
   if (text === undefined) return undefined;
   const length = Number(text);
@@ -41,11 +44,11 @@ export function contentLengthOf(request: IncomingMessage | Http2ServerRequest): 
  * INVALID_BODY (cut off, or not in its encoding), OVERLOADED (no room) or DEADLINE_EXCEEDED (30 s).
  */
 export async function readBody(
-  request: IncomingMessage | Http2ServerRequest,
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
   options: { readonly inflate: Inflate | "plain"; readonly admitted: AdmittedBytes },
 ): Promise<Uint8Array> {
   const { inflate, admitted } = options;
-  const body = await readPlain(request, admitted);
+  const body = "body" in request ? request.body : await readPlain(request, admitted);
   if (inflate === "plain" || body.length === 0) return body;
   // Room for the usual inflation before it begins; the rest when it is known.
   admitted.grow(body.length + Math.min(CALL_BYTES_MAX, body.length * 8));

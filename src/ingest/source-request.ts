@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { fail } from "../core/errors.ts";
+import type { WholeRequest } from "../core/whole-message.ts";
 
 /** The address of a source in a request. */
 export interface SourceTarget {
@@ -16,12 +17,16 @@ const PREFIX = "/in/";
 const PATH = /^\/in\/([A-Za-z0-9][A-Za-z0-9_-]{3,63})(?:\/([A-Za-z0-9_-]{1,128}))?$/;
 
 /** Whether a request is for a source, rightly or wrongly written. */
-export function isSourceRequest(request: IncomingMessage | Http2ServerRequest): boolean {
+export function isSourceRequest(
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
+): boolean {
   return (request.url ?? "").startsWith(PREFIX);
 }
 
 /** The target; undefined when no source can have such an address. */
-export function targetOf(request: IncomingMessage | Http2ServerRequest): SourceTarget | undefined {
+export function targetOf(
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
+): SourceTarget | undefined {
   const target = request.url ?? "";
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);

@@ -5,7 +5,7 @@ import { fail } from "../core/errors.ts";
 import { type RateLimit, rateHeaders } from "../core/rate-limit.ts";
 import { sendError, sendJson } from "./answer.ts";
 import { sendGrpcError } from "./grpc-answer.ts";
-import { type HttpRequest, type HttpResponse, isHttp2, pathOf } from "./http-message.ts";
+import { type AnyRequest, type AnyResponse, isHttp2, pathOf } from "./http-message.ts";
 import type { Lane } from "./route.ts";
 
 /** A limit and the paths that it counts. */
@@ -38,8 +38,8 @@ export function createAddressRates(rates: readonly AddressRate[]): Lane {
 }
 
 interface Refused {
-  readonly request: HttpRequest;
-  readonly response: HttpResponse;
+  readonly request: AnyRequest;
+  readonly response: AnyResponse;
   readonly requestId: string;
   readonly waitMs: number;
 }

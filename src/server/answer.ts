@@ -5,7 +5,7 @@ import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { ErrorInfoSchema, RequestInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import { fail, type Reason, reasonOf, retryAfterMsOf } from "../core/errors.ts";
 import { errorJson } from "./error-json.ts";
-import type { HttpRequest, HttpResponse } from "./http-message.ts";
+import type { AnyResponse, HttpRequest, HttpResponse } from "./http-message.ts";
 
 /** Statuses of plain HTTP answers that differ from Connect's mapping of the code. */
 const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
@@ -86,7 +86,7 @@ export interface JsonAnswer {
 }
 
 /** Sends a JSON answer, unless one was begun. */
-export function sendJson(response: HttpResponse, answer: JsonAnswer): void {
+export function sendJson(response: AnyResponse, answer: JsonAnswer): void {
   sendText(response, {
     status: answer.status,
     text: JSON.stringify(answer.body),
@@ -96,7 +96,7 @@ export function sendJson(response: HttpResponse, answer: JsonAnswer): void {
 
 /** Sends a text of any type with the security headers, unless an answer was begun. */
 export function sendText(
-  response: HttpResponse,
+  response: AnyResponse,
   answer: { status: number; text: string; headers: Readonly<Record<string, string>> },
 ): void {
   if (response.headersSent || response.destroyed) return;
@@ -108,14 +108,13 @@ export function sendText(
   };
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   const isHead = response.req?.method === "HEAD";
-  if (isHead) response.end();
   // A text goes out with the head in one write.
-  else response.end(answer.text);
+  response.end(isHead ? "" : answer.text);
 }
 
 /** Sends an error as Connect's JSON with its headers, such as WWW-Authenticate and Retry-After. */
 export function sendError(
-  response: HttpResponse,
+  response: AnyResponse,
   error: ConnectError,
   options: { readonly requestId: string; readonly status?: number },
 ): void {

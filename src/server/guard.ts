@@ -11,12 +11,23 @@ import { fail } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { asPublicError, isServerFault, sendError } from "./answer.ts";
 import type { ClientAddresses } from "./client-address.ts";
-import { type HttpHandler, type HttpRequest, type HttpResponse, isHttp2 } from "./http-message.ts";
+import {
+  type AnyResponse,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  isHttp2,
+} from "./http-message.ts";
 import type { PortLimits } from "./limits.ts";
+import type { Lane } from "./route.ts";
+import type { WholeHandler } from "./whole-http1.ts";
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const HEADERS_TOO_LARGE = 431;
+
+/** RFC 6797; a year, as browsers' preload lists want it. */
+const STAY_WITH_TLS = "max-age=31536000";
 
 /** How long the rest of a body is read and dropped after an early answer, before the cut. */
 const DISCARD_MS = 1_000;
@@ -42,8 +53,7 @@ export function createGuard(
     const call = createCall(request, response, options);
     try {
       response.setHeader("x-request-id", call.requestId);
-      // RFC 6797; a year, as browsers' preload lists want it.
-      if (options.isTls) response.setHeader("strict-transport-security", "max-age=31536000");
+      if (options.isTls) response.setHeader("strict-transport-security", STAY_WITH_TLS);
       if (!isHttp2(request) && options.isDraining()) response.setHeader("connection", "close");
       response.on("error", () => response.destroy());
       cutUnreadBody(request, response);
@@ -62,17 +72,52 @@ export function createGuard(
   };
 }
 
+const nothing = () => undefined;
+
+/**
+ * The same for requests that arrived whole, in heads that hold nothing to refuse. A lane that does not
+ * take one has not touched it.
+ */
+export function createWholeGuard(
+  lane: Lane,
+  options: Pick<GuardOptions, "addresses" | "isTls" | "logger">,
+): WholeHandler {
+  return (request, response, peer) => {
+    const { method, url, headers } = request;
+    const call: Call = {
+      method,
+      url,
+      requestId: requestIdOf(headers),
+      remoteAddress: options.addresses.find({ peer, headers }),
+      receiveSlowly: nothing,
+    };
+    try {
+      response.setHeader("x-request-id", call.requestId);
+      if (options.isTls) response.setHeader("strict-transport-security", STAY_WITH_TLS);
+      const done = lane(request, response, call);
+      return done?.catch((error: unknown) => answerFailure(options, response, call, error));
+    } catch (error) {
+      answerFailure(options, response, call, error);
+      return Promise.resolve();
+    }
+  };
+}
+
+/** The caller's own id when it is sane, else a new one. */
+function requestIdOf(headers: HttpRequest["headers"]): string {
+  const given = headers["x-request-id"];
+  return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
 function createCall(
   request: HttpRequest,
   response: HttpResponse,
   { limits, addresses }: GuardOptions,
 ): Call {
-  const given = request.headers["x-request-id"];
-  const isSane = typeof given === "string" && REQUEST_ID.test(given);
   return {
     method: request.method ?? "",
     url: request.url ?? "",
-    requestId: isSane ? given : randomUUID(),
+    requestId: requestIdOf(request.headers),
     remoteAddress: addresses.find({
       peer: request.socket?.remoteAddress,
       headers: request.headers,
@@ -158,8 +203,8 @@ function refuseHeaders(response: HttpResponse, call: Call, most: string): void {
 }
 
 function answerFailure(
-  { logger }: GuardOptions,
-  response: HttpResponse,
+  { logger }: Pick<GuardOptions, "logger">,
+  response: AnyResponse,
   { requestId }: Call,
   reason: unknown,
 ): void {

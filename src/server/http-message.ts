@@ -3,12 +3,19 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Readable } from "node:stream";
 import type { Call } from "../core/call.ts";
+import type { WholeRequest, WholeResponse } from "../core/whole-message.ts";
 
 /** A request of either protocol. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 
 /** The answer to it. */
 export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/** A request in any form, as lanes get it. */
+export type AnyRequest = HttpRequest | WholeRequest;
+
+/** The answer to it. */
+export type AnyResponse = HttpResponse | WholeResponse;
 
 /** Serves one request; a rejection is answered with 500 by the guard. */
 export type HttpHandler = (
@@ -18,7 +25,7 @@ export type HttpHandler = (
 ) => void | Promise<void>;
 
 /** Path of a request without its query. */
-export function pathOf(request: HttpRequest): string {
+export function pathOf(request: Pick<AnyRequest, "url">): string {
   const target = request.url ?? "";
   const query = target.indexOf("?");
   return query < 0 ? target : target.slice(0, query);
@@ -32,7 +39,7 @@ export function queryOf(request: HttpRequest): URLSearchParams {
 }
 
 /** Whether the request came over HTTP/2. */
-export function isHttp2(request: HttpRequest): request is Http2ServerRequest {
+export function isHttp2(request: AnyRequest): request is Http2ServerRequest {
   return request.httpVersionMajor === 2;
 }
 

@@ -41,7 +41,8 @@ export function createHttp1Server(
   return server;
 }
 
-function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+/** Answers bytes that are no request, and closes the connection. */
+export function refuse(error: Pick<NodeJS.ErrnoException, "code">, socket: Duplex): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;

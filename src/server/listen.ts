@@ -9,7 +9,7 @@ import { StartError } from "../core/start-error.ts";
 import { createClientAddresses } from "./client-address.ts";
 import { createGuard } from "./guard.ts";
 import type { HttpHandler } from "./http-message.ts";
-import { createHttp1Server } from "./http1-server.ts";
+import { createHttp1Half, type ShortWay } from "./http1-half.ts";
 import { createHttp2Server } from "./http2-server.ts";
 import { PORT_LIMITS, type PortLimits } from "./limits.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
@@ -35,6 +35,8 @@ export interface PortOptions {
   /** Addresses and CIDRs of proxies whose word for the caller's address is believed; none by default. */
   readonly trustedProxies?: readonly string[];
   readonly handler: HttpHandler;
+  /** Left out: node:http serves all of HTTP/1.1. */
+  readonly short?: ShortWay;
   readonly logger: Logger;
   /** Called once when draining begins, to end calls that would stay open for ever. */
   readonly onDrain?: () => void;
@@ -59,15 +61,18 @@ export async function createPort(options: PortOptions): Promise<Port> {
   const limits: PortLimits = { ...PORT_LIMITS, ...options.limits };
   let isDraining = false;
   const addresses = createClientAddresses(options.trustedProxies ?? []);
-  const guard = createGuard({
+  const guarded = {
     ...options,
     limits,
     addresses,
     isTls: options.tls !== undefined || options.isBehindTls,
     isDraining: () => isDraining,
-  });
-  const http1 = createHttp1Server(limits, guard);
-  const http2 = createHttp2Server({ limits, addresses, logger: options.logger }, guard);
+  };
+  const http1 = createHttp1Half(guarded, options.short);
+  const http2 = createHttp2Server(
+    { limits, addresses, logger: options.logger },
+    createGuard(guarded),
+  );
   const sockets = new Set<Socket>();
 
   const assign = (socket: Socket, isHttp2: boolean) => {
@@ -78,8 +83,7 @@ export async function createPort(options: PortOptions): Promise<Port> {
       if (isDraining) setImmediate(http2.closeSessions);
       return;
     }
-    http1.emit("connection", socket);
-    socket.resume();
+    http1.take(socket);
   };
   const accept = (socket: Socket) => {
     // Each protocol listens itself later; until then an error must not end the process.
@@ -103,7 +107,6 @@ export async function createPort(options: PortOptions): Promise<Port> {
     const closed = closeServer(server);
     for (const socket of sockets) socket.destroy();
     http1.close();
-    http1.closeAllConnections();
     await closed;
   };
   const drain = async (deadlineMs: number) => {
@@ -113,7 +116,7 @@ export async function createPort(options: PortOptions): Promise<Port> {
     http2.closeSessions();
     let idle: NodeJS.Timeout;
     const sweep = () => {
-      http1.closeIdleConnections();
+      http1.closeIdle();
       idle = setTimeout(sweep, 50);
     };
     idle = setTimeout(sweep, Math.min(DRAIN_GRACE_MS, deadlineMs));

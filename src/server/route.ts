@@ -1,6 +1,12 @@
 /** Plain HTTP routes beside the generated ones. */
 import type { Call } from "../core/call.ts";
-import { type HttpHandler, type HttpRequest, type HttpResponse, pathOf } from "./http-message.ts";
+import {
+  type AnyRequest,
+  type AnyResponse,
+  type HttpHandler,
+  type HttpRequest,
+  pathOf,
+} from "./http-message.ts";
 
 /** A route of one path, or of the paths that a claim accepts. */
 export interface Route {
@@ -16,8 +22,8 @@ export interface Route {
  * at once, without touching request or response, when the request is not its own.
  */
 export type Lane = (
-  request: HttpRequest,
-  response: HttpResponse,
+  request: AnyRequest,
+  response: AnyResponse,
   call: Call,
 ) => Promise<void> | undefined;
 

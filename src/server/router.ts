@@ -31,6 +31,8 @@ export interface ServerHandlerOptions extends Omit<RpcOptions, "drainSignal"> {
 /** The handler of the port. */
 export interface ServerHandler {
   readonly handle: HttpHandler;
+  /** The lanes alone, one after the other. */
+  readonly lane: Lane;
   readonly rpc: RpcHandlers;
   /** Ends calls that stream, and makes the server not ready; for the port's `onDrain`. */
   readonly drain: () => void;
@@ -66,11 +68,16 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
   const lanes = options.lanes ?? [];
   const transcoder = createTranscoder(rpc, { ...RPC_LIMITS, ...options.limits });
 
-  const handle: HttpHandler = (request, response, call) => {
-    for (const lane of lanes) {
-      const done = lane(request, response, call);
+  const lane: Lane = (request, response, call) => {
+    for (const each of lanes) {
+      const done = each(request, response, call);
       if (done) return done;
     }
+    return undefined;
+  };
+  const handle: HttpHandler = (request, response, call) => {
+    const done = lane(request, response, call);
+    if (done) return done;
     setSecurityHeaders(response);
     const page = options.console?.find(request);
     if (page && pathOf(request) === "/") return page(request, response, call);
@@ -84,5 +91,5 @@ export function createServerHandler(options: ServerHandlerOptions): ServerHandle
     throw allowed.length > 0 ? methodNotAllowed(allowed) : routeNotFound(request);
   };
   const drain = () => draining.abort(fail("SHUTTING_DOWN", "the server is shutting down"));
-  return { handle, rpc, drain };
+  return { handle, lane, rpc, drain };
 }

@@ -13,6 +13,7 @@ import {
 import { fail, reasonOf } from "../../src/core/errors.ts";
 import { createAdmission } from "../../src/ingest/admission.ts";
 import { createIngest } from "../../src/ingest/ingest.ts";
+import { isPushHead } from "../../src/ingest/lane-route.ts";
 import { createPushLane } from "../../src/ingest/push-lane.ts";
 import { createPushService } from "../../src/ingest/push-service.ts";
 import { sendError } from "../../src/server/answer.ts";
@@ -68,14 +69,18 @@ const service = createPushService({ ingest, admission, authorizePush, recheck: (
 
 /** The lane in front of the generated handlers, and the generated handlers alone. */
 let fast: TestServer;
+/** The lane behind node:http alone. */
+let streamed: TestServer;
 let generated: TestServer;
 beforeAll(async () => {
   const services: Registration[] = [(router) => router.service(PushService, service)];
-  fast = await startTestServer({ services, lanes: [lane] });
+  fast = await startTestServer({ services, lanes: [lane], isShort: isPushHead });
+  streamed = await startTestServer({ services, lanes: [lane] });
   generated = await startTestServer({ services });
 });
 afterAll(async () => {
   await fast.port.close();
+  await streamed.port.close();
   await generated.port.close();
   expect(admission.heldBytes()).toBe(0);
 });
@@ -120,6 +125,11 @@ const ways: Record<string, (record: Uint8Array) => Promise<Answer>> = {
   "Connect JSON, records before the stream": (record) =>
     post(fast.url + RPC, joined(`{"records":[{"value":`, [...record], `}],"stream":"${STREAM}"}`)),
   REST: (record) => post(fast.url + REST, joined('[{"value":', [...record], "}]")),
+  "Connect JSON, lane over node:http": (record) =>
+    post(
+      streamed.url + RPC,
+      joined(`{"stream":"${STREAM}","records":[{"value":`, [...record], "}]}"),
+    ),
   "Connect JSON, base64": (record) =>
     post(
       fast.url + RPC,

@@ -12,6 +12,7 @@ import { fail } from "../../src/core/errors.ts";
 import type { Logger } from "../../src/core/logger.ts";
 import type { Principal } from "../../src/core/principal.ts";
 import type { Gate } from "../../src/server/gate.ts";
+import type { ShortWay } from "../../src/server/http1-half.ts";
 import type { PortLimits } from "../../src/server/limits.ts";
 import { createPort, type Port } from "../../src/server/listen.ts";
 import { createServerHandler, type ServerHandlerOptions } from "../../src/server/router.ts";
@@ -134,6 +135,8 @@ export interface TestServer extends AsyncDisposable {
 export async function startTestServer(
   options: Partial<ServerHandlerOptions> & {
     portLimits?: Partial<PortLimits>;
+    /** Which requests reach the lanes without node:http. */
+    isShort?: ShortWay["isWanted"];
     tls?: TlsFiles;
   } = {},
 ): Promise<TestServer> {
@@ -143,6 +146,7 @@ export async function startTestServer(
     host: "127.0.0.1",
     port: 0,
     handler: handler.handle,
+    ...(options.isShort && { short: { lane: handler.lane, isWanted: options.isShort } }),
     onDrain: handler.drain,
     logger,
     ...(options.tls && { tls: options.tls }),

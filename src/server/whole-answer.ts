@@ -1,0 +1,88 @@
+/** The answer to a whole request, sent in one write. */
+import { STATUS_CODES } from "node:http";
+import type { WholeResponse } from "../core/whole-message.ts";
+
+/** Where an answer goes. */
+export interface AnswerSink {
+  /** `head` ends with a line break; the sink adds the headers of the connection and the empty line. */
+  send(head: string, body: string | Uint8Array): void;
+  destroy(): void;
+}
+
+/** See WholeResponse. */
+export class WholeAnswer implements WholeResponse {
+  statusCode = 200;
+  headersSent = false;
+  destroyed = false;
+  readonly #sink: AnswerSink;
+  /** Names and values in turn: a handful, so looking through them is fast. */
+  readonly #headers: string[] = [];
+  #onClose: (() => void) | undefined;
+
+  constructor(sink: AnswerSink) {
+    this.#sink = sink;
+  }
+
+  setHeader(name: string, value: string): this {
+    const headers = this.#headers;
+    for (let i = 0; i < headers.length; i += 2) {
+      if (headers[i] !== name) continue;
+      headers[i + 1] = value;
+      return this;
+    }
+    headers.push(name, value);
+    return this;
+  }
+
+  end(body: string | Uint8Array = ""): this {
+    if (this.headersSent || this.destroyed) return this;
+    this.headersSent = true;
+    this.setHeader("content-length", String(Buffer.byteLength(body)));
+    const headers = this.#headers;
+    let head = `HTTP/1.1 ${this.statusCode} ${STATUS_CODES[this.statusCode] ?? ""}\r\n`;
+    for (let i = 0; i < headers.length; i += 2)
+      head += `${headers[i]}: ${oneLine(headers[i + 1]!)}\r\n`;
+    this.#sink.send(`${head}Date: ${dateText()}\r\n`, body);
+    return this;
+  }
+
+  once(_event: "close", listener: () => void): this {
+    this.#onClose = listener;
+    return this;
+  }
+
+  off(_event: "close", listener: () => void): this {
+    if (this.#onClose === listener) this.#onClose = undefined;
+    return this;
+  }
+
+  destroy(): this {
+    this.#sink.destroy();
+    return this;
+  }
+
+  /** The connection ended before the answer. */
+  callerHasGone(): void {
+    this.destroyed = true;
+    this.#onClose?.();
+  }
+}
+
+const ODD = /[^\t\x20-\x7e]/;
+
+/** The value without what could break its line. */
+function oneLine(value: string): string {
+  return ODD.test(value) ? value.replace(/[^\t\x20-\x7e]/g, "?") : value;
+}
+
+let dateSecond = 0;
+let date = "";
+
+function dateText(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    date = new Date(second * 1000).toUTCString();
+  }
+  return date;
+}
