@@ -12,7 +12,12 @@ import { StartError } from "../core/start-error.ts";
 import { demoEnvPath } from "../demo-env.ts";
 import { type ApiClient, openApiClient } from "./api-client.ts";
 import { runBackup } from "./backup/backup-command.ts";
-import { findFaults, type Manifest, readManifest } from "./backup/manifest.ts";
+import {
+  type BackedUpArchives,
+  findFaults,
+  type Manifest,
+  readManifest,
+} from "./backup/manifest.ts";
 import { runRestore } from "./backup/restore-command.ts";
 import type { StartOptions } from "./foundations.ts";
 
@@ -48,22 +53,29 @@ async function runBackupCommand(
     const faults = await findFaults(resolve(folder), manifest);
     return describe(manifest, { verb: "is whole", faults, isJson });
   }
-  const run = kind === "backup" ? runBackup : runRestore;
-  const verb = kind === "backup" ? "is made" : "is restored";
-  return describe(await run(folder, options), { verb, faults: [], isJson });
+  if (kind === "restore") {
+    const manifest = await runRestore(folder, options);
+    return describe(manifest, { verb: "is restored", faults: [], isJson });
+  }
+  const manifest = await runBackup(folder, options);
+  // A file that an archive has lost is lost to its backup as well.
+  const faults = await findFaults(resolve(folder), manifest);
+  return describe(manifest, { verb: "is made", faults, isJson });
 }
 
 function describe(
   manifest: Manifest,
   { verb, faults, isJson }: { verb: string; faults: readonly string[]; isJson: boolean },
 ): OperationResult {
-  const { beginTime, tables, streams, orphanLogs, keys } = manifest;
+  const { beginTime, tables, streams, orphanLogs, keys, archives } = manifest;
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const messages = streams.reduce((sum, stream) => sum + stream.state.messages, 0);
   const facts = { beginTime, tables: tables.length, rows, streams: streams.length, messages };
   const isOk = faults.length === 0;
   if (isJson) {
-    const body = { ok: isOk, ...facts, keys: keys.length, orphanLogs, faults };
+    const { files = [], buckets = [], orphanFiles = [] } = archives ?? {};
+    const archived = { archiveFiles: files.length, buckets, orphanFiles };
+    const body = { ok: isOk, ...facts, keys: keys.length, orphanLogs, ...archived, faults };
     return { text: `${JSON.stringify(body)}\n`, isOk };
   }
   const lines = [
@@ -73,9 +85,22 @@ function describe(
     keys.length > 0
       ? `  with the master key: keep the folder as safe as it`
       : "  without the master key, which the environment gives: keep it elsewhere",
+    ...(archives ? describeArchives(archives) : []),
     ...orphanLogs.map((uid) => `  the log ${uid} belongs to no branch; it is kept`),
   ];
   return { text: `${lines.join("\n")}\n`, isOk };
+}
+
+function describeArchives({ files, buckets, orphanFiles }: BackedUpArchives): string[] {
+  return [
+    ...(files.length > 0 ? [`  ${files.length} files of archives`] : []),
+    ...buckets.map(
+      ({ logUid, bucket, prefix, files, bytes }) =>
+        `  the archive of the log ${logUid} stays in the bucket ${bucket}, ` +
+        `${files} files of ${bytes} bytes below "${prefix}": keep it as long as the backup`,
+    ),
+    ...orphanFiles.map((name) => `  the file ${name} belongs to no archive; it is kept`),
+  ];
 }
 
 interface Made {

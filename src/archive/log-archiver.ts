@@ -164,7 +164,10 @@ async function storeFile(
 }
 
 /** Name of the file that begins where an archive ends. */
-export function fileName({ folder, nextSequence }: ArchiveRow, to: number): string {
+export function fileName(
+  { folder, nextSequence }: Pick<ArchiveRow, "folder" | "nextSequence">,
+  to: number,
+): string {
   return `${folder}${pad(nextSequence)}-${pad(to)}.parquet`;
 }
 

@@ -145,6 +145,7 @@ async function readUsed(queries: Queries, uids: readonly string[]) {
   const rows = await queries.execute<Record<string, string>>(sql`
     SELECT p.uid,
       (SELECT coalesce(sum(bytes), 0) FROM tributary.stored_bytes b WHERE b.project_uid = p.uid)
+        + coalesce((SELECT bytes FROM tributary.archived_bytes b WHERE b.project_uid = p.uid), 0)
         AS stored_bytes,
       (SELECT count(*) FROM tributary.streams s WHERE s.project_uid = p.uid) AS streams,
       (SELECT coalesce(sum(partitions), 0) FROM tributary.streams s WHERE s.project_uid = p.uid)
@@ -160,7 +161,7 @@ async function readRecentUsage(queries: Queries, uids: readonly string[], now: D
   const rows = await queries.execute<Record<string, string>>(sql`
     SELECT project_uid, sum(records) AS records, sum(bytes) AS bytes,
       sum(unauthenticated_records) AS open_records, sum(unauthenticated_bytes) AS open_bytes,
-      round(sum(charge)) AS charge
+      round(sum(charge)) AS charge, sum(archived_bytes) AS archived_bytes
     FROM tributary.usage_days WHERE day >= ${since}::date AND project_uid IN
       (SELECT jsonb_array_elements_text(${JSON.stringify(uids)}::text::jsonb)) GROUP BY 1`);
   return new Map(
@@ -172,6 +173,7 @@ async function readRecentUsage(queries: Queries, uids: readonly string[], now: D
         unauthenticatedRecords: BigInt(row.open_records ?? 0),
         unauthenticatedBytes: BigInt(row.open_bytes ?? 0),
         chargeMicros: BigInt(row.charge ?? 0),
+        archivedBytes: BigInt(row.archived_bytes ?? 0),
       }),
     ]),
   );

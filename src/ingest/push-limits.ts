@@ -110,7 +110,7 @@ function tooFast({ project, ...bucket }: Bucket, what: "records" | "bytes") {
 }
 
 function storageUsed({ name: project }: ProjectDefinition, limit: number) {
-  const text = `stores ${limit} bytes or more: shorten the retention of its streams`;
+  const text = `stores ${limit} bytes or more: shorten the retention of its streams and archives`;
   return quotaExceeded({ project, name: "stored_bytes", limit }, text, SLOW_RETRY_MS);
 }
 

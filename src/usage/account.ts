@@ -35,10 +35,16 @@ const TOTALS = sql`
   coalesce(sum(records), 0) AS records, coalesce(sum(bytes), 0) AS bytes,
   coalesce(sum(unauthenticated_records), 0) AS unauthenticated_records,
   coalesce(sum(unauthenticated_bytes), 0) AS unauthenticated_bytes,
-  round(coalesce(sum(charge), 0)) AS charge_micros`;
+  round(coalesce(sum(charge), 0)) AS charge_micros,
+  coalesce(sum(archived_bytes), 0) AS archived_bytes`;
 
 type TotalsRow = Record<
-  "records" | "bytes" | "unauthenticated_records" | "unauthenticated_bytes" | "charge_micros",
+  | "records"
+  | "bytes"
+  | "unauthenticated_records"
+  | "unauthenticated_bytes"
+  | "charge_micros"
+  | "archived_bytes",
   string
 >;
 
@@ -136,5 +142,6 @@ function totalsOf(row: TotalsRow): UsageTotals {
     unauthenticatedRecords: BigInt(row.unauthenticated_records),
     unauthenticatedBytes: BigInt(row.unauthenticated_bytes),
     chargeMicros: BigInt(row.charge_micros),
+    archivedBytes: BigInt(row.archived_bytes),
   });
 }

@@ -142,6 +142,8 @@ export async function listEntries(queries: Queries, account: Account, page: Page
         -round(charge)::bigint, stream_name, day, records, '', '',
         day::timestamp AT TIME ZONE 'UTC'
       FROM tributary.usage_days WHERE project_uid = ${account.projectUid}
+        -- A day on which files were archived only has no line.
+        AND (records > 0 OR charge > 0)
     ) AS entries
     WHERE ${beyond} ORDER BY create_time DESC, uid DESC LIMIT ${page.size + 1}`);
   const made = makePage(page, [...rows], (row) => ({ timeMs: Number(row.time_ms), uid: row.uid }));

@@ -5,7 +5,7 @@ import type { Database } from "../db/client.ts";
 
 /** What is known. */
 export interface QuotaWatch {
-  /** Bytes that the project's logs hold; 0 when nothing is known. */
+  /** Bytes that the project's logs, staging and archives hold; 0 when nothing is known. */
   storedBytes(projectUid: string): number;
   /** Whether the balance is 0 or less and the owner wants pushes to stop then. */
   isUsedUp(projectUid: string): boolean;
@@ -29,7 +29,9 @@ export function watchQuotas({ database, logger, everyMs = 5_000 }: QuotaWatchOpt
   const refresh = () =>
     database.acrossProjects(async (queries) => {
       const bytes = await queries.execute<{ uid: string; bytes: string }>(sql`
-        SELECT project_uid AS uid, sum(bytes) AS bytes FROM tributary.stored_bytes GROUP BY 1`);
+        SELECT project_uid AS uid, sum(bytes) AS bytes FROM (
+          SELECT project_uid, bytes FROM tributary.stored_bytes
+          UNION ALL SELECT project_uid, bytes FROM tributary.archived_bytes) held GROUP BY 1`);
       const empty = await queries.execute<{ uid: string }>(sql`
         SELECT l.project_uid AS uid FROM tributary.project_limits l WHERE l.stop_when_used AND
           coalesce((SELECT sum(amount_micros) FROM tributary.ledger_entries e

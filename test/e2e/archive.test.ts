@@ -166,11 +166,31 @@ test("N16: with SPILL a paused sink loses nothing that retention takes, and a ne
   }
 });
 
-test("F01: the archive of a stream that is deleted is deleted with it", async () => {
-  expect((await filesOf("kept")).length).toBeGreaterThan(3);
+test("S12: what is archived stands in the usage of its day", async () => {
+  const { bytes } = (await branchOf(stream)).archive ?? {};
+  const usage = await call<{ totals: Record<string, string> }>(
+    ...[server, "management.v1.UsageService/GetUsage"],
+    { name: stream },
+  );
+  expect(Number(usage.totals.archivedBytes)).toBe(Number(bytes));
+});
+
+test("F01: the archive of a deleted stream comes back with it, and is deleted when it is purged", async () => {
+  const before = await listAll(server, stream);
+  const count = (await filesOf("kept")).length;
+  expect(count).toBeGreaterThan(3);
   await call(server, "management.v1.StreamService/DeleteStream", { name: stream });
+  await call(server, "management.v1.StreamService/UndeleteStream", { name: stream });
+  expect(await listAll(server, stream)).toEqual(before);
+  expect(await filesOf("kept")).toHaveLength(count);
+  await call(server, "management.v1.StreamService/DeleteStream", { name: stream });
+  const { deleted } = await call<{ deleted: { name: string }[] }>(
+    ...[server, "management.v1.DeletedService/ListDeleted"],
+    { parent: "projects/demo" },
+  );
+  await call(server, "management.v1.DeletedService/PurgeDeleted", { name: deleted[0]?.name });
   await waitFor(async () => (await filesOf("kept")).length === 0, {
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
     what: "the files to be deleted",
   });
-}, 30_000);
+}, 90_000);

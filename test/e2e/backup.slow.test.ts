@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -56,6 +56,18 @@ test("B21: a backup under load is whole, and an installation restored from it go
   });
   receiver.secret = (hook as { webhook?: { signingSecret?: string } }).webhook?.signingSecret;
   const table = await createSink(server, stream, { id: "table", postgres: { table: "saved" } });
+  const archived = await createStream(server, "archived", {
+    fields: { n: "LONG" },
+    archive: { fileTime: "1s" },
+  });
+  await push(server, archived, [{ n: 1 }, { n: 2 }]);
+  const archiveDir = join(server.dataDir, "archive");
+  const filesIn = (dir: string) =>
+    existsSync(dir)
+      ? readdirSync(dir, { recursive: true }).filter((name) => String(name).endsWith(".parquet"))
+      : [];
+  await waitFor(() => filesIn(archiveDir).length === 1, { what: "the file of an archive" });
+  writeFileSync(join(archiveDir, "stray.parquet"), "");
   const load = startLoad({ target: server, stream, writers: 4, pauseMs: 5 });
   await waitFor(async () => (await countsOf(server, hook.name)).delivered! > 300, {
     what: "deliveries",
@@ -64,7 +76,10 @@ test("B21: a backup under load is whole, and an installation restored from it go
   const folder = newFolder();
   const made = await runCommand(["backup", folder, "--json"], server.dataDir);
   expect(made, made.stderr).toMatchObject({ code: 0 });
-  expect(JSON.parse(made.stdout)).toMatchObject({ ok: true, keys: 1, orphanLogs: [] });
+  expect(JSON.parse(made.stdout)).toMatchObject({
+    ...{ ok: true, keys: 1, orphanLogs: [] },
+    ...{ archiveFiles: 1, buckets: [], orphanFiles: ["stray.parquet"] },
+  });
   await load.stop();
   const verified = await runCommand(["verify", folder], server.dataDir);
   expect(verified.stdout).toMatch(/is whole/);
@@ -78,6 +93,10 @@ test("B21: a backup under load is whole, and an installation restored from it go
   const port = Number(new URL(server.url).port);
   const second = await startServer({ dataDir: restoredDir, port });
   try {
+    expect(filesIn(join(restoredDir, "archive"))).toHaveLength(1);
+    expect(filesIn(archiveDir)).toContain("stray.parquet");
+    const first = await listAll(second, archived, { pageSize: 1 });
+    expect(first.map(({ value }) => value.n)).toEqual([1, 2]);
     const kept = await listAll(second, stream);
     const ids = new Set(kept.map(({ id }) => id));
     expect(acknowledgedBefore.filter(({ id }) => !ids.has(id))).toEqual([]);
@@ -121,7 +140,10 @@ test("B21: a backup under load is whole, and an installation restored from it go
   writeFileSync(file, readFileSync(file, "utf8").replace("saved", "other"));
   const [shard = ""] = readdirSync(join(folder, "streams")).filter((n) => n.includes("SHARD_0"));
   rmSync(join(folder, "streams", shard));
+  const [saved = ""] = filesIn(join(folder, "archives"));
+  writeFileSync(join(folder, "archives", String(saved)), "damaged");
   const broken = await runCommand(["verify", folder], restoredDir);
+  expect(broken.stdout).toMatch(/archives\/.*parquet was changed/);
   expect(broken.code).toBe(1);
   expect(broken.stdout).toMatch(/tables\/streams.ndjson was changed/);
   expect(broken.stdout).toMatch(/SHARD_0.* is missing/);

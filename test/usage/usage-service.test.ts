@@ -3,9 +3,11 @@ import { expect, test } from "vitest";
 import { LedgerEntry_Kind } from "#gen/tributary/management/v1/usage_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { makeUid } from "../../src/core/uid.ts";
+import { watchQuotas } from "../../src/usage/quota-watch.ts";
 import { createUsageService } from "../../src/usage/usage-service.ts";
 import { createUsageStore } from "../../src/usage/usage-store.ts";
 import { useTestDatabase } from "../support/database.ts";
+import { quietLogger } from "../support/quiet-logger.ts";
 import { failureOf } from "../support/reason-of-call.ts";
 
 const PROJECT = "projects/p";
@@ -159,4 +161,28 @@ test("wrong days and names of nothing are refused", async () => {
   for (const name of ["projects/none", "projects/p/streams/none", `${STREAM}/sinks/k`]) {
     expect((await failureOf(usage.getUsage({ name }))).reason).toBe("RESOURCE_NOT_FOUND");
   }
+});
+
+test("S12: files of archives count as stored until they are gone, and as archived on the day of their writing", async () => {
+  const { database, usage } = await useUsage();
+  const { sql } = database;
+  await sql`INSERT INTO tributary.archives (log_uid, project_uid, stream_uid, folder, archive, next_sequence)
+    VALUES ('l', 'p', 's', 'p/s/', '', 1)`;
+  const add = (from: number, bytes: number) => sql`
+    INSERT INTO tributary.archive_files
+    VALUES ('l', 'p', ${from}, ${from}, ${`f${from}`}, 1, ${bytes}, '', now(), now(), ${`${DAY}T23:00:00Z`})`;
+  await add(1, 100);
+  await add(2, 20);
+  const watch = watchQuotas({ database, logger: quietLogger });
+  await watch.refresh();
+  expect(watch.storedBytes("p")).toBe(120);
+  await sql`DELETE FROM tributary.archive_files WHERE from_sequence = 1`;
+  await sql`INSERT INTO tributary.stored_bytes VALUES (0, 'p', 3)`;
+  await watch.refresh();
+  expect(watch.storedBytes("p")).toBe(23);
+  watch.close();
+  const { days, totals } = await usage.getUsage({ name: STREAM });
+  expect(days.map((each) => [each.day, each.totals?.archivedBytes])).toEqual([[DAY, 120n]]);
+  expect(totals).toMatchObject({ records: 0n, archivedBytes: 120n });
+  expect((await usage.listLedger({ project: PROJECT })).entries).toEqual([]);
 });

@@ -1,5 +1,5 @@
 /**
- * `tributary backup`: control database, logs, cursors and master key as of one point, while servers run.
+ * `tributary backup`: control database, logs, cursors, archives and master key as of one point, while servers run.
  * The order makes them agree: definitions first, then cursors and the other stores, then the logs. So
  * every sequence that a definition or cursor names is in the logs, and what a cursor does not know yet
  * is delivered again.
@@ -13,6 +13,7 @@ import { readMasterKeyIds } from "../../db/sealed-keys.ts";
 import { createClosers } from "../closers.ts";
 import type { StartOptions } from "../foundations.ts";
 import { packageVersion } from "../version.ts";
+import { saveArchives } from "./archive-files.ts";
 import { describeFile, type FileEntry, type Manifest } from "./manifest.ts";
 import { type BackupServers, openServers } from "./servers.ts";
 
@@ -26,7 +27,7 @@ export async function runBackup(folder: string, options: StartOptions): Promise<
   if ((await readdir(target)).length > 0) {
     throw new StartError(`${target} is not empty: a backup needs a folder of its own`);
   }
-  for (const name of ["tables", "streams", "keys"]) await mkdir(join(target, name));
+  for (const name of ["tables", "streams", "keys", "archives"]) await mkdir(join(target, name));
   const closers = createClosers(options.logger);
   try {
     const servers = await openServers(options, closers);
@@ -35,6 +36,8 @@ export async function runBackup(folder: string, options: StartOptions): Promise<
     const keys = await saveKeys(target, options);
     const keyIds = await readMasterKeyIds(servers.database);
     const { streams, orphanLogs } = await saveStreams(target, servers, branches);
+    const { archiveDir } = options.config;
+    const archives = await saveArchives({ target, archiveDir, database: servers.database });
     const manifest: Manifest = {
       format: 1,
       version: packageVersion(),
@@ -44,6 +47,7 @@ export async function runBackup(folder: string, options: StartOptions): Promise<
       tables,
       streams,
       orphanLogs,
+      archives,
       keys,
       keyIds: keyIds.map((id) => Buffer.from(id).toString("hex")),
     };

@@ -27,10 +27,34 @@ export interface Manifest {
     })[];
   /** Uids of logs that hold records and belong to no branch. */
   readonly orphanLogs: readonly string[];
+  /** Archives of streams; backups of older versions have none. */
+  readonly archives?: BackedUpArchives;
   /** Files of the master key; empty when it was given by the environment. */
   readonly keys: readonly FileEntry[];
   /** Ids of the master keys that sealed what the database holds, in hexadecimal. */
   readonly keyIds: readonly string[];
+}
+
+/** What a backup says of archives. */
+export interface BackedUpArchives {
+  /** Files of the server's directory, with the sizes and hashes of the archives' own manifests. */
+  readonly files: readonly FileEntry[];
+  /** Names of files that the saved tables name and whose retention ended while they were copied. */
+  readonly expired: readonly string[];
+  /** Archives in buckets, which are not copied. */
+  readonly buckets: readonly ArchivedBucket[];
+  /** Files of the directory that belong to no archive; up to 1,000. */
+  readonly orphanFiles: readonly string[];
+}
+
+/** The archive of a log in a bucket. */
+export interface ArchivedBucket {
+  readonly logUid: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly endpoint: string;
+  readonly files: number;
+  readonly bytes: number;
 }
 
 /** A file of the backup. */
@@ -58,7 +82,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
 /** Everything that is wrong with a backup, in words; nothing when it is whole. */
 export async function findFaults(folder: string, manifest: Manifest): Promise<string[]> {
   const faults: string[] = [];
-  for (const entry of [...manifest.tables, ...manifest.streams, ...manifest.keys]) {
+  const { tables, streams, keys, archives } = manifest;
+  for (const entry of [...tables, ...streams, ...keys, ...(archives?.files ?? [])]) {
     const found = await describeFile(folder, entry.file).catch(() => undefined);
     if (!found) faults.push(`${entry.file} is missing`);
     else if (found.sha256 !== entry.sha256) {
@@ -67,11 +92,11 @@ export async function findFaults(folder: string, manifest: Manifest): Promise<st
       );
     }
   }
-  for (const { file, table, rows } of manifest.tables) {
+  for (const { file, table, rows } of tables) {
     const lines = await countLines(join(folder, file)).catch(() => -1);
     if (lines >= 0 && lines !== rows) faults.push(`table ${table} has ${lines} of ${rows} rows`);
   }
-  if (manifest.keys.length > 0) faults.push(...(await keyFaults(folder, manifest)));
+  if (keys.length > 0) faults.push(...(await keyFaults(folder, manifest)));
   return faults;
 }
 

@@ -8,6 +8,7 @@ import { loadTables } from "../../db/dump.ts";
 import { migrate } from "../../db/migrate.ts";
 import { createClosers } from "../closers.ts";
 import type { StartOptions } from "../foundations.ts";
+import { restoreArchives } from "./archive-files.ts";
 import { findFaults, type Manifest, readManifest } from "./manifest.ts";
 import { type RestoredShard, renameIdentities } from "./rename-identities.ts";
 import { type BackupServers, openServers } from "./servers.ts";
@@ -35,6 +36,8 @@ export async function runRestore(folder: string, options: StartOptions): Promise
     await migrate(database, options.logger, { only: new Set(manifest.migrations) });
     const files = new Map(manifest.tables.map(({ table, file }) => [table, file]));
     await loadTables(database, (table) => readLines(source, files.get(table)));
+    const { archiveDir } = options.config;
+    await restoreArchives(source, manifest.archives, { archiveDir, database });
     const replicas = options.config.TRIBUTARY_NATS_REPLICAS;
     const identities = await restoreStreams(source, manifest, { ...servers, replicas });
     await renameIdentities(servers.nats, { identities, manifest, options });

@@ -98,7 +98,8 @@ export declare const Installation_SignUpSchema: GenEnum<Installation_SignUp>;
  */
 export declare type Quotas = Message<"tributary.management.v1.Quotas"> & {
   /**
-   * Bytes that the logs of all streams of the project hold. Looked at every 5 s, so bursts may
+   * Bytes that the logs, the staging and the archives of all streams of the project hold, those of deleted
+   * streams that can be brought back included. Looked at every 5 s, so bursts may
    * overshoot. Built in: 0.
    *
    * @generated from field: optional int64 stored_bytes = 1;

@@ -54,6 +54,13 @@ export declare type UsageTotals = Message<"tributary.management.v1.UsageTotals">
    * @generated from field: int64 charge_micros = 5;
    */
   chargeMicros: bigint;
+
+  /**
+   * Bytes of the files that were added to archives, on the day on which each was written.
+   *
+   * @generated from field: int64 archived_bytes = 6;
+   */
+  archivedBytes: bigint;
 };
 
 /**
