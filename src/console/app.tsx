@@ -7,6 +7,7 @@ import { Invitation } from "./pages/people/invitation.tsx";
 import { linkSecret } from "./pages/people/link-secret.ts";
 import { SignIn } from "./pages/people/sign-in.tsx";
 import { Projects } from "./pages/projects.tsx";
+import { Announcer } from "./parts/announcer.tsx";
 import { Boundary, later } from "./parts/later.tsx";
 import { Loading, Note } from "./parts/note.tsx";
 import { Page } from "./parts/page.tsx";
@@ -31,6 +32,7 @@ export function App() {
       </a>
       <ReachBanner />
       <TopBar />
+      <Announcer />
       <main id="main" className={isNarrow ? "narrow" : undefined}>
         <Boundary>
           <Suspense fallback={<Loading />}>

@@ -9,9 +9,11 @@ import { createQueryClient } from "./api/queries.ts";
 import { SessionProvider } from "./api/session.tsx";
 import { transport } from "./api/transport.ts";
 import { App } from "./app.tsx";
+import { keepFocus } from "./parts/focus-keeper.ts";
 
 const root = document.getElementById("root");
 if (root) {
+  keepFocus();
   createRoot(root).render(
     <TransportProvider transport={transport}>
       <QueryClientProvider client={createQueryClient()}>

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createBrowser, type Browser as Person } from "../support/browser.ts";
 import { buildConsole, startChromium } from "../support/chromium.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
@@ -90,71 +90,6 @@ async function everythingHeld(): Promise<string> {
     location.href,
   ].join("\\n")`);
 }
-
-describe("every page", () => {
-  const pages = [
-    "/",
-    "/account",
-    "/operator",
-    "/operator/people",
-    "/operator/settings",
-    "/operator/mail",
-    "/operator/backup",
-    "/docs",
-    "/docs/SinkService/CreateSink",
-    "/operator/audit",
-    `/${PROJECT}`,
-    `/${PROJECT}/applications`,
-    `/${PROJECT}/tokens`,
-    `/${PROJECT}/members`,
-    `/${PROJECT}/audit`,
-    `/${PROJECT}/alerts`,
-    `/${PROJECT}/usage`,
-    `/${PROJECT}/deleted`,
-    `/${PROJECT}/settings`,
-    `/${PROJECT}/new-stream`,
-    `/${STREAM}/live`,
-    `/${STREAM}/statistics`,
-    `/${STREAM}/records`,
-    `/${STREAM}/records/keys`,
-    `/${STREAM}/records/partitions`,
-    `/${STREAM}/connect`,
-    `/${STREAM}/schema`,
-    `/${STREAM}/share`,
-    `/${STREAM}/settings`,
-    `/${STREAM}/trace`,
-    `/${STREAM}/versions`,
-    `/${STREAM}/sources`,
-    `/${STREAM}/sources/new`,
-    `/${STREAM}/sinks`,
-    `/${STREAM}/sinks/new/postgres`,
-    `/${STREAM}/sinks/new/webhook`,
-    "/no/such/page",
-  ];
-
-  test("has no violation that axe finds, light and dark, and fits a width of 320 pixels", {
-    timeout: 400_000,
-  }, async () => {
-    const found: string[] = [];
-    for (const path of pages) {
-      await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
-      await page.setViewportSize({ width: 320, height: 640 });
-      await open(path);
-      await page.waitForFunction('!document.body.innerText.includes("Loading…")');
-      const width = Number(await page.evaluate("document.documentElement.scrollWidth"));
-      if (width > 320) found.push(`${path}: ${width} pixels wide`);
-      await page.setViewportSize({ width: 1280, height: 800 });
-      for (const colorScheme of ["light", "dark"] as const) {
-        await page.emulateMedia({ colorScheme });
-        found.push(...(await violations(page)).map((each) => `${path} (${colorScheme}): ${each}`));
-      }
-    }
-    expect(found).toEqual([]);
-    // That nothing was found must not be for want of looking.
-    await page.evaluate('document.querySelector("h1").innerHTML = "<img src=x>"');
-    expect((await violations(page)).join()).toContain("image-alt");
-  });
-});
 
 interface Violation {
   readonly id: string;

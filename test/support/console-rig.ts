@@ -28,8 +28,8 @@ export interface ConsoleRig {
   open(path: string): Promise<void>;
   /** Pushes records to the stream. */
   push(...values: unknown[]): Promise<void>;
-  /** What axe finds wrong with the page as it is. */
-  violations(): Promise<string[]>;
+  /** What axe finds wrong with the page as it is, by the rules of WCAG 2.2 AA or those that are named. */
+  violations(rules?: readonly string[]): Promise<string[]>;
   /** Everything that the page, its address and its storage hold. */
   everythingHeld(): Promise<string>;
   /** What the page shows as text, for the report of a failed test. */
@@ -63,7 +63,7 @@ export async function openConsoleRig(
       const answer = await ada.fetch(`/v1/${READINGS}/records`, { method: "POST", body });
       if (answer.status !== 200) throw new Error(await answer.text());
     },
-    violations: () => findViolations(page),
+    violations: (rules) => findViolations(page, rules),
     everythingHeld: () => readEverything(page),
     shown: () => page.locator("body").innerText(),
     async close() {
@@ -111,10 +111,12 @@ interface Violation {
   readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
 }
 
-async function findViolations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
+async function findViolations(page: Page, rules?: readonly string[]): Promise<string[]> {
+  if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axe);
   const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const options = JSON.stringify({ runOnly: { type: "tag", values } });
+  const options = JSON.stringify({
+    runOnly: rules ? { type: "rule", values: rules } : { type: "tag", values },
+  });
   const { violations } = await page.evaluate<{ violations: Violation[] }>(`axe.run(${options})`);
   return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
 }

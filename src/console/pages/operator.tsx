@@ -122,7 +122,9 @@ function Audit() {
     <section className="card stack" aria-labelledby="audit-title">
       <h2 id="audit-title">Audit log of the installation</h2>
       <Loaded query={query}>
-        {({ pages }) => <AuditEvents events={pages.flatMap((page) => page.auditEvents)} />}
+        {({ pages }) => (
+          <AuditEvents events={pages.flatMap((page) => page.auditEvents)} more={query} />
+        )}
       </Loaded>
       <MoreButton query={query} />
     </section>

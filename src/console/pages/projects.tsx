@@ -29,7 +29,12 @@ export function Projects() {
     <Page
       title="Projects"
       actions={
-        <button type="button" className="primary" onClick={() => setOpen(true)}>
+        <button
+          type="button"
+          className="primary"
+          aria-haspopup="dialog"
+          onClick={() => setOpen(true)}
+        >
           Create project
         </button>
       }

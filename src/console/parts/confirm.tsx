@@ -2,7 +2,7 @@
 import { useState } from "react";
 import { Dialog } from "./dialog.tsx";
 import { TextField } from "./field.tsx";
-import { useSubmit } from "./form.tsx";
+import { runAloud, useSubmit } from "./form.tsx";
 import { FaultNote } from "./note.tsx";
 
 /** Opens a question; nothing happens unless it is confirmed. */
@@ -29,6 +29,7 @@ export function ConfirmButton(props: {
         type="button"
         className="danger"
         aria-label={props.name}
+        aria-haspopup="dialog"
         onClick={() => setOpen(true)}
       >
         {props.label}
@@ -44,8 +45,8 @@ export function ConfirmButton(props: {
             <button
               type="button"
               className="danger"
-              disabled={submit.isBusy}
-              onClick={() => void submit.run()}
+              aria-disabled={submit.isBusy || undefined}
+              onClick={() => void runAloud(submit, props.confirm)}
             >
               {props.confirm}
             </button>

@@ -1,6 +1,7 @@
 /** A form that calls an rpc: one call at a time, with its error shown. */
 import { type ReactNode, useState } from "react";
 import { type FieldFault, faultOf } from "../api/fault.ts";
+import { announce } from "./announcer.tsx";
 import { FaultNote } from "./note.tsx";
 
 /** What a form knows of its last call. */
@@ -9,7 +10,8 @@ export interface Submit {
   readonly error: unknown;
   /** Faults of fields, to be shown beside them. */
   readonly faults: readonly FieldFault[];
-  run(): Promise<void>;
+  /** Makes the call, unless one is under way; tells whether it was made and did not fail. */
+  run(): Promise<boolean>;
 }
 
 /** Runs a call and keeps its error. The input stays as it is when the call fails. */
@@ -21,18 +23,28 @@ export function useSubmit(call: () => Promise<unknown>): Submit {
     error,
     faults: error ? faultOf(error).fields : [],
     async run() {
-      if (isBusy) return;
+      if (isBusy) return false;
       setBusy(true);
       try {
         await call();
         setError(undefined);
+        return true;
       } catch (thrown) {
         setError(thrown);
+        return false;
       } finally {
         setBusy(false);
       }
     },
   };
+}
+
+/**
+ * Makes the call and tells those who hear the page that it is done; a fault is read out by its note.
+ * Buttons stay enabled meanwhile, since one that is disabled loses the focus.
+ */
+export async function runAloud(submit: Submit, label: string): Promise<void> {
+  if (await submit.run()) announce(`Done: ${label}`);
 }
 
 /** Fields with a button that sends them. */
@@ -50,7 +62,7 @@ export function Form(props: {
         event.preventDefault();
         // A form in a dialog is none of the form that opened it, whatever React's tree says.
         event.stopPropagation();
-        void props.submit.run();
+        void runAloud(props.submit, props.label);
       }}
     >
       {props.children}
@@ -59,7 +71,8 @@ export function Form(props: {
         <button
           type="submit"
           className="primary"
-          disabled={props.disabled === true || props.submit.isBusy}
+          disabled={props.disabled === true}
+          aria-disabled={props.submit.isBusy || undefined}
         >
           {props.submit.isBusy ? "One moment…" : props.label}
         </button>
@@ -81,8 +94,8 @@ export function ActionButton(props: {
       <button
         type="button"
         className={props.className}
-        disabled={submit.isBusy}
-        onClick={() => void submit.run()}
+        aria-disabled={submit.isBusy || undefined}
+        onClick={() => void runAloud(submit, props.label)}
       >
         {props.label}
       </button>

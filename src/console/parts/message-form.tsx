@@ -156,7 +156,7 @@ function TextInput(props: {
   }
   const text = typeof current === "string" || typeof current === "number" ? String(current) : "";
   const change = (next: string) => set(next === "" ? undefined : next);
-  if (/\bPEM\b/.test(shared.hint) || field.name.endsWith("_file")) {
+  if (/\bPEM\b/.test(shared.hint) || /_(?:file|template)$/.test(field.name)) {
     return <TextArea {...shared} rows={3} isCode value={text} onChange={change} />;
   }
   const isSecret = field.proto.options?.debugRedact ?? false;

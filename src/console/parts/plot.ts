@@ -19,13 +19,14 @@ export async function openPlot(element: HTMLElement, data: PlotData): Promise<uP
   ]);
   const colour = getComputedStyle(element).getPropertyValue("color");
   const axis = { stroke: colour, grid: { show: false } };
-  return new Plot(
+  const resized = new ResizeObserver(() => plot.setSize(sizeOf(element)));
+  const plot = new Plot(
     {
-      width: element.clientWidth,
-      height: element.clientHeight,
+      ...sizeOf(element),
       legend: { show: false },
       cursor: { show: false },
       axes: [axis, { ...axis, size: 60 }],
+      hooks: { destroy: [() => resized.disconnect()] },
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(5, max)] } },
       series: [
         {},
@@ -39,4 +40,11 @@ export async function openPlot(element: HTMLElement, data: PlotData): Promise<uP
     data,
     element,
   );
+  resized.observe(element);
+  return plot;
+}
+
+/** A chart is as wide as its place, also after that has changed. */
+function sizeOf({ clientWidth, clientHeight }: HTMLElement): { width: number; height: number } {
+  return { width: clientWidth, height: clientHeight };
 }

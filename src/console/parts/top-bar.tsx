@@ -1,25 +1,45 @@
 /** What stands above every page. */
-import { Link } from "wouter";
+import { Link, useLocation } from "wouter";
 import { useSession } from "../api/session.tsx";
 import { ActionButton } from "./form.tsx";
 
 /** The bar with the way home and the person who is signed in. */
 export function TopBar() {
   const { me, signOut } = useSession();
+  const [location] = useLocation();
+  const isProjects = location === "/" || location.startsWith("/projects");
+  const who = me?.person?.displayName || me?.person?.email || "Account";
+  const links = [
+    ["Projects", "/", isProjects],
+    ["API", "/docs", location.startsWith("/docs")],
+    ...(me?.person?.operator ? [["Operator", "/operator", location.startsWith("/operator")]] : []),
+    [who, "/account", location === "/account"],
+  ] as [string, string, boolean][];
   return (
     <header className="top">
       <Link href="/" className="brand">
+        <Mark />
         Tributary
       </Link>
       {me && (
         <nav aria-label="Console" className="actions">
-          <Link href="/">Projects</Link>
-          <Link href="/docs">API</Link>
-          {me.person?.operator && <Link href="/operator">Operator</Link>}
-          <Link href="/account">{me.person?.displayName || me.person?.email}</Link>
+          {links.map(([text, href, isHere]) => (
+            <Link key={href} href={href} aria-current={isHere ? "page" : undefined}>
+              {text}
+            </Link>
+          ))}
           <ActionButton label="Sign out" className="small" call={signOut} />
         </nav>
       )}
     </header>
+  );
+}
+
+/** Two brooks that become one river. */
+function Mark() {
+  return (
+    <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="2.5" aria-hidden="true">
+      <path d="M5 2c0 7 7 6 7 13v7M19 2c0 5-4 6-5.6 8.5" strokeLinecap="round" />
+    </svg>
   );
 }

@@ -1,6 +1,7 @@
 /** A long list of which only what is seen is in the page. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useLayoutEffect, useRef } from "react";
+import { type PagedQuery, useMoreAtEnd } from "./more.tsx";
 
 const OVERSCAN = 8;
 
@@ -11,6 +12,8 @@ interface VirtualListProps<T> {
   readonly keyOf: (item: T) => string;
   /** Height of an item that was not measured yet, in pixels. */
   readonly heightOfOne: number;
+  /** Where further items come from when the end is reached. */
+  readonly more?: PagedQuery;
   readonly children: (item: T) => ReactNode;
 }
 
@@ -44,6 +47,7 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
     const start = rows.measurementsCache[at]?.start;
     if (start !== undefined) box.current.scrollTop = start + kept.below;
   }, [items, keyOf, rows]);
+  useMoreAtEnd(props.more, (rows.getVirtualItems().at(-1)?.index ?? 0) >= items.length - OVERSCAN);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
     <section className="window" ref={box} tabIndex={0} aria-label={label} onScroll={keepPlace}>

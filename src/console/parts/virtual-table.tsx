@@ -1,6 +1,7 @@
 /** A long table of which only the rows that are seen are in the page. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useRef } from "react";
+import { type PagedQuery, useMoreAtEnd } from "./more.tsx";
 
 const ROW_HEIGHT = 40;
 const OVERSCAN = 8;
@@ -20,6 +21,8 @@ export function VirtualTable<T>(props: {
   readonly columns: readonly TableColumn<T>[];
   readonly rows: readonly T[];
   readonly keyOf: (row: T) => string;
+  /** Where further rows come from when the end is reached. */
+  readonly more?: PagedQuery;
 }) {
   const { columns, rows, keyOf } = props;
   const box = useRef<HTMLDivElement>(null);
@@ -30,6 +33,7 @@ export function VirtualTable<T>(props: {
     overscan: OVERSCAN,
   });
   const shown = window.getVirtualItems();
+  useMoreAtEnd(props.more, (shown.at(-1)?.index ?? 0) >= rows.length - OVERSCAN);
   const above = shown[0]?.start ?? 0;
   const below = window.getTotalSize() - (shown.at(-1)?.end ?? 0);
   return (

@@ -16,7 +16,9 @@ export default function Audit({ project }: { readonly project: string }) {
     <section className="card stack" aria-labelledby="audit-title">
       <h2 id="audit-title">Audit log</h2>
       <Loaded query={query}>
-        {({ pages }) => <AuditEvents events={pages.flatMap((page) => page.auditEvents)} />}
+        {({ pages }) => (
+          <AuditEvents events={pages.flatMap((page) => page.auditEvents)} more={query} />
+        )}
       </Loaded>
       <MoreButton query={query} />
     </section>

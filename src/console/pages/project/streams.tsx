@@ -1,10 +1,23 @@
 /** The streams of a project, newest first. */
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { Link } from "wouter";
+import type { Stream } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
+import { type TableColumn, VirtualTable } from "../../parts/virtual-table.tsx";
+
+const COLUMNS: readonly TableColumn<Stream>[] = [
+  {
+    title: "Name",
+    cell: ({ name, displayName }) => <Link href={`/${name}`}>{displayName || name}</Link>,
+  },
+  { title: "Description", cell: ({ description }) => description },
+  { title: "Key", cell: ({ keyFields }) => keyFields.join(", ") || "none" },
+  { title: "Partitions", cell: ({ partitions }) => partitions },
+  { title: "Made", cell: ({ createTime }) => <Time at={createTime} /> },
+];
 
 /** The list, or what a stream is when there is none. */
 export function Streams({ project }: { readonly project: string }) {
@@ -29,20 +42,13 @@ export function Streams({ project }: { readonly project: string }) {
             );
           }
           return (
-            <ul className="tiles">
-              {all.map((stream) => (
-                <li className="card" key={stream.name}>
-                  <h2>
-                    <Link href={`/${stream.name}`}>{stream.displayName || stream.name}</Link>
-                  </h2>
-                  <p>{stream.description}</p>
-                  <p className="quiet">
-                    {stream.schema?.fields.length ?? 0} fields, {stream.partitions} partitions,
-                    since <Time at={stream.createTime} />
-                  </p>
-                </li>
-              ))}
-            </ul>
+            <VirtualTable
+              label="Streams, newest first"
+              columns={COLUMNS}
+              rows={all}
+              keyOf={({ name }) => name}
+              more={query}
+            />
           );
         }}
       </Loaded>

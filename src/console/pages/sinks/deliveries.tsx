@@ -6,7 +6,7 @@ import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_p
 import { timestampOf } from "../../api/local-time.ts";
 import { SelectField, TextField } from "../../parts/field.tsx";
 import { duration } from "../../parts/figures.ts";
-import { MoreButton } from "../../parts/more.tsx";
+import { MoreButton, type PagedQuery, refreshEvery } from "../../parts/more.tsx";
 import { Loaded, Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
 import { VirtualTable } from "../../parts/virtual-table.tsx";
@@ -49,7 +49,7 @@ export default function Deliveries({ sink: { name } }: SinkPart) {
     {
       pageParamKey: "pageToken",
       getNextPageParam: (page) => page.nextPageToken || undefined,
-      refetchInterval: REFRESH_MS,
+      refetchInterval: refreshEvery(REFRESH_MS),
     },
   );
   return (
@@ -66,6 +66,7 @@ export default function Deliveries({ sink: { name } }: SinkPart) {
             attempts={pages.flatMap((page) => page.attempts)}
             dropped={pages[0]?.droppedCount ?? 0n}
             onOpen={setOpened}
+            more={query}
           />
         )}
       </Loaded>
@@ -79,6 +80,7 @@ function AttemptTable(props: {
   readonly attempts: readonly Attempt[];
   readonly dropped: bigint;
   readonly onOpen: (attempt: Attempt) => void;
+  readonly more: PagedQuery;
 }) {
   const { attempts, dropped, onOpen } = props;
   return (
@@ -98,7 +100,12 @@ function AttemptTable(props: {
             {
               title: "Began",
               cell: (row) => (
-                <button type="button" className="link" onClick={() => onOpen(row)}>
+                <button
+                  type="button"
+                  className="link"
+                  aria-haspopup="dialog"
+                  onClick={() => onOpen(row)}
+                >
                   <Time at={row.time} />
                 </button>
               ),
@@ -112,6 +119,7 @@ function AttemptTable(props: {
           ]}
           rows={attempts}
           keyOf={(row) => row.name}
+          more={props.more}
         />
       )}
     </>

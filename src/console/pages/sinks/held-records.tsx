@@ -7,15 +7,18 @@ import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { SelectField } from "../../parts/field.tsx";
 import { ActionButton } from "../../parts/form.tsx";
-import { MoreButton } from "../../parts/more.tsx";
+import { MoreButton, refreshEvery } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
+import { VirtualList } from "../../parts/virtual-list.tsx";
 import { type HeldCommands, useHeldCommands } from "./held-commands.ts";
 import { HeldPreview, type HeldSelection } from "./held-preview.tsx";
 import { ParkedKeys } from "./parked-keys.tsx";
 import type { SinkPart } from "./sink-details.tsx";
 
 const REFRESH_MS = 3_000;
+/** Of a held record with one line of each, in pixels. */
+const HELD_HEIGHT = 150;
 const WHY = "Why, for the audit log";
 const decoder = new TextDecoder();
 
@@ -59,7 +62,7 @@ function HeldList({ sink, commands, onCompare }: ListProps) {
     {
       pageParamKey: "pageToken",
       getNextPageParam: (page) => page.nextPageToken || undefined,
-      refetchInterval: REFRESH_MS,
+      refetchInterval: refreshEvery(REFRESH_MS),
     },
   );
   const held = query.data?.pages.flatMap((page) => page.heldRecords) ?? [];
@@ -83,18 +86,24 @@ function HeldList({ sink, commands, onCompare }: ListProps) {
           ) : (
             <>
               <AllCommands reason={reason} commands={commands} onCompare={onCompare} />
-              <ul className="tiles">
-                {held.map((record) => (
-                  <li className="card stack" key={record.place}>
+              <VirtualList
+                label="Held records, newest first"
+                items={held}
+                keyOf={({ place }) => place}
+                heightOfOne={HELD_HEIGHT}
+                more={query}
+              >
+                {(record) => (
+                  <div className="stack">
                     <HeldTile
                       sink={sink}
                       record={record}
                       commands={commands}
                       onCompare={onCompare}
                     />
-                  </li>
-                ))}
-              </ul>
+                  </div>
+                )}
+              </VirtualList>
             </>
           )
         }
@@ -109,7 +118,7 @@ function AllCommands(props: Omit<ListProps, "sink"> & { readonly reason: string 
   const selection = { places: [], reason };
   return (
     <div className="actions">
-      <button type="button" onClick={() => onCompare(selection)}>
+      <button type="button" aria-haspopup="dialog" onClick={() => onCompare(selection)}>
         Compare before replaying
       </button>
       <ActionButton label="Replay all" call={() => commands.replay(selection)} />
@@ -140,7 +149,7 @@ function HeldTile(props: ListProps & { readonly record: HeldRecord }) {
         <Link href={`/${sink.slice(0, sink.indexOf("/sinks/"))}/trace/${record.recordId}`}>
           Trace it
         </Link>
-        <button type="button" onClick={() => onCompare(selection)}>
+        <button type="button" aria-haspopup="dialog" onClick={() => onCompare(selection)}>
           Compare <span className="unseen">the record at {place}</span>
         </button>
         <ActionButton label="Replay" call={() => commands.replay(selection)} />

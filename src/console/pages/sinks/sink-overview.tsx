@@ -2,7 +2,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { Link } from "wouter";
 import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
-import { whole } from "../../parts/figures.ts";
+import { duration, whole } from "../../parts/figures.ts";
 import { wordsOf } from "../../parts/message-words.ts";
 import { Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -55,32 +55,38 @@ function Status({ sink: { status } }: { readonly sink: Sink }) {
     ["Pushed since the start", counts?.pushed],
   ] as const;
   return (
-    <dl>
-      <dt>In this state since</dt>
-      <dd>
-        <Time at={status?.since} none="not known" />
-      </dd>
-      {status?.nextAttemptTime && (
-        <>
-          <dt>Next attempt</dt>
-          <dd>
-            <Time at={status.nextAttemptTime} />
-          </dd>
-        </>
-      )}
-      <dt>Last delivered</dt>
-      <dd>
-        <Time at={status?.lastDeliveredTime} none="nothing yet" />
-      </dd>
-      <dt>Lag</dt>
-      <dd>{status?.lag ? `${status.lag.seconds} s` : "none"}</dd>
-      {ledger.map(([title, count]) => (
-        <div className="pair" key={title}>
-          <dt>{title}</dt>
-          <dd>{whole(count)}</dd>
+    <>
+      <dl className="figures">
+        {ledger.map(([title, count]) => (
+          <div key={title}>
+            <dt>{title}</dt>
+            <dd>{whole(count)}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>Lag</dt>
+          <dd>{duration(status?.lag) || "none"}</dd>
         </div>
-      ))}
-    </dl>
+      </dl>
+      <dl>
+        <dt>In this state since</dt>
+        <dd>
+          <Time at={status?.since} none="not known" />
+        </dd>
+        {status?.nextAttemptTime && (
+          <>
+            <dt>Next attempt</dt>
+            <dd>
+              <Time at={status.nextAttemptTime} />
+            </dd>
+          </>
+        )}
+        <dt>Last delivered</dt>
+        <dd>
+          <Time at={status?.lastDeliveredTime} none="nothing yet" />
+        </dd>
+      </dl>
+    </>
   );
 }
 

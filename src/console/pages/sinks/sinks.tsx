@@ -1,10 +1,13 @@
 /** The sinks of a stream: the list, a new one, or one of them. */
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { Link } from "wouter";
+import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
-import { MoreButton } from "../../parts/more.tsx";
+import { duration, whole } from "../../parts/figures.ts";
+import { MoreButton, refreshEvery } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
+import { type TableColumn, VirtualTable } from "../../parts/virtual-table.tsx";
 import type { StreamPart } from "../stream/stream.tsx";
 import { NewSink } from "./new-sink.tsx";
 import { SinkDetails } from "./sink-details.tsx";
@@ -12,6 +15,36 @@ import { kindTitle, SINK_KINDS } from "./sink-kinds.ts";
 import { StateBadge } from "./state-badge.tsx";
 
 const REFRESH_MS = 2_000;
+
+const COLUMNS: readonly TableColumn<Sink>[] = [
+  {
+    title: "Name",
+    cell: ({ name, displayName }) => <Link href={`/${name}`}>{displayName || name}</Link>,
+  },
+  { title: "State", cell: ({ status }) => <StateBadge state={status?.state} /> },
+  { title: "Kind", cell: kindTitle },
+  { title: "Delivered", cell: ({ status }) => whole(status?.counts?.delivered) },
+  { title: "Waiting", cell: ({ status }) => whole(status?.counts?.pending) },
+  { title: "Held", cell: ({ status }) => whole(status?.counts?.held) },
+  { title: "Lag", cell: ({ status }) => duration(status?.lag) || "none" },
+  {
+    title: "Last delivered",
+    cell: ({ status }) => <Time at={status?.lastDeliveredTime} none="nothing yet" />,
+  },
+  {
+    title: "Cause",
+    cell: ({ status }) => (
+      <>
+        {status?.loss && (
+          <span className="fault">
+            Retention takes what it needs from <Time at={status.loss.time} /> on.{" "}
+          </span>
+        )}
+        <span title={status?.cause}>{status?.cause}</span>
+      </>
+    ),
+  },
+];
 
 /** The part "Sinks". */
 export default function Sinks({ stream, id, more }: StreamPart) {
@@ -29,7 +62,7 @@ function SinkList({ stream }: { readonly stream: string }) {
     {
       pageParamKey: "pageToken",
       getNextPageParam: (page) => page.nextPageToken || undefined,
-      refetchInterval: REFRESH_MS,
+      refetchInterval: refreshEvery(REFRESH_MS),
     },
   );
   return (
@@ -45,29 +78,13 @@ function SinkList({ stream }: { readonly stream: string }) {
                   Add sink
                 </Link>
               </div>
-              <ul className="tiles">
-                {all.map((sink) => (
-                  <li className="card" key={sink.name}>
-                    <h2>
-                      <Link href={`/${sink.name}`}>{sink.displayName || sink.name}</Link>
-                    </h2>
-                    <p>
-                      <StateBadge state={sink.status?.state} /> {kindTitle(sink)}
-                    </p>
-                    <p className="quiet">
-                      {String(sink.status?.counts?.delivered ?? 0)} delivered,{" "}
-                      {String(sink.status?.counts?.pending ?? 0)} waiting,{" "}
-                      {String(sink.status?.counts?.held ?? 0)} held
-                    </p>
-                    {sink.status?.loss && (
-                      <p className="fault">
-                        Retention takes what it needs from <Time at={sink.status.loss.time} /> on.
-                      </p>
-                    )}
-                    {sink.status?.cause && <p className="fault">{sink.status.cause}</p>}
-                  </li>
-                ))}
-              </ul>
+              <VirtualTable
+                label="Sinks, newest first"
+                columns={COLUMNS}
+                rows={all}
+                keyOf={({ name }) => name}
+                more={query}
+              />
             </>
           );
         }}

@@ -116,7 +116,7 @@ function SchemaPart(props: {
     <section className="card stack" aria-labelledby="schema-title">
       <div className="title">
         <h2 id="schema-title">Schema</h2>
-        <button type="button" onClick={() => setOpen(true)}>
+        <button type="button" aria-haspopup="dialog" onClick={() => setOpen(true)}>
           Generate from JSON sample…
         </button>
       </div>

@@ -1,0 +1,173 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
+import { findLayoutFaults } from "../support/page-layout.ts";
+import { type Receiver, startReceiver } from "../support/receiver.ts";
+import { waitFor } from "../support/server.ts";
+
+const console_ = join(import.meta.dirname, "../../src/console");
+const HOOK = `${READINGS}/sinks/hook`;
+
+let rig: ConsoleRig;
+let receiver: Receiver;
+/** Addresses that were looked at. */
+const seen: string[] = [];
+const dialogs = new Set<string>();
+
+beforeAll(async () => {
+  // bypassCSP lets axe into the page; the console itself is tested with its policy elsewhere.
+  [rig, receiver] = await Promise.all([openConsoleRig({ bypassCSP: true }), startReceiver()]);
+  await fill();
+}, 120_000);
+afterAll(async () => {
+  await rig?.close();
+  await receiver?.close();
+});
+
+/** Something of everything that pages show. */
+async function fill(): Promise<void> {
+  const { ada, push } = rig;
+  receiver.mode = { kind: "refuse", isBad: (record) => record.sensor === "bad" };
+  const description = "Measured by everything that turns: قراءات المستشعرات";
+  const schema = { fields: [{ name: "turbine", type: "STRING" }] };
+  await ada.call("StreamService/CreateStream", {
+    parent: FARM,
+    stream: {
+      displayName: "Northern-field-turbine-measurements-of-every-second",
+      description,
+      schema,
+    },
+  });
+  await ada.call("SinkService/CreateSink", {
+    parent: READINGS,
+    sink: { displayName: "Hook", webhook: { url: receiver.url }, start: { position: "EARLIEST" } },
+  });
+  await ada.call("SourceService/CreateSource", {
+    parent: READINGS,
+    source: { displayName: "Door", quarantine: true, none: { acknowledged: true } },
+  });
+  await ada.call("ApplicationService/CreateApplication", {
+    parent: FARM,
+    application: { displayName: "Gateway", type: "SERVER", clientCredentialsEnabled: true },
+  });
+  await push({ sensor: "a", value: 1, colour: "red" }, { sensor: "bad", value: 2 });
+  await waitFor(() =>
+    ada
+      .call<{ heldRecords?: unknown[] }>("SinkService/ListHeldRecords", { parent: HOOK })
+      .then(({ heldRecords = [] }) => heldRecords.length === 1),
+  );
+}
+
+/** Addresses of one page for different things have the same shape. */
+function shapeOf(path: string): string {
+  return path
+    .replace(/^\/projects\/[^/]+/, "/projects/:p")
+    .replace(/\/(streams|sinks|sources)\/(?!new\b)[^/]+/, "/$1/:id")
+    .replace(/\/(sinks|sources)\/(?!new\b)[^/]+/, "/$1/:id")
+    .replace(/\/trace\/.+$/, "/trace/:id")
+    .replace(/^\/docs\/[^/]+\/[^/]+$/, "/docs/:service/:method")
+    .replace(/^\/docs\/(?!:)[^/]+$/, "/docs/:service");
+}
+
+/** What axe and a look at each size of screen find on the page, with everything on it opened. */
+async function faultsHere(): Promise<string[]> {
+  const { page } = rig;
+  await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');
+  await page.waitForFunction('!document.body.innerText.includes("Loading…")');
+  await page.emulateMedia({ colorScheme: "dark", reducedMotion: "reduce" });
+  const dark = await rig.violations(["color-contrast"]);
+  await page.emulateMedia({ colorScheme: "light" });
+  const light = await rig.violations();
+  return [
+    ...dark.map((each) => `dark: ${each}`),
+    ...light.map((each) => `light: ${each}`),
+    ...(await findLayoutFaults(page)),
+  ];
+}
+
+/** Opens each dialog of a page; Escape closes it and gives the focus back to its button. */
+async function dialogFaults(): Promise<string[]> {
+  const { page } = rig;
+  const found: string[] = [];
+  for (const button of await page.locator('main [aria-haspopup="dialog"]:visible').all()) {
+    const name = (await button.getAttribute("aria-label")) ?? (await button.innerText());
+    // Those of rows are all alike, and those of a sink stand on each of its parts.
+    const isOfRow = (await button.getAttribute("class")) === "link";
+    const place = shapeOf(new URL(page.url()).pathname).split("/").slice(0, 7).join("/");
+    const kind = `${isOfRow ? "row" : name.replace(/ .*/, "")} ${place}`;
+    if (dialogs.has(kind)) continue;
+    dialogs.add(kind);
+    await button.press("Enter");
+    await page.locator("dialog[open]").waitFor();
+    found.push(...(await faultsHere()).map((each) => `dialog of "${name}": ${each}`));
+    await page.keyboard.press("Escape");
+    await page.locator("dialog").waitFor({ state: "detached" });
+    const focused = await page.evaluate<string>(
+      'document.activeElement.getAttribute("aria-label") ?? document.activeElement.innerText',
+    );
+    if (focused !== name) found.push(`the focus does not come back to "${name}"`);
+  }
+  return found;
+}
+
+test("every page that a link leads to, with all that opens on it, has no violation that axe finds, light and dark, and fits 320 pixels, 768, 1440, 4K and text at 200 %", {
+  timeout: 600_000,
+}, async () => {
+  const { page, open } = rig;
+  const found: string[] = [];
+  const waiting = ["/", `/${FARM}`, `/${READINGS}/live`, `/${HOOK}`, "/no/such/page"];
+  const shapes = new Set(waiting.map(shapeOf));
+  for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+    await open(path);
+    seen.push(path);
+    for (const fault of [...(await faultsHere()), ...(await dialogFaults())]) {
+      found.push(`${path}: ${fault}`);
+    }
+    const links = await page.evaluate<string[]>(
+      '[...document.querySelectorAll("a[href]")].filter((a) => a.origin === location.origin && !a.download).map((a) => a.pathname)',
+    );
+    for (const link of links) {
+      const shape = shapeOf(link);
+      if (shapes.has(shape) || /\.(json|proto)$|^\/(v1|auth)\//.test(link)) continue;
+      shapes.add(shape);
+      waiting.push(link);
+    }
+  }
+  expect(found).toEqual([]);
+  expect(dialogs.size).toBeGreaterThan(5);
+  // That nothing was found must not be for want of looking.
+  await page.evaluate('document.querySelector("h1").innerHTML = "<img src=x>"');
+  expect((await rig.violations()).join()).toContain("image-alt");
+  await page.evaluate('document.querySelector("h1").innerHTML = "x".repeat(2000)');
+  await page.evaluate('document.querySelector("h1").style.overflowWrap = "normal"');
+  expect((await findLayoutFaults(page)).join()).toContain("pixels wide");
+});
+
+test("no route of the code and no part of a page was left out", () => {
+  const files = readdirSync(console_, { recursive: true, encoding: "utf8" });
+  const sources = files
+    .filter((file) => file.endsWith(".tsx"))
+    .map((file) => readFileSync(join(console_, file), "utf8"));
+  const routes = sources.flatMap((text) =>
+    [...text.matchAll(/<Route path="([^"]+)"/g)].map(([, path = ""]) => path),
+  );
+  const parts = sources.flatMap((text) => {
+    const [, map = ""] = /const PARTS\b[^=]*=\s*[[{]([^;]*);/s.exec(text) ?? [];
+    return [...map.matchAll(/^ {2}(?:\["(\w*)"|(\w+):)/gm)].map(([, a, b]) => a ?? b ?? "");
+  });
+  expect(routes.length).toBeGreaterThan(6);
+  expect(parts.length).toBeGreaterThan(20);
+  const isSeen = (pattern: RegExp) => seen.some((path) => pattern.test(path));
+  const missing = [
+    ...routes.filter((route) => {
+      const steps = route.split("/").filter(Boolean);
+      const pattern = steps.map((step) =>
+        step.startsWith(":") ? (step.endsWith("?") ? "(/[^/]+)?" : "/[^/]+") : `/${step}`,
+      );
+      return route !== "/projects" && !isSeen(new RegExp(`^${pattern.join("") || "/"}$`));
+    }),
+    ...parts.filter((part) => part !== "" && !isSeen(new RegExp(`/${part}(/|$)`))),
+  ];
+  expect(missing).toEqual([]);
+});
