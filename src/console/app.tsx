@@ -1,8 +1,8 @@
 /** Frame and routes of the console. */
-import { Suspense } from "react";
+import { Suspense, useEffect } from "react";
 import { Redirect, Route, Switch, useRoute } from "wouter";
 import { useReach } from "./api/reach.ts";
-import { useSession } from "./api/session.tsx";
+import { accounts, useSession } from "./api/session.tsx";
 import { Invitation } from "./pages/people/invitation.tsx";
 import { linkSecret } from "./pages/people/link-secret.ts";
 import { SignIn } from "./pages/people/sign-in.tsx";
@@ -19,6 +19,8 @@ const Stream = later(() => import("./pages/stream/stream.tsx"));
 const Account = later(() => import("./pages/people/account.tsx"));
 const Docs = later(() => import("./pages/docs/docs.tsx"));
 const Operator = later(() => import("./pages/operator.tsx"));
+
+const PROBE_MS = 2_000;
 
 /** The whole console. */
 export function App() {
@@ -85,6 +87,14 @@ function Pages() {
 
 function ReachBanner() {
   const isReached = useReach();
+  useEffect(() => {
+    if (isReached) return;
+    // A page that asks for nothing by itself would not notice that the server is back.
+    const timer = setInterval(() => {
+      void accounts.getSignUpOptions({}).catch(() => undefined);
+    }, PROBE_MS);
+    return () => clearInterval(timer);
+  }, [isReached]);
   return (
     <div className="banner" role="status">
       {isReached

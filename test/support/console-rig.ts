@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { createBrowser, type Browser as Person } from "./browser.ts";
 import { buildConsole, startChromium } from "./chromium.ts";
+import { freePort } from "./free-port.ts";
 import { type ServerOptions, startServer, type TestServer } from "./server.ts";
 
 const EMAIL = "ada@example.com";
@@ -16,6 +17,7 @@ export const READINGS = `${FARM}/streams/readings`;
 
 /** What a test of pages works with. */
 export interface ConsoleRig {
+  /** The one that runs now. */
   readonly server: TestServer;
   readonly browser: Browser;
   /** Signed in, as the owner of the project and the operator of the installation. */
@@ -34,6 +36,8 @@ export interface ConsoleRig {
   everythingHeld(): Promise<string>;
   /** What the page shows as text, for the report of a failed test. */
   shown(): Promise<string>;
+  /** Kills the server as a power cut would; what it returns starts it again on the same port and data. */
+  kill(): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
@@ -42,7 +46,10 @@ export async function openConsoleRig(
   options: { server?: ServerOptions; bypassCSP?: boolean } = {},
 ): Promise<ConsoleRig> {
   buildConsole();
-  const [server, browser] = await Promise.all([startServer(options.server), startChromium()]);
+  const port = options.server?.port ?? (await freePort());
+  const start = { ...options.server, port };
+  const [first, browser] = await Promise.all([startServer(start), startChromium()]);
+  let server = first;
   const ada = createBrowser(server.url);
   await seed(ada);
   const { bypassCSP = false } = options;
@@ -53,7 +60,17 @@ export async function openConsoleRig(
   const complaints = watchComplaints(page);
   await signIn(page, server.url);
   return {
-    ...{ server, browser, page, ada, complaints },
+    ...{ browser, page, ada, complaints },
+    get server() {
+      return server;
+    },
+    async kill() {
+      const { dataDir } = server;
+      await server.stop("SIGKILL");
+      return async () => {
+        server = await startServer({ ...start, dataDir });
+      };
+    },
     async open(path) {
       await page.goto(`${server.url}${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();

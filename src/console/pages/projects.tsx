@@ -12,10 +12,14 @@ import { TextArea, TextField } from "../parts/field.tsx";
 import { Form, useSubmit } from "../parts/form.tsx";
 import { MoreButton } from "../parts/more.tsx";
 import { Empty, Loaded } from "../parts/note.tsx";
+import { AlertCount } from "../parts/open-alerts.tsx";
 import { Page } from "../parts/page.tsx";
 import { Time } from "../parts/time.tsx";
 
 const projects = createClient(ProjectService, transport);
+
+/** Alerts are asked for project by project, so only for the newest ones. */
+const WATCHED_MAX = 20;
 
 /** The page at `/`. */
 export function Projects() {
@@ -55,10 +59,11 @@ export function Projects() {
           }
           return (
             <ul className="tiles">
-              {all.map((project) => (
+              {all.map((project, at) => (
                 <li className="card" key={project.name}>
                   <h2>
-                    <Link href={`/${project.name}`}>{project.displayName || project.name}</Link>
+                    <Link href={`/${project.name}`}>{project.displayName || project.name}</Link>{" "}
+                    {at < WATCHED_MAX && <AlertCount project={project.name} />}
                   </h2>
                   <p>{project.description}</p>
                   <p className="quiet">

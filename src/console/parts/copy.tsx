@@ -1,5 +1,5 @@
 /** Text to be copied. */
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 /** A button that copies a text and says so. */
 export function CopyButton(props: {
@@ -53,14 +53,19 @@ export function CodeBlock({ text, what }: { readonly text: string; readonly what
   );
 }
 
-/** A secret that is shown this once: it is in no query, storage or address, and goes with the box. */
+/**
+ * A secret that is shown this once: it is in no query, storage or address, and goes with the box. It
+ * takes the focus, since it may open far from the button that made it, and nobody may miss it.
+ */
 export function SecretBox(props: {
   readonly what: string;
   readonly secret: string;
   readonly onDone: () => void;
 }) {
+  const box = useRef<HTMLElement>(null);
+  useEffect(() => box.current?.focus(), []);
   return (
-    <section className="note warn" aria-label={props.what}>
+    <section className="note warn" aria-label={props.what} ref={box} tabIndex={-1}>
       <p>
         <strong>{props.what}</strong>: copy it now. It is shown this once and cannot be read again.
       </p>

@@ -43,8 +43,18 @@ export function useSubmit(call: () => Promise<unknown>): Submit {
  * Makes the call and tells those who hear the page that it is done; a fault is read out by its note.
  * Buttons stay enabled meanwhile, since one that is disabled loses the focus.
  */
-export async function runAloud(submit: Submit, label: string): Promise<void> {
-  if (await submit.run()) announce(`Done: ${label}`);
+export async function runAloud(submit: Submit, label: string): Promise<boolean> {
+  const isDone = await submit.run();
+  if (isDone) announce(`Done: ${label}`);
+  return isDone;
+}
+
+/** Leads to the first field that is wrong, once it is marked: in a long form it may be far up. */
+function focusFirstFault(form: HTMLFormElement): void {
+  requestAnimationFrame(() => {
+    const wrong = form.querySelector('[aria-invalid="true"]');
+    if (wrong instanceof HTMLElement && form.contains(document.activeElement)) wrong.focus();
+  });
 }
 
 /** Fields with a button that sends them. */
@@ -62,7 +72,10 @@ export function Form(props: {
         event.preventDefault();
         // A form in a dialog is none of the form that opened it, whatever React's tree says.
         event.stopPropagation();
-        void runAloud(props.submit, props.label);
+        const form = event.currentTarget;
+        void runAloud(props.submit, props.label).then((isDone) => {
+          if (!isDone) focusFirstFault(form);
+        });
       }}
     >
       {props.children}

@@ -9,7 +9,6 @@ import {
   type Alert,
   type AlertSettings,
   AlertSettingsSchema,
-  Alert_Kind as Kind,
 } from "#gen/tributary/management/v1/alert_pb.js";
 import {
   AlertService,
@@ -22,18 +21,11 @@ import { MessageForm } from "../../parts/message-form.tsx";
 import { typedJson } from "../../parts/message-json.ts";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded } from "../../parts/note.tsx";
+import { ALERT_KINDS } from "../../parts/open-alerts.tsx";
 import { Time } from "../../parts/time.tsx";
 
 const alerts = createClient(AlertService, transport);
 const REFRESH_MS = 5_000;
-
-const KINDS: Readonly<{ [K in Kind]: readonly [string, string] }> = {
-  [Kind.KIND_UNSPECIFIED]: ["Alert", ""],
-  [Kind.HELD]: ["Holds records", "warn"],
-  [Kind.ERROR]: ["Fails", "bad"],
-  [Kind.RECOVERED]: ["Delivers again", "good"],
-  [Kind.LOSS]: ["Will lose records", "bad"],
-};
 
 /** The part "Alerts". */
 export default function Alerts({ project }: { readonly project: string }) {
@@ -166,7 +158,7 @@ function AlertList({ project }: { readonly project: string }) {
 }
 
 function AlertFacts({ alert }: { readonly alert: Alert }) {
-  const [text, kind] = KINDS[alert.kind];
+  const [text, kind] = ALERT_KINDS[alert.kind];
   return (
     <>
       <h3>

@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { later } from "../../parts/later.tsx";
 import { Loaded, Loading } from "../../parts/note.tsx";
+import { OpenAlerts } from "../../parts/open-alerts.tsx";
 import { Page, PartLinks } from "../../parts/page.tsx";
 import { Streams } from "./streams.tsx";
 
@@ -56,6 +57,7 @@ export default function Project({
               ["Settings", `/${name}/settings`],
             ]}
           />
+          {params.part !== "alerts" && <OpenAlerts project={name} />}
           <Suspense fallback={<Loading />}>
             {Part ? <Part project={name} /> : <Streams project={name} />}
           </Suspense>

@@ -1,5 +1,6 @@
 /** "Connect via API": the steps from an application to its first record. */
 import { useState } from "react";
+import { Link } from "wouter";
 import { fittingRecord } from "../../api/field-types.ts";
 import { CodeBlock } from "../../parts/copy.tsx";
 import { SelectField } from "../../parts/field.tsx";
@@ -36,6 +37,10 @@ export default function Connect({ stream }: StreamPart) {
   };
   return (
     <>
+      <p className="quiet">
+        These steps lead to code that pushes. To see a record first,{" "}
+        <Link href={`/${stream.name}/live`}>push one from this browser</Link>.
+      </p>
       <SelectField
         label="Who pushes?"
         value={way}
@@ -106,7 +111,13 @@ function FirstRecord({ stream }: { readonly stream: string }) {
   return (
     <div role="status">
       {tail.count > 0 ? (
-        <Note kind="good">The stream has records: {tail.count} seen. See them under Live.</Note>
+        <Note kind="good">
+          <p>
+            The stream has records: {tail.count} seen. See them{" "}
+            <Link href={`/${stream}/live`}>as they arrive</Link>, or{" "}
+            <Link href={`/${stream}/sinks`}>choose where they are delivered</Link>.
+          </p>
+        </Note>
       ) : (
         <Note>Waiting for the first record…</Note>
       )}

@@ -6,6 +6,7 @@ import type { Stream as StreamMessage } from "#gen/tributary/management/v1/strea
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { later } from "../../parts/later.tsx";
 import { Loaded, Loading } from "../../parts/note.tsx";
+import { OpenAlerts } from "../../parts/open-alerts.tsx";
 import { Page, PartLinks } from "../../parts/page.tsx";
 import { Live } from "./live.tsx";
 
@@ -77,6 +78,7 @@ export default function Stream({
                 ["Settings", `/${name}/settings`],
               ]}
             />
+            <OpenAlerts project={project} resource={name} />
             <Suspense fallback={<Loading />}>
               <Part stream={stream} id={params.id} more={params.more} />
             </Suspense>

@@ -1,0 +1,67 @@
+/** What goes wrong at this moment, where everybody looks first: above the parts of a project or stream. */
+import { useQuery } from "@connectrpc/connect-query";
+import { Link } from "wouter";
+import { type Alert, Alert_Kind as Kind } from "#gen/tributary/management/v1/alert_pb.js";
+import { AlertService } from "#gen/tributary/management/v1/alert_service_pb.js";
+import { Time } from "./time.tsx";
+
+const REFRESH_MS = 10_000;
+const SHOWN_MAX = 5;
+
+/** How each kind of alert is called, and how it is coloured. */
+export const ALERT_KINDS: Readonly<{ [K in Kind]: readonly [string, string] }> = {
+  [Kind.KIND_UNSPECIFIED]: ["Alert", ""],
+  [Kind.HELD]: ["Holds records", "warn"],
+  [Kind.ERROR]: ["Fails", "bad"],
+  [Kind.RECOVERED]: ["Delivers again", "good"],
+  [Kind.LOSS]: ["Will lose records", "bad"],
+};
+
+/** The open alerts of a project, or of one stream or sink of it, with their causes; nothing when all is well. */
+export function OpenAlerts({
+  project,
+  resource = "",
+}: {
+  readonly project: string;
+  readonly resource?: string;
+}) {
+  const alerts = useOpenAlerts(project, resource);
+  if (alerts.length === 0) return null;
+  return (
+    <section className="note bad" aria-label="What goes wrong now">
+      <ul className="stack plain">
+        {alerts.slice(0, SHOWN_MAX).map((alert) => (
+          <li key={alert.name}>
+            <span className={`badge ${ALERT_KINDS[alert.kind][1]}`}>
+              {ALERT_KINDS[alert.kind][0]}
+            </span>{" "}
+            <Link href={`/${placeOf(alert)}`}>{alert.sink.replace(`${project}/`, "")}</Link>{" "}
+            {alert.message}, since <Time at={alert.createTime} />
+          </li>
+        ))}
+      </ul>
+      {alerts.length > SHOWN_MAX && <Link href={`/${project}/alerts`}>See all alerts</Link>}
+    </section>
+  );
+}
+
+/** How many alerts of a project are open, as a badge; nothing when all is well. */
+export function AlertCount({ project }: { readonly project: string }) {
+  const { length } = useOpenAlerts(project, "");
+  if (length === 0) return null;
+  return <span className="badge bad">{length === 1 ? "1 alert" : `${length} alerts`}</span>;
+}
+
+function useOpenAlerts(parent: string, resource: string): readonly Alert[] {
+  const query = useQuery(
+    AlertService.method.listAlerts,
+    { parent, resource, open: true },
+    { refetchInterval: REFRESH_MS },
+  );
+  return query.data?.alerts ?? [];
+}
+
+/** Held records have a page of their own; other causes stand on the sink's first one. */
+function placeOf({ kind, sink }: Alert): string {
+  return kind === Kind.HELD ? `${sink}/held` : sink;
+}
