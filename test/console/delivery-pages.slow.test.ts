@@ -44,12 +44,8 @@ test("N05: keys that wait are listed; one is skipped with a reason, which the au
   await page.getByText("1 keys wait").waitFor();
   expect(await rig.violations()).toEqual([]);
   await open(`/${FARM}/audit`);
-  await page
-    .getByRole("row")
-    .filter({ hasText: "DiscardHeldRecords" })
-    .getByText("Details")
-    .click();
-  await page.getByText("a sensor of the workshop").waitFor();
+  await page.getByRole("button", { name: "DiscardHeldRecords" }).click();
+  await page.getByRole("dialog").getByText("a sensor of the workshop").waitFor();
 });
 
 test("G07, N09: what a replay would send stands beside what failed, before it is sent", async () => {

@@ -36,7 +36,10 @@ export function OpenAlerts({
               {ALERT_KINDS[alert.kind][0]}
             </span>{" "}
             <Link href={`/${placeOf(alert)}`}>{alert.sink.replace(`${project}/`, "")}</Link>{" "}
-            {alert.message}, since <Time at={alert.createTime} />
+            {alert.message}{" "}
+            <span className="quiet">
+              since <Time at={alert.createTime} />
+            </span>
           </li>
         ))}
       </ul>
