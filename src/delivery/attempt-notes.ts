@@ -56,6 +56,7 @@ type Told = Pick<AttemptNote, "state" | "reason" | "why" | "filtered" | "held">;
 
 function tell(outcome: AttemptOutcome, records: number): Told | undefined {
   if (outcome.kind === "rows") return tellRows(outcome.outcomes);
+  if (outcome.kind === "behind") return undefined;
   const none = { filtered: 0, held: 0 };
   if (outcome.kind === "fenced") {
     const why = "another node delivers for this sink now";

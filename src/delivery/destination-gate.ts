@@ -158,11 +158,11 @@ export class DestinationGate {
     return true;
   }
 
-  /** Says that the target holds this state of a lane. */
-  committed(lane: LaneState): void {
-    if (!this.#run.keepsCursor) return;
-    this.#committed.set(lane.partition, lane.revision);
-    lane.targetRevision = lane.revision;
+  /** Says that the target holds a lane as of a revision: another request may be under way behind that. */
+  committed(lane: LaneState, revision: number | undefined): void {
+    if (!this.#run.keepsCursor || revision === undefined) return;
+    this.#committed.set(lane.partition, revision);
+    lane.targetRevision = revision;
   }
 
   /** Settles what is staged in all open destinations. Fails with what a driver throws. */

@@ -74,7 +74,8 @@ async function replaySome(
   if (entries.length === 0) return 0;
   const rows = entries.map((entry) => rowOfCopy(lane.lane.state.logUid, entry));
   const outcome = await send(run, lane, rows);
-  if (outcome.kind === "fenced") throw fail("LOG_UNAVAILABLE", "another node has taken over");
+  if (outcome.kind === "fenced" || outcome.kind === "behind")
+    throw fail("LOG_UNAVAILABLE", "another node has taken over");
   if (outcome.kind === "pause" || (outcome.kind === "retry" && outcome.scope === "sink")) {
     throw fail("DESTINATION_REFUSED", outcome.why, { metadata: { reason: outcome.reason } });
   }

@@ -20,6 +20,8 @@ export interface PlanInput {
   readonly isForced: boolean;
   /** Whether the destination gathers rows itself: then requests are small and go at once. */
   readonly isStaging: boolean;
+  /** Whether only a full batch may go now. */
+  readonly isPatient?: boolean;
   readonly nowMs: number;
 }
 
@@ -55,7 +57,8 @@ export function chooseBatch(source: BatchSource, input: PlanInput): Batch | unde
   const newest = pending.at(pending.length - 1)!;
   const isPrompt = isStaging || plan.timeMs === 0;
   // What is there goes at once, but not in small pieces that would only wait for each other.
-  const isDue = isPrompt ? !source.hasUnsent : nowMs - pendingSinceMs >= plan.timeMs;
+  const isTime = isPrompt ? !source.hasUnsent : nowMs - pendingSinceMs >= plan.timeMs;
+  const isDue = isTime && input.isPatient !== true;
   const countMax = isStaging ? Math.min(plan.countMax, STAGING_COUNT_MAX) : plan.countMax;
   const isShort = pending.passing < countMax && pending.passingBytes < plan.bytesMax;
   if (!isDue && !isForced && isShort && versionAt(newest.place.sequence) === plan) {

@@ -29,7 +29,7 @@ export function planLanes(
 } {
   // A full queue of incomplete batches would wait for itself, and so would a generation.
   const isForced = (input.isFull && !lanes.isAnyOpen) || lanes.isBlocked;
-  const openMax = input.keepsCursor ? 1 : input.concurrency * PLANNED_AHEAD;
+  const openMax = input.keepsCursor ? input.concurrency : input.concurrency * PLANNED_AHEAD;
   const versionAt = (sequence: number) => input.versions.at(sequence);
   const { isStaging, nowMs } = input;
   let isPlanned = false;
@@ -38,7 +38,10 @@ export function planLanes(
   for (const { lane, waitUntilMs } of lanes.all()) {
     if (waitUntilMs > nowMs) continue;
     let open = lane.requests.filter((request) => request.state !== "staged").length;
-    while (open < openMax && !isBlocked && lane.plan({ versionAt, isForced, isStaging, nowMs })) {
+    while (open < openMax && !isBlocked) {
+      // What follows a request that is under way should be worth it: the next goes on with all that came.
+      const isPatient = input.keepsCursor && open > 0;
+      if (!lane.plan({ versionAt, isForced, isStaging, isPatient, nowMs })) break;
       open += 1;
       isPlanned = true;
     }

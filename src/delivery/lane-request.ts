@@ -21,6 +21,10 @@ export interface LaneRequest {
   attempts: number;
   /** How often it failed in a row, also when the failure burned no attempt. */
   failures: number;
+  /** While it is under way in a pipelined target, and the next may follow: how many the filter leaves out. */
+  filteredAhead?: number | undefined;
+  /** Revision of the lane in the cursor that went with it, for targets that keep the cursor. */
+  cursorRevision?: number | undefined;
 }
 
 /** A request that no cursor knows yet. */

@@ -201,36 +201,41 @@ export function lowestPlace(state: LaneState): Place {
   return lowest;
 }
 
-/** A lane's state with its open requests; with `after`, as it will be once that request is delivered. */
+/** A request as if it were delivered, and how many of its records the filter leaves out. */
+export interface DoneRequest {
+  readonly request: LaneRequest;
+  readonly filtered: number;
+}
+
+/** A lane's state with its open requests, but for those that are `done`. */
 export function stateWith(
   state: LaneState,
   open: {
     readonly requests: readonly LaneRequest[];
     readonly replan: readonly PlaceRange[];
-    /** A request, and how many of its records the filter leaves out. */
-    readonly after: { readonly request: LaneRequest; readonly filtered: number } | undefined;
+    readonly done: readonly DoneRequest[];
   },
 ): LaneState {
-  const after = open.after?.request;
+  const done = new Set(open.done.map(({ request }) => request));
   const staged: PlaceRange[] = [...open.replan];
   const requests: PlannedRange[] = [];
   for (const request of open.requests) {
-    if (request === after) continue;
+    if (done.has(request)) continue;
     if (request.state === "staged") staged.push(...request.ranges);
     else requests.push(request);
   }
   staged.sort((a, b) => comparePlaces(a.from, b.from));
   const counts = { ...state.counts };
-  if (open.after) {
-    counts.delivered += open.after.request.count - open.after.filtered;
-    counts.filtered += open.after.filtered;
+  for (const { request, filtered } of open.done) {
+    counts.delivered += request.count - filtered;
+    counts.filtered += filtered;
   }
   return {
     ...state,
     counts,
     requests,
     staged,
-    revision: state.revision + (after ? 1 : 0),
-    version: after?.version ?? state.version,
+    revision: state.revision + open.done.length,
+    version: open.done.at(-1)?.request.version ?? state.version,
   };
 }

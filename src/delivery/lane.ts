@@ -10,7 +10,7 @@ import { type Batch, chooseBatch, type PlanInput } from "./lane-batch.ts";
 import { type ExpiryTally, rangesFrom, requestsFrom, tallyUnsettled } from "./lane-loss.ts";
 import { type LaneRequest, lastPlace, newRequest, rangesOf, sendableOf } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
-import { type LaneState, stateWith } from "./lane-state.ts";
+import { type DoneRequest, type LaneState, stateWith } from "./lane-state.ts";
 import {
   type Resolution,
   reassignRequests,
@@ -282,8 +282,8 @@ export class Lane {
     this.state.revision += 1;
   }
 
-  /** The lane as a cursor holds it; with `after`, as it will be once that request is delivered. */
-  snapshot(after?: { readonly request: LaneRequest; readonly filtered: number }): LaneState {
-    return stateWith(this.state, { requests: this.requests, replan: this.#replan, after });
+  /** The lane as a cursor holds it; with `done`, as it will be once those requests are delivered. */
+  snapshot(done: readonly DoneRequest[] = []): LaneState {
+    return stateWith(this.state, { requests: this.requests, replan: this.#replan, done });
   }
 }

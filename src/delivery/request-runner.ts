@@ -9,10 +9,13 @@ import type { AtPoint } from "./crash-points.ts";
 import { attemptWrite, type Destination, outcomeOfError } from "./destinations.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import type { HoldInput } from "./held-store.ts";
+import type { Lane } from "./lane.ts";
 import type { LaneRequest } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
+import type { DoneRequest } from "./lane-state.ts";
 import type { PreparedOutcome } from "./plan-transform.ts";
+import { laneAfter, takeBack } from "./requests-in-order.ts";
 import { isError, type Retry, retryWaitMs } from "./retry-wait.ts";
 import { encodeLane } from "./sink-state.ts";
 import type { VersionPlan, VersionTable } from "./version-table.ts";
@@ -43,7 +46,10 @@ export interface RequestHost {
   destination(plan: VersionPlan, partition: number): Promise<Destination>;
   /** Rows of a request are staged; its rows are let go. */
   staged(run: LaneRun, request: LaneRequest, plan: VersionPlan): void;
-  succeeded(run: LaneRun): void;
+  /** A request is under way, and the next may follow it. */
+  followable(): void;
+  /** A request was taken; `cursorRevision` is that of the lane in its target now. */
+  succeeded(run: LaneRun, cursorRevision: number | undefined): void;
   /** For how long the sink has done nothing but fail, in milliseconds: 0 at its first failure. */
   failingMs(): number;
   /** The lane waits: until a time (`now` terms), or for its owner when that is Infinity. */
@@ -106,6 +112,8 @@ async function attempt(
       return { kind: "rows", outcomes: prepared.merge([]) };
     }
     const destination = await host.destination(plan, lane.state.partition);
+    const cursor = host.keepsCursor ? cursorOf(host, lane, { request, filtered }) : {};
+    if (!cursor) return { kind: "behind" };
     const sent: SinkRequest = {
       id: requestId(host.sinkUid, lane.state.partition, request.number),
       partition: lane.state.partition,
@@ -114,18 +122,39 @@ async function attempt(
       rows,
       isReplay: false,
       ...(rejects.length > 0 && { rejects }),
-      ...(host.keepsCursor && { cursor: encodeLane(lane.snapshot({ request, filtered })) }),
+      ...cursor,
     };
     const { attemptTimeoutMs: timeoutMs } = plan;
-    const options = { timeoutMs, signal: host.signal };
     host.at?.("sending");
-    const outcome = await attemptWrite(destination.sink, sent, options);
+    const writing = attemptWrite(destination.sink, sent, { timeoutMs, signal: host.signal });
+    if (destination.sink.isPipelined) {
+      request.filteredAhead = filtered;
+      host.followable();
+    }
+    const outcome = await writing;
     host.at?.("answered");
     if (outcome.kind !== "rows") return outcome;
     return { kind: "rows", outcomes: prepared.merge(outcome.outcomes) };
   } catch (error) {
     return outcomeOfError(error);
+  } finally {
+    // What comes of it is known, so none may go on from what was assumed.
+    request.filteredAhead = undefined;
   }
+}
+
+/** What a target that keeps the cursor is told; undefined when the request must wait for one before it. */
+function cursorOf(
+  host: RequestHost,
+  lane: Lane,
+  { request, filtered }: DoneRequest,
+): Pick<SinkRequest, "cursor" | "after"> | undefined {
+  const next = laneAfter(lane, request, filtered);
+  if (!next) return undefined;
+  request.cursorRevision = next.state.revision;
+  const cursor = encodeLane(next.state);
+  if (!next.ahead) return { cursor };
+  return { cursor, after: requestId(host.sinkUid, lane.state.partition, next.ahead.number) };
 }
 
 /** Stable id of a request: `<sink uid>-<partition>-<number>`. */
@@ -143,6 +172,8 @@ async function handle(
       return settle(host, run, { request, plan, outcomes: outcome.outcomes });
     case "fenced":
       return host.fenced();
+    case "behind":
+      return takeBack(run.lane, request);
     case "pause":
       request.state = "ready";
       return host.waits(run, Number.POSITIVE_INFINITY, { ...outcome, isError: true });
@@ -216,7 +247,7 @@ async function settle(
     if (rest) host.staged(run, rest, plan);
   }
   host.at?.("settled");
-  host.succeeded(run);
+  host.succeeded(run, request.cursorRevision);
   host.changed(false);
 }
 

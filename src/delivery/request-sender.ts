@@ -10,6 +10,7 @@ import type { LaneRun } from "./lane-run.ts";
 import type { LaneSet } from "./lane-set.ts";
 import type { LaneWaits, WaitFault } from "./lane-waits.ts";
 import { type RequestHost, runRequest } from "./request-runner.ts";
+import { sendableInOrder } from "./requests-in-order.ts";
 import type { RunFlusher } from "./run-flusher.ts";
 import type { RunOwner } from "./run-owner.ts";
 import { SendPace } from "./send-pace.ts";
@@ -54,11 +55,13 @@ export class RequestSender implements RequestHost {
 
   /** Sends what may be sent now. */
   send(nowMs: number): void {
-    const { lanes, concurrency, schedule, versions } = this.#run;
+    const { lanes, concurrency, keepsCursor, schedule, versions } = this.#run;
     const pace = this.#pace;
     for (const run of pace.begin([...lanes.all()], versions.newest())) {
       if (run.waitUntilMs > nowMs || run.isReserved) continue;
-      for (const request of run.lane.sendable(concurrency)) {
+      const { lane } = run;
+      const ready = keepsCursor ? sendableInOrder(lane, concurrency) : lane.sendable(concurrency);
+      for (const request of ready) {
         if (request.count === 0) {
           const nothing = { delivered: [], held: [], filtered: [], isKeyBlocked: false };
           run.lane.resolve(request, nothing);
@@ -155,8 +158,12 @@ export class RequestSender implements RequestHost {
     this.#run.flusher.add(run, request, plan);
   }
 
-  succeeded(run: LaneRun): void {
-    this.#run.gate.committed(run.lane.state);
+  followable(): void {
+    this.#run.schedule();
+  }
+
+  succeeded(run: LaneRun, cursorRevision: number | undefined): void {
+    this.#run.gate.committed(run.lane.state, cursorRevision);
     this.#run.waits.succeeded(run);
     this.#run.recovered();
   }

@@ -68,7 +68,11 @@ function isSame(ours: LaneState, committed: number): boolean {
 function mergeLane(ours: LaneState, kept: KeptCursor): LaneState {
   const theirs = decodeLane(kept.cursor);
   if (theirs.logUid !== ours.logUid) return ours;
-  if (ours.nextRequest === theirs.nextRequest && ours.revision >= theirs.revision) return ours;
+  // One that is open for us and not for them was delivered, and we had not heard of it.
+  const open = new Set(theirs.requests.map(({ number }) => number));
+  const isHeard = ours.requests.every(({ number }) => open.has(number));
+  const isNewer = ours.nextRequest === theirs.nextRequest && ours.revision >= theirs.revision;
+  if (isNewer && isHeard) return ours;
   // A target that was restored may know less of what was held than we know of what came of it.
   const { held } = theirs.counts;
   const replayed = Math.min(Math.max(ours.counts.replayed, theirs.counts.replayed), held);

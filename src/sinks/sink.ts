@@ -67,6 +67,11 @@ export interface SinkRequest {
    * (`keepsCursor`). At most 256 KiB.
    */
   readonly cursor?: Uint8Array;
+  /**
+   * Id of the request before it, when that is still under way (`OpenSink.isPipelined`): the cursor says what
+   * is true once that one has delivered all its rows and this one too, so nothing may be stored otherwise.
+   */
+  readonly after?: string;
 }
 
 /**
@@ -88,6 +93,8 @@ export type RowOutcome =
  *   until one row remains, and that one is held.
  * - `fenced`: another owner with a higher epoch has taken over; stop.
  * - `pause`: the destination asks for no more (410).
+ * - `behind`: only for a request with `after`: that one did not end as this one assumes, or what came of this
+ *   one is not known. It is sent again when its turn comes, which also finds out.
  */
 export type RequestOutcome =
   | { readonly kind: "rows"; readonly outcomes: readonly RowOutcome[] }
@@ -102,7 +109,8 @@ export type RequestOutcome =
       readonly burnsAttempt: boolean;
     }
   | { readonly kind: "fenced" }
-  | { readonly kind: "pause"; readonly reason: string; readonly why: string };
+  | { readonly kind: "pause"; readonly reason: string; readonly why: string }
+  | { readonly kind: "behind" };
 
 /** A row that the destination refused, by its place. */
 export interface RejectedPlace {
@@ -122,8 +130,16 @@ export interface KeptCursor {
   readonly rejects: readonly RejectedPlace[];
 }
 
-/** An open sink. `write` is never called twice at once for one partition. */
+/**
+ * An open sink. For one that keeps the cursor, `write` is not called twice at once for one partition, unless it
+ * is pipelined.
+ */
 export interface OpenSink {
+  /**
+   * For sinks that keep the cursor: `write` may be called with the next request of a partition (`after`) while
+   * one is under way.
+   */
+  readonly isPipelined?: boolean;
   /**
    * For sinks that keep the cursor: claims the partition for `epoch` in the target (so that writes of
    * lower epochs fail as `fenced`) and gives the cursor found there; undefined for a new one. Throws
@@ -246,7 +262,10 @@ export interface SinkDriver<K extends SinkKind> {
   readonly gathers?: boolean;
   /** Whether the cursor lives in the target's own transaction (exactly once). */
   readonly keepsCursor: boolean;
-  /** How many requests with disjoint keys may be in flight for one partition. */
+  /**
+   * How many requests may be in flight for one partition: of disjoint keys, or, where the target keeps the
+   * cursor and is pipelined, one after the other.
+   */
   readonly concurrency: number;
   /** Faults of the configuration, by field path below the config (pure, no I/O). */
   check(config: ConfigOf<K>, context: CheckContext): FieldViolation[];

@@ -63,7 +63,10 @@ const scenario = fc.record({
 type Input = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 
 async function live(input: Input, keepsCursor: boolean) {
-  const target = new TestTarget({ keepsCursor, concurrency: keepsCursor ? 1 : input.concurrency });
+  const isPipelined = keepsCursor && input.concurrency > 1;
+  const target = new TestTarget(
+    keepsCursor ? { keepsCursor, isPipelined } : { concurrency: input.concurrency },
+  );
   const world = createWorld(target);
   world.definitions.partitions = 3;
   const a = sink({

@@ -23,6 +23,8 @@ export interface TargetOptions {
   /** Keeps cursors with the rows, as Postgres does. */
   readonly keepsCursor?: boolean;
   readonly concurrency?: number;
+  /** Takes the next request of a partition while one is under way; asks for `keepsCursor`, and two at once. */
+  readonly isPipelined?: boolean;
   readonly count?: number;
   readonly isStaging?: boolean;
   /** Confirms at once and keeps nothing: to measure the engine alone. */
@@ -79,7 +81,7 @@ export class TestTarget {
       defaults: { count: options.count ?? 10, bytes: 1024 * 1024, timeMs: 0 },
       countMax: 1000,
       keepsCursor: options.keepsCursor ?? false,
-      concurrency: options.concurrency ?? 1,
+      concurrency: options.concurrency ?? (options.isPipelined ? 2 : 1),
       check: () => [],
       open: async (config, env) => this.#open(env.sinkUid, config.url),
       test: async () => [],
@@ -101,7 +103,73 @@ export class TestTarget {
       });
     };
     const key = (partition: number) => `${sink}.${partition}`;
+    const { isPipelined = false } = this.#options;
+    /** By partition: when what was given before is done with. */
+    const turns = new Map<number, Promise<unknown>>();
+    const take = async (request: SinkRequest): Promise<RequestOutcome> => {
+      if (this.#options.isForgetful) {
+        return { kind: "rows", outcomes: request.rows.map(() => ({ kind: "delivered" })) };
+      }
+      this.inFlight += 1;
+      this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
+      try {
+        await this.before(sink);
+        const answered = await this.answer(request, sink);
+        const outcome: RequestOutcome = answered ?? {
+          kind: "rows",
+          outcomes: request.rows.map(() => ({
+            kind: this.#options.isStaging ? "staged" : "delivered",
+          })),
+        };
+        if (
+          this.#options.keepsCursor &&
+          this.#epochs.get(key(request.partition)) !== request.epoch
+        ) {
+          return { kind: "fenced" };
+        }
+        if (request.after !== undefined) {
+          const kept = this.#cursors.get(key(request.partition));
+          const isAhead = kept?.requestId === request.after && kept.rejects.length === 0;
+          if (!isAhead || outcome.kind === "fenced") return { kind: "behind" };
+        }
+        this.received.push({
+          id: request.id,
+          partition: request.partition,
+          values: request.rows.map((row) => parse(row.json)),
+          places: request.rows.map((row) => `${row.place.sequence}-${row.place.index}`),
+          isReplay: request.isReplay,
+          outcome: outcome.kind,
+          sink,
+          version,
+        });
+        if (outcome.kind === "rows") {
+          store(request, outcome.outcomes);
+          request.rows.forEach((row, i) => {
+            if (outcome.outcomes[i]?.kind !== "staged") return;
+            staged.push({ value: parse(row.json), recordId: row.recordId, place: row.place });
+          });
+          if (request.cursor) {
+            const rejects = request.rows.flatMap((row, i) => {
+              const o = outcome.outcomes[i];
+              return o?.kind === "reject"
+                ? [{ place: row.place, reason: o.reason, why: o.why }]
+                : [];
+            });
+            this.#cursors.set(key(request.partition), {
+              epoch: request.epoch,
+              cursor: request.cursor,
+              rejects: [...rejects, ...(request.rejects ?? [])],
+              requestId: request.id,
+            });
+          }
+        }
+        return outcome;
+      } finally {
+        this.inFlight -= 1;
+      }
+    };
     return {
+      isPipelined,
       ...(this.#options.keepsCursor && {
         resume: async (partition: number, epoch: number) => {
           await new Promise(setImmediate);
@@ -124,62 +192,14 @@ export class TestTarget {
           return done.map((row) => row.place);
         },
       }),
-      write: async (request) => {
-        if (this.#options.isForgetful) {
-          return { kind: "rows", outcomes: request.rows.map(() => ({ kind: "delivered" })) };
-        }
-        this.inFlight += 1;
-        this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
-        try {
-          await this.before(sink);
-          const answered = await this.answer(request, sink);
-          const outcome: RequestOutcome = answered ?? {
-            kind: "rows",
-            outcomes: request.rows.map(() => ({
-              kind: this.#options.isStaging ? "staged" : "delivered",
-            })),
-          };
-          if (
-            this.#options.keepsCursor &&
-            this.#epochs.get(key(request.partition)) !== request.epoch
-          ) {
-            return { kind: "fenced" };
-          }
-          this.received.push({
-            id: request.id,
-            partition: request.partition,
-            values: request.rows.map((row) => parse(row.json)),
-            places: request.rows.map((row) => `${row.place.sequence}-${row.place.index}`),
-            isReplay: request.isReplay,
-            outcome: outcome.kind,
-            sink,
-            version,
-          });
-          if (outcome.kind === "rows") {
-            store(request, outcome.outcomes);
-            request.rows.forEach((row, i) => {
-              if (outcome.outcomes[i]?.kind !== "staged") return;
-              staged.push({ value: parse(row.json), recordId: row.recordId, place: row.place });
-            });
-            if (request.cursor) {
-              const rejects = request.rows.flatMap((row, i) => {
-                const o = outcome.outcomes[i];
-                return o?.kind === "reject"
-                  ? [{ place: row.place, reason: o.reason, why: o.why }]
-                  : [];
-              });
-              this.#cursors.set(key(request.partition), {
-                epoch: request.epoch,
-                cursor: request.cursor,
-                rejects: [...rejects, ...(request.rejects ?? [])],
-                requestId: request.id,
-              });
-            }
-          }
-          return outcome;
-        } finally {
-          this.inFlight -= 1;
-        }
+      write: (request) => {
+        if (!isPipelined) return take(request);
+        const turn = (turns.get(request.partition) ?? Promise.resolve()).then(() => take(request));
+        turns.set(
+          request.partition,
+          turn.catch(() => undefined),
+        );
+        return turn;
       },
       close: async () => {
         this.closed += 1;

@@ -59,7 +59,7 @@ async function handle(
   rows: readonly LaneRow[],
   { resend, step }: { readonly resend: Resend; readonly step: ReplayStep },
 ): Promise<ReplayOutcome> {
-  if (outcome.kind === "fenced") throw taken();
+  if (outcome.kind === "fenced" || outcome.kind === "behind") throw taken();
   if (outcome.kind === "pause") throw fail("DESTINATION_REFUSED", outcome.why);
   if (outcome.scope === "sink") {
     throw fail("DESTINATION_UNAVAILABLE", `${outcome.reason}: ${outcome.why}`);

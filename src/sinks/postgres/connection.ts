@@ -14,8 +14,11 @@ export interface Connection {
   readonly isBroken: boolean;
   /** Runs one statement with parameters; at the signal it is cancelled and the connection destroyed. */
   run(text: string, parameters: readonly unknown[], signal: AbortSignal): Promise<ResultRow[]>;
-  /** Runs a COPY with the statements around it; the signal ends it as it ends `run`. */
-  copy(work: CopyWork, signal: AbortSignal): Promise<void>;
+  /**
+   * Runs a COPY with the statements around it; the signal ends it as it ends `run`. `isBehind`: another COPY was
+   * sent to its end and is not answered yet, and this one is sent at once.
+   */
+  copy(work: CopyWork, signal: AbortSignal, isBehind?: boolean): Promise<void>;
   /** Ends the connection, at once when `error` is given. */
   close(error?: Error): Promise<void>;
 }
@@ -90,9 +93,11 @@ export function createConnection(address: DatabaseAddress, guard: EgressGuard): 
         const values = parameters.length > 0 ? [...parameters] : undefined;
         return (await client.query(text, values)).rows as ResultRow[];
       }),
-    copy: (work, signal) =>
+    copy: (work, signal, isBehind = false) =>
       within(signal, (client) => {
         const query = createCopyQuery(work);
+        // pg gives it the answers that come after those of the query before.
+        if (isBehind) query.submit(wireOf(client));
         client.query(query);
         return query.outcome;
       }),

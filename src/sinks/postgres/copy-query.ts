@@ -35,6 +35,8 @@ export interface CopyWork {
   readonly parts: readonly CopyPart[];
   /** Statements at the end; asked for when all rows were given. */
   after?(): readonly Statement[];
+  /** Called when all of it was sent: another COPY may be sent behind it. */
+  onSent?(): void;
 }
 
 /** The fence let nobody through: another owner has moved the cursor. Nothing was stored. */
@@ -44,6 +46,7 @@ export class Fenced extends Error {}
 export interface CopyQuery {
   /** Settles when the server is done with it or the connection is lost, and `feed` has ended. */
   readonly outcome: Promise<void>;
+  /** Sends it, once: pg submits again what was sent behind another query. */
   submit(connection: unknown): void;
 }
 
@@ -85,8 +88,10 @@ export function createCopyQuery(work: CopyWork): CopyQuery {
   const finish = (wire: Wire) => {
     wire.sync();
     fed.resolve();
+    work.onSent?.();
   };
   const submit = (wire: Wire) => {
+    if (isFeeding) return;
     isFeeding = true;
     wire.stream.cork();
     if (work.fence) send(wire, work.fence);

@@ -77,6 +77,12 @@ export const DELIVERY: CursorStatements = {
   keepBadRows: badRowsInto("bad_rows"),
 };
 
+/**
+ * The fence of a request whose cursor takes for granted that all rows of the request before were good: that one
+ * has committed, and has kept no bad rows.
+ */
+export const FOLLOWER_FENCE = closing(`${FENCE} AND bad_rows IS NULL`);
+
 export const REPLAY: CursorStatements = {
   fence: closing(REPLAY_FENCE),
   keepBadRows: badRowsInto("replay_bad_rows"),

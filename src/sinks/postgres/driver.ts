@@ -17,7 +17,8 @@ export const postgresDriver: SinkDriver<"postgres"> = {
   defaults: { count: 5000, bytes: 2 * 1024 * 1024, timeMs: 0 },
   countMax: 100_000,
   keepsCursor: true,
-  concurrency: 1,
+  // One is under way while Postgres works on the one before.
+  concurrency: 2,
   check: (config, { schema }) => checkPostgres(config, schema),
   checkChange: checkStagingKept,
   async open(config, env) {

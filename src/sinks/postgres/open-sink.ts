@@ -8,6 +8,7 @@ import type { Statement } from "./copy-query.ts";
 import { claimCursor, createCursorTable } from "./cursor-table.ts";
 import { type DatabaseAddress, parseDatabaseUrl } from "./database-url.ts";
 import { toSinkFault } from "./fault.ts";
+import { createPipeline } from "./pipeline.ts";
 import { configsOf, type RoutedRows, routeRows } from "./routes.ts";
 import { buildStatements, type SinkStatements } from "./statements.ts";
 import { prepareTable } from "./table.ts";
@@ -107,6 +108,7 @@ interface SinkParts {
 }
 
 function createSink({ target, config, columns, env, tables }: SinkParts): OpenSink {
+  const pipeline = createPipeline(target);
   const lane = (partition: number) => `${env.sinkUid}/${partition}`;
   const partOf = ({ table, ...routed }: RoutedRows, isReplay: boolean): WritePart => {
     const { purge, replay, ...live } = tables.get(table)!;
@@ -116,17 +118,24 @@ function createSink({ target, config, columns, env, tables }: SinkParts): OpenSi
   const write = async (request: SinkRequest, signal: AbortSignal): Promise<RequestOutcome> => {
     // A field that this sink does not know yet would be left out.
     if (env.schemaVersion !== undefined && newestSchema(request) > env.schemaVersion) return STALE;
-    const previousId = target.lastRequests.get(lane(request.partition)) ?? null;
     const routed = await routeRows(config, request.rows);
     const parts = routed.map((each) => partOf(each, request.isReplay));
-    const job = { target, parts, columns, sinkUid: env.sinkUid, request, previousId };
-    const outcome = await writeRequest(job, signal);
-    if (outcome.kind === "rows" && request.cursor) {
-      target.lastRequests.set(lane(request.partition), request.id);
-    }
-    return outcome;
+    return await pipeline.run(request, {
+      write(slot) {
+        const previousId =
+          request.after ?? target.lastRequests.get(lane(request.partition)) ?? null;
+        const followerId = () => pipeline.followerOf(request);
+        const job = { target, parts, columns, sinkUid: env.sinkUid, request, previousId };
+        return writeRequest({ ...job, ...slot, followerId }, signal);
+      },
+      ended({ kind }) {
+        if (kind !== "rows" || !request.cursor) return;
+        target.lastRequests.set(lane(request.partition), request.id);
+      },
+    });
   };
   return {
+    isPipelined: true,
     async resume(partition, epoch) {
       try {
         const claimed = await target.use(AbortSignal.timeout(OPEN_TIMEOUT_MS), ({ run }) =>

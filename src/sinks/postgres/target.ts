@@ -13,12 +13,29 @@ export interface Session {
   readonly run: Run;
   /** Runs a COPY with the statements around it, in one round trip. */
   copy(work: CopyWork): Promise<void>;
+  /** What `follow` goes behind. */
+  readonly lease: Lease;
+}
+
+/** The use of a connection, by one piece of work or by several that follow each other. */
+export interface Lease {
+  readonly connection: Connection;
+  users: number;
 }
 
 /** A database that sinks of this process share: at most four connections. */
 export interface Target {
   /** Runs `work` on a connection of its own; waits for one in order. */
   use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T>;
+  /**
+   * As `use`, on the connection that another piece of work has, all of whose COPY was sent: this one is sent
+   * before that is answered. Undefined when the connection is gone, or others wait for one.
+   */
+  follow<T>(
+    lease: Lease,
+    signal: AbortSignal,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> | undefined;
   /** As `use`, in a transaction that is committed when `work` succeeds. */
   transact<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T>;
   /**
@@ -63,21 +80,15 @@ export function acquireTarget(address: DatabaseAddress, guard: EgressGuard, scop
   const use: Target["use"] = async (signal, work) => {
     await takeTurn(pool, signal);
     const connection = takeIdle(pool) ?? createConnection(address, guard);
-    try {
-      return await work({
-        run: (text, parameters = []) => connection.run(text, parameters, signal),
-        copy: (job) => connection.copy(job, signal),
-      });
-    } catch (error) {
-      // The end of the time may fall between two statements and leave a transaction open.
-      if (signal.aborted) connection.close(timeoutFault("the work")).catch(() => undefined);
-      throw error;
-    } finally {
-      giveBack(pool, connection);
-    }
+    return runWith(pool, { connection, users: 0 }, { signal, work });
   };
   return {
     use,
+    follow(lease, signal, work) {
+      if (lease.users === 0 || lease.connection.isBroken || pool.waiting.length > 0)
+        return undefined;
+      return runWith(pool, lease, { signal, work });
+    },
     lastRequests: pool.lastRequests,
     transact: (signal, work) =>
       use(signal, (session) => inTransaction(session.run, () => work(session))),
@@ -90,6 +101,30 @@ export function acquireTarget(address: DatabaseAddress, guard: EgressGuard, scop
       await closeIdle(pool);
     },
   };
+}
+
+async function runWith<T>(
+  pool: Pool,
+  lease: Lease,
+  { signal, work }: { signal: AbortSignal; work: (session: Session) => Promise<T> },
+): Promise<T> {
+  const { connection } = lease;
+  lease.users += 1;
+  const isBehind = lease.users > 1;
+  try {
+    return await work({
+      run: (text, parameters = []) => connection.run(text, parameters, signal),
+      copy: (job) => connection.copy(job, signal, isBehind),
+      lease,
+    });
+  } catch (error) {
+    // The end of the time may fall between two statements and leave a transaction open.
+    if (signal.aborted) connection.close(timeoutFault("the work")).catch(() => undefined);
+    throw error;
+  } finally {
+    lease.users -= 1;
+    if (lease.users === 0) giveBack(pool, connection);
+  }
 }
 
 async function inTransaction<T>(run: Run, work: () => Promise<T>): Promise<T> {

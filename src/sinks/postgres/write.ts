@@ -8,7 +8,7 @@ import type { RequestOutcome, SinkRequest, SinkRow } from "../sink.ts";
 import { retryRequest } from "../sink-fault.ts";
 import type { Column } from "./columns.ts";
 import { type CopyPart, DIVISION_BY_ZERO, Fenced, type Statement } from "./copy-query.ts";
-import { DELIVERY, REPLAY } from "./cursor-statements.ts";
+import { DELIVERY, FOLLOWER_FENCE, REPLAY } from "./cursor-statements.ts";
 import { type KeptBadRow, readState } from "./cursor-table.ts";
 import { type BadRow, type EncodedRows, encodeRows } from "./encode.ts";
 import { isDataError, sqlStateOf } from "./fault.ts";
@@ -33,6 +33,12 @@ export interface WriteJob {
   readonly request: SinkRequest;
   /** The request that the target holds as the last one; null for none. */
   readonly previousId: string | null;
+  /** The request that was sent behind this one, in an earlier attempt too. */
+  readonly followerId: () => string | undefined;
+  /** Work on a connection of its own, or behind the request before. */
+  readonly use: Target["use"];
+  /** All of the usual pipeline was sent. */
+  readonly onSent: () => void;
 }
 
 /** Writes; throws what is no fault of a row. */
@@ -51,8 +57,9 @@ export async function writeRequest(job: WriteJob, signal: AbortSignal): Promise<
     return { ...statements, feed };
   });
   try {
-    await job.target.use(signal, ({ copy }) =>
-      copy({ fence: fenceOf(job), parts, after: () => keepBadRows(job, badRows()) }),
+    const after = () => keepBadRows(job, badRows());
+    await job.use(signal, ({ copy }) =>
+      copy({ fence: fenceOf(job), parts, after, onSent: job.onSent }),
     );
     return outcomeOf(request, badRows());
   } catch (error) {
@@ -121,6 +128,9 @@ async function readOutcome(job: WriteJob, signal: AbortSignal): Promise<RequestO
       ? outcomeOf(request, state.replayBadRows)
       : { kind: "fenced" };
   }
+  // Its follower gets through only behind its commit, and only when all its rows were good.
+  if (state.requestId !== null && state.requestId === job.followerId())
+    return outcomeOf(request, []);
   // An id that this owner has not seen stored is there because its own commit went through unheard.
   // One that it has seen may come again after a restart of the sink: then the cursors differ.
   const isCommitted =
@@ -138,7 +148,8 @@ function fenceOf({ request, sinkUid, previousId }: WriteJob): Statement {
   if (request.cursor === undefined) return { text: REPLAY.fence, values: owner };
   const { buffer, byteOffset, length } = request.cursor;
   const cursor = Buffer.from(buffer, byteOffset, length);
-  return { text: DELIVERY.fence, values: [...owner, previousId, cursor] };
+  const text = request.after === undefined ? DELIVERY.fence : FOLLOWER_FENCE;
+  return { text, values: [...owner, previousId, cursor] };
 }
 
 /** Bad rows are kept beside the cursor, so that no crash forgets them before they are held. */

@@ -33,18 +33,30 @@ test("N04: kill -9 of Postgres again and again loses no row and doubles none", a
     await sink.resume?.(0, 1);
     const killing = kills();
     let requests = 0;
-    while (!isOver || requests < 20) {
+    const next = () => {
       requests += 1;
-      const rows = rowsOf(
-        Array.from({ length: 50 }, (_, i) => ({ id: requests * 50 + i })),
-        requests,
-      );
-      const request = requestOf(rows);
+      const values = Array.from({ length: 50 }, (_, i) => ({ id: requests * 50 + i }));
+      return requestOf(rowsOf(values, requests));
+    };
+    // Two are under way at a time, as delivery sends them.
+    let open = [next(), next()];
+    while (!isOver || requests < 20) {
       await waitFor(async () => {
-        const outcome = await sink.write(request, attempt());
-        expect(["rows", "retry"]).toContain(outcome.kind);
-        return outcome.kind === "rows";
+        const [first, second] = open;
+        const behind = { ...second!, after: first!.id };
+        const outcomes = await Promise.all([
+          sink.write(first!, attempt()),
+          sink.write(behind, attempt()),
+        ]);
+        expect(["rows", "retry"]).toContain(outcomes[0].kind);
+        expect(["rows", "behind"]).toContain(outcomes[1].kind);
+        if (outcomes[0].kind !== "rows") return false;
+        open = outcomes[1].kind === "rows" ? [next(), next()] : [second!, next()];
+        return true;
       });
+    }
+    for (const request of open) {
+      await waitFor(async () => (await sink.write(request, attempt())).kind === "rows");
     }
     await killing;
     const sql = postgres(server.url, { max: 1 });
