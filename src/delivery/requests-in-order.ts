@@ -7,7 +7,6 @@ import type { Lane } from "./lane.ts";
 import type { LaneRequest } from "./lane-request.ts";
 import type { LaneState } from "./lane-state.ts";
 import { replaceRequest } from "./open-requests.ts";
-import { isParked } from "./parked-keys.ts";
 
 /** The request that may be sent now, if any; with those under way at most `depth`. */
 export function sendableInOrder({ requests }: Lane, depth: number): LaneRequest[] {
@@ -57,6 +56,6 @@ export function laneAfter(
 export function takeBack(lane: Lane, request: LaneRequest): void {
   const { parked } = lane.state;
   request.state = "ready";
-  if (!request.rows?.some((row) => isParked(parked, row))) return;
-  replaceRequest(lane, request, (row) => !isParked(parked, row));
+  if (!request.rows?.some((row) => parked.isParked(row))) return;
+  replaceRequest(lane, request, (row) => !parked.isParked(row));
 }
