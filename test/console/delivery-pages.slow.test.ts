@@ -198,3 +198,37 @@ test("B09: what was deleted is brought back with its counts, or given up for goo
   await open(`/${STRICT}/ledger`);
   await page.getByRole("row", { name: /^Delivered 2/ }).waitFor();
 });
+
+test("K18: a new sink begins at a sequence or a time, and its page says what it will not see", async () => {
+  const { page, open, ada } = rig;
+  await open(`/${READINGS}/sinks/new/webhook`);
+  await page.getByLabel("Name", { exact: true }).fill("Late");
+  await page.getByLabel("URL", { exact: true }).fill(receiver.url);
+  await page.getByLabel("Begin").selectOption("time");
+  await page.getByRole("button", { name: "Create sink" }).click();
+  await page.getByText("Give the first time with its date").waitFor();
+  await page.getByLabel("Begin").selectOption("sequence");
+  const listed = await ada.fetch(`/v1/${READINGS}/records`);
+  const { records } = (await listed.json()) as { records: { place: string }[] };
+  const sequence = records.at(-1)?.place.split("-")[0] ?? "";
+  await page.getByLabel("First sequence").fill(sequence);
+  await page.getByRole("button", { name: "Create sink" }).click();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByText(`Delivery begins at sequence ${sequence}:`).waitFor();
+  const { sink } = await ada.call<{ sink: { start: unknown } }>("SinkService/GetSink", {
+    name: `${READINGS}/sinks/late`,
+  });
+  expect(sink.start).toEqual({ sequence });
+});
+
+test("N09: a filter is saved to begin at a sequence that is not stored yet", async () => {
+  const { page, open } = rig;
+  await open(`/${READINGS}/sinks/late/rules`);
+  await page.getByLabel(/CEL expression/).fill('record.sensor != "late"');
+  await page.getByLabel("From this sequence on").fill("1");
+  await page.getByRole("button", { name: "Save filter and mapping" }).click();
+  await page.getByRole("alert").first().waitFor();
+  await page.getByLabel("From this sequence on").fill("1000");
+  await page.getByRole("button", { name: "Save filter and mapping" }).click();
+  await page.getByText("Saved. It applies from sequence 1000 on.").waitFor();
+});

@@ -71,6 +71,25 @@ test("a changing call is sent with a token instead of the session; the token is 
   expect(await rig.everythingHeld()).not.toContain(secret);
 });
 
+test("E15: a call that streams is followed message by message, ended, and fails in the server's words", async () => {
+  const { page, open, push } = rig;
+  await push({ sensor: "followed", value: 1 });
+  await open("/docs/RecordService/TailRecords");
+  const request = page.getByRole("textbox", { name: "Request" });
+  await request.fill(JSON.stringify({ stream: READINGS, fromSequence: 1 }));
+  await page.getByRole("button", { name: "Make the call" }).click();
+  const messages = page.getByRole("region", { name: "Messages, newest first" });
+  await messages.getByText('"sensor":"followed"').first().waitFor();
+  await push({ sensor: "behind", value: 2 });
+  await messages.getByText('"sensor":"behind"').waitFor();
+  await page.getByText("the call is open").waitFor();
+  await page.getByRole("button", { name: "End the call" }).click();
+  await page.getByText("ended here").waitFor();
+  await request.fill(JSON.stringify({ stream: `${FARM}/streams/none` }));
+  await page.getByRole("button", { name: "Make the call" }).click();
+  await page.getByText(/the call failed: .*not_found/).waitFor();
+});
+
 test("the policy of the pages stopped nothing that they do", () => {
   expect(rig.complaints).toEqual([]);
 });

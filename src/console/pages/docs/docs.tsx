@@ -6,6 +6,7 @@ import { TextField } from "../../parts/field.tsx";
 import { commentOfMethod, commentOfService } from "../../parts/message-words.ts";
 import { Note } from "../../parts/note.tsx";
 import { Page } from "../../parts/page.tsx";
+import { FollowCall } from "./follow-call.tsx";
 import { MessageReference } from "./message-reference.tsx";
 import { SendCall } from "./send-call.tsx";
 import { accessOf, httpForm, SERVICES } from "./services.ts";
@@ -90,15 +91,7 @@ function MethodPage(props: { readonly service: DescService; readonly method: Des
           </>
         )}
       </dl>
-      {method.methodKind === "unary" ? (
-        <div className="card">
-          <SendCall method={method} />
-        </div>
-      ) : (
-        <Note>
-          It streams, and is not sent from here: use a client, or the JSON form with curl -N.
-        </Note>
-      )}
+      <TryIt method={method} />
       <section className="card stack" aria-labelledby="request">
         <h2 id="request">Request: {method.input.name}</h2>
         <MessageReference desc={method.input} />
@@ -108,5 +101,22 @@ function MethodPage(props: { readonly service: DescService; readonly method: Des
         <MessageReference desc={method.output} />
       </section>
     </Page>
+  );
+}
+
+function TryIt({ method }: { readonly method: DescMethod }) {
+  if (method.methodKind === "unary" || method.methodKind === "server_streaming") {
+    const Call = method.methodKind === "unary" ? SendCall : FollowCall;
+    return (
+      <div className="card">
+        <Call method={method} />
+      </div>
+    );
+  }
+  return (
+    <Note>
+      It takes many messages, which a browser cannot send while it reads the answers: use a client
+      of gRPC or Connect.
+    </Note>
   );
 }

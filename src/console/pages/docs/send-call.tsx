@@ -1,14 +1,11 @@
 /** Sends a real call in Connect's JSON form and shows the answer as it came. */
-import type { DescMessage, DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { ScalarType } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { useState } from "react";
-import { shell } from "../../api/curl.ts";
 import { indented } from "../../api/record-json.ts";
-import { csrfHeader } from "../../api/transport.ts";
 import { CopyButton } from "../../parts/copy.tsx";
 import { TextArea, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
-import { isOutputOnly } from "../../parts/message-words.ts";
+import { callerOf, curlOf, skeletonOf } from "./call-request.ts";
 
 const TIMEOUT_MS = 60_000;
 
@@ -78,13 +75,11 @@ export function SendCall({ method }: { readonly method: DescMethod }) {
 
 async function send(path: string, body: string, token: string): Promise<Answer> {
   const started = performance.now();
-  const authorization =
-    token.trim() === "" ? csrfHeader() : { authorization: `Bearer ${token.trim()}` };
+  const { credentials, headers } = callerOf(token);
   const answer = await fetch(path, {
     method: "POST",
-    // With a token the session stays out of it.
-    credentials: token.trim() === "" ? "same-origin" : "omit",
-    headers: { "content-type": "application/json", ...authorization },
+    credentials,
+    headers: { "content-type": "application/json", ...headers },
     body,
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
@@ -95,35 +90,4 @@ async function send(path: string, body: string, token: string): Promise<Answer> 
     headers: [...answer.headers].map(([name, value]) => `${name}: ${value}\n`).join(""),
     body: text,
   };
-}
-
-function curlOf(path: string, body: string): string {
-  return `curl ${shell(`${location.origin}${path}`)} \\
-  -H "Authorization: Bearer $ACCESS_TOKEN" \\
-  -H 'Content-Type: application/json' \\
-  -d ${shell(body)}
-`;
-}
-
-/** The fields that say which resource is meant, and messages one level deep. */
-function skeletonOf(desc: DescMessage, depth = 0): JsonObject {
-  const result: JsonObject = {};
-  for (const field of desc.fields) {
-    const isTop = depth === 0 || /^(name|display_name)$/.test(field.name);
-    if (field.oneof || !isTop || (depth > 0 && isOutputOnly(field) && field.name !== "name"))
-      continue;
-    const value = emptyOf(field, depth);
-    if (value !== undefined) result[field.jsonName] = value;
-  }
-  return result;
-}
-
-function emptyOf(field: DescMessage["fields"][number], depth: number): JsonValue | undefined {
-  if (field.fieldKind === "scalar" && field.scalar === ScalarType.STRING) {
-    return /page_token|etag/.test(field.name) ? undefined : "";
-  }
-  if (field.fieldKind === "list" && depth === 0) return [];
-  if (field.fieldKind !== "message" || depth > 0) return undefined;
-  if (!field.message.typeName.startsWith("tributary.")) return undefined;
-  return skeletonOf(field.message, depth + 1);
 }

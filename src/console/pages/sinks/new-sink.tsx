@@ -6,17 +6,13 @@ import { useLocation } from "wouter";
 import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { faultAt } from "../../api/fault.ts";
 import { SecretBox } from "../../parts/copy.tsx";
-import { SelectField, TextField } from "../../parts/field.tsx";
+import { TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { MessageForm } from "../../parts/message-form.tsx";
 import { typedJson } from "../../parts/message-json.ts";
 import { type SinkKind, sinks } from "./sink-kinds.ts";
+import { LATEST, StartField, startJson } from "./start-field.tsx";
 import { TestLadder } from "./test-ladder.tsx";
-
-const STARTS = [
-  ["LATEST", "With what is pushed from now on; earlier records are not delivered"],
-  ["EARLIEST", "With the oldest record that is stored"],
-] as const;
 
 const ADVANCED = ["batching", "retry", "on_record_failure", "when_full"];
 
@@ -25,27 +21,27 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
   const [, navigate] = useLocation();
   const queries = useQueryClient();
   const [title, setTitle] = useState("");
-  const [start, setStart] = useState<string>("LATEST");
+  const [start, setStart] = useState(LATEST);
   const [input, setInput] = useState<JsonObject>({ [kind.id]: {} });
-  const [made, setMade] = useState<{ name: string; secret: string }>();
+  const [made, setMade] = useState<{ name: string; secret: string; note: string }>();
   const read = (): Sink => {
-    const json = { ...input, displayName: title, start: { position: start } };
+    const json = { ...input, displayName: title, start: startJson(start) };
     return fromJson(SinkSchema, typedJson(SinkSchema, json));
   };
   const submit = useSubmit(async () => {
-    const { sink } = await sinks.createSink({ parent: stream, sink: read() });
+    const { sink, note } = await sinks.createSink({ parent: stream, sink: read() });
     await queries.invalidateQueries();
     const secret = sink?.config.case === "webhook" ? sink.config.value.signingSecret : "";
     setInput({ [kind.id]: {} });
-    if (secret) setMade({ name: sink?.name ?? "", secret });
-    else navigate(`/${sink?.name}`);
+    if (secret) setMade({ name: sink?.name ?? "", secret, note });
+    else navigate(`/${sink?.name}`, { state: { note } });
   });
   if (made) {
     return (
       <SecretBox
         what="Signing secret of the webhook"
         secret={made.secret}
-        onDone={() => navigate(`/${made.name}`)}
+        onDone={() => navigate(`/${made.name}`, { state: { note: made.note } })}
       />
     );
   }
@@ -70,7 +66,7 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
             faults={submit.faults}
           />
         )}
-        <SelectField label="Begin" value={start} choices={STARTS} onChange={setStart} />
+        <StartField value={start} onChange={setStart} faults={submit.faults} />
         <details>
           <summary>Batches, retries and what happens when a record fails</summary>
           <MessageForm

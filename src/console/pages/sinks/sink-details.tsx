@@ -1,11 +1,12 @@
 /** One sink: its state, what can be done with it, and its parts. */
 import { useQuery } from "@connectrpc/connect-query";
 import { type ComponentType, Suspense } from "react";
+import { useHistoryState } from "wouter/use-browser-location";
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import type { Stream } from "#gen/tributary/management/v1/stream_pb.js";
 import { later } from "../../parts/later.tsx";
-import { Loaded, Loading } from "../../parts/note.tsx";
+import { Loaded, Loading, Note } from "../../parts/note.tsx";
 import { PartLinks } from "../../parts/page.tsx";
 import { SinkControls } from "./sink-controls.tsx";
 import { SinkOverview } from "./sink-overview.tsx";
@@ -40,6 +41,8 @@ export function SinkDetails(props: {
 }) {
   const { stream, name } = props;
   const query = useQuery(SinkService.method.getSink, { name }, { refetchInterval: REFRESH_MS });
+  // What the form that made it was told, until the page is left.
+  const made = useHistoryState<{ readonly note?: string } | null>();
   const [id, , Part] = PARTS.find(([each]) => each === props.part) ?? PARTS[0] ?? [];
   return (
     <Loaded query={query}>
@@ -53,6 +56,7 @@ export function SinkDetails(props: {
                 </h2>
                 <SinkControls sink={sink} stream={stream.name} />
               </div>
+              {made?.note && <Note>{made.note}</Note>}
               {sink.status?.cause && (
                 <p className="fault">
                   {sink.status.cause} {sink.status.reason && `(${sink.status.reason})`}

@@ -18,11 +18,11 @@ import { type Rules, usePreview } from "./use-preview.ts";
 
 /** The part "Filter and mapping". It begins anew when the sink was changed, by whomever. */
 export function SinkRules(props: SinkPart) {
-  const [isSaved, setSaved] = useState(false);
+  const [saved, setSaved] = useState("");
   return (
     <>
       <RulesForm key={props.sink.etag} {...props} onSaved={setSaved} />
-      <p role="status">{isSaved && "Saved. It applies to what is pushed from now on."}</p>
+      <p role="status">{saved}</p>
     </>
   );
 }
@@ -31,10 +31,11 @@ function RulesForm({
   sink,
   stream,
   onSaved,
-}: SinkPart & { readonly onSaved: (isSaved: boolean) => void }) {
+}: SinkPart & { readonly onSaved: (words: string) => void }) {
   const queries = useQueryClient();
   const [cel, setCel] = useState(() => celOf(sink.filter));
   const [fields, setFields] = useState(() => fieldsOf(sink.filter));
+  const [from, setFrom] = useState("");
   const [columns, setColumns] = useState<ColumnInput[]>(() => readColumns(sink.mapping));
   const read = (): Rules => {
     const mapping = readMapping(columns);
@@ -50,8 +51,16 @@ function RulesForm({
   useEffect(preloadEditor, []);
   const submit = useSubmit(async () => {
     const changed = { name: sink.name, etag: sink.etag, ...read() };
-    await sinks.updateSink({ sink: changed, updateMask: { paths: ["mapping", "filter"] } });
-    onSaved(true);
+    const fromSequence = readFrom(from);
+    await sinks.updateSink({
+      ...{ sink: changed, fromSequence },
+      updateMask: { paths: ["mapping", "filter"] },
+    });
+    onSaved(
+      fromSequence > 0n
+        ? `Saved. It applies from sequence ${fromSequence} on.`
+        : "Saved. It applies to what is pushed from now on.",
+    );
     await queries.invalidateQueries();
   });
   const faults = [...submit.faults, ...preview.faults].map(withoutSink);
@@ -82,6 +91,14 @@ function RulesForm({
             />
           )}
           <MappingRows columns={columns} paths={paths} onChange={setColumns} faults={faults} />
+          <TextField
+            label="From this sequence on"
+            optional
+            hint="For a change that is to begin with a record that is not stored yet. Empty: with the next one."
+            value={from}
+            onChange={setFrom}
+            fault={faultAt(faults, "from_sequence")}
+          />
         </Form>
       </section>
       <section className="card stack" aria-labelledby="preview-title">
@@ -96,6 +113,12 @@ function RulesForm({
 /** Both calls name the same places, one of them within the sink. */
 function withoutSink({ field, description }: FieldFault): FieldFault {
   return { field: field.replace(/^sink\./, ""), description };
+}
+
+function readFrom(text: string): bigint {
+  if (text.trim() === "") return 0n;
+  if (!/^[1-9]\d{0,15}$/.test(text.trim())) throw new Error(`“${text}” is no sequence`);
+  return BigInt(text.trim());
 }
 
 function celOf(filter: Filter | undefined): string {
