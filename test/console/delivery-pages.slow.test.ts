@@ -201,6 +201,7 @@ test("B09: what was deleted is brought back with its counts, or given up for goo
 
 test("K18: a new sink begins at a sequence or a time, and its page says what it will not see", async () => {
   const { page, open, ada } = rig;
+  await rig.push({ sensor: "d", value: 5 });
   await open(`/${READINGS}/sinks/new/webhook`);
   await page.getByLabel("Name", { exact: true }).fill("Late");
   await page.getByLabel("URL", { exact: true }).fill(receiver.url);

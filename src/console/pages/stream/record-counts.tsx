@@ -1,33 +1,22 @@
 /** Records that were read, counted by key and by partition. */
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Record } from "#gen/tributary/records/v1/record_pb.js";
-import { jsonOf, keyOf } from "../../api/record-json.ts";
+import { jsonOf } from "../../api/record-json.ts";
 import { bytes } from "../../parts/figures.ts";
 import { Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
 import { VirtualTable } from "../../parts/virtual-table.tsx";
-
-interface Count {
-  readonly id: string;
-  readonly partition: number;
-  count: number;
-  size: number;
-  last: Record;
-}
+import type { Tally } from "./tally.ts";
 
 /** The keys, the one with the most records first. */
-export function KeyTable(props: {
-  readonly records: readonly Record[];
-  readonly keyFields: readonly string[];
-}) {
-  if (props.keyFields.length === 0) {
+export function KeyTable(props: { readonly tally: Tally; readonly keyFields: readonly string[] }) {
+  const { tally, keyFields } = props;
+  if (keyFields.length === 0) {
     return <Note>This stream has no key fields: its records have no order among them.</Note>;
   }
-  const counts = countBy(props.records, (record) => keyOf(record, props.keyFields));
-  const rows = [...counts.values()].sort((one, other) => other.count - one.count);
+  const rows = [...tally.keys.values()].sort((one, other) => other.count - one.count);
   return (
     <VirtualTable
-      label={`${rows.length} keys among the records that were read`}
+      label={`${rows.length} keys among the records that were counted`}
       columns={[
         { title: "Key", cell: (row) => <code>{row.id}</code> },
         { title: "Records", cell: (row) => row.count.toLocaleString() },
@@ -42,13 +31,9 @@ export function KeyTable(props: {
 }
 
 /** The partitions, those without a record too. */
-export function PartitionTable(props: {
-  readonly records: readonly Record[];
-  readonly partitions: number;
-}) {
-  const { records, partitions } = props;
-  const counts = countBy(records, (record) => String(record.partition));
-  const rows = Array.from({ length: partitions }, (_none, at) => counts.get(String(at)));
+export function PartitionTable(props: { readonly tally: Tally; readonly partitions: number }) {
+  const { tally, partitions } = props;
+  const rows = Array.from({ length: partitions }, (_none, at) => tally.partitions.get(String(at)));
   return (
     <div className="scroll">
       <table>
@@ -68,7 +53,7 @@ export function PartitionTable(props: {
             <tr key={at}>
               <th scope="row">{at}</th>
               <td>{(row?.count ?? 0).toLocaleString()}</td>
-              <td>{share(row?.count ?? 0, records.length)}</td>
+              <td>{share(row?.count ?? 0, tally.count)}</td>
               <td>{bytes(BigInt(row?.size ?? 0))}</td>
               <td>{row && <code>{row.last.place}</code>}</td>
               <td>
@@ -83,21 +68,7 @@ export function PartitionTable(props: {
 }
 
 function LastTime({ at }: { readonly at: Timestamp | undefined }) {
-  return <Time at={at} none="none of those that were read" />;
-}
-
-function countBy(records: readonly Record[], idOf: (record: Record) => string) {
-  const counts = new Map<string, Count>();
-  for (const record of records) {
-    const id = idOf(record);
-    const { partition } = record;
-    const count = counts.get(id) ?? { id, partition, count: 0, size: 0, last: record };
-    count.count += 1;
-    count.size += record.json.length;
-    count.last = record;
-    counts.set(id, count);
-  }
-  return counts;
+  return <Time at={at} none="none of those that were counted" />;
 }
 
 function share(count: number, all: number): string {

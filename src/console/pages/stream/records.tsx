@@ -1,6 +1,7 @@
 /** What a stream holds: its records, its keys, its partitions. */
 import { useInfiniteQuery } from "@connectrpc/connect-query";
-import { useState } from "react";
+import { useMemo, useState } from "react";
+import type { Stream } from "#gen/tributary/management/v1/stream_pb.js";
 import type { Record } from "#gen/tributary/records/v1/record_pb.js";
 import {
   RecordService,
@@ -18,6 +19,8 @@ import { type TableColumn, VirtualTable } from "../../parts/virtual-table.tsx";
 import { ReadForm, type Reading, startOfList } from "./read-form.tsx";
 import { KeyTable, PartitionTable } from "./record-counts.tsx";
 import type { StreamPart } from "./stream.tsx";
+import { type Tally, tallyOf } from "./tally.ts";
+import { WholeLog } from "./whole-log.tsx";
 
 const PAGE_SIZE = 500;
 const FROM_FIRST: Reading = { start: { case: "first" }, key: "", filter: "", rateMax: 0 };
@@ -29,9 +32,10 @@ export default function Records({ stream, id }: StreamPart) {
   const view = isResolved ? View.RESOLVED : View.LOG;
   const start = isResolved ? { case: undefined } : startOfList(reading.start);
   const { key, filter } = reading;
+  const request = { stream: stream.name, start, key, filter, view };
   const query = useInfiniteQuery(
     RecordService.method.listRecords,
-    { stream: stream.name, pageSize: PAGE_SIZE, pageToken: "", start, key, filter, view },
+    { ...request, pageSize: PAGE_SIZE, pageToken: "" },
     { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
   );
   const curl = readCurl(`${location.origin}/v1/${stream.name}/records`, [
@@ -73,10 +77,14 @@ export default function Records({ stream, id }: StreamPart) {
           return (
             <section className="card stack" aria-label="What was read">
               <ReadSoFar count={records.length} query={query} curl={curl} />
-              {id === "keys" ? (
-                <KeyTable records={records} keyFields={stream.keyFields} />
-              ) : id === "partitions" ? (
-                <PartitionTable records={records} partitions={stream.partitions} />
+              {id === "keys" || id === "partitions" ? (
+                <Counts
+                  key={JSON.stringify(reading, bigintText) + view}
+                  by={id}
+                  stream={stream}
+                  request={request}
+                  records={records}
+                />
               ) : (
                 <VirtualTable
                   label="Records, oldest first"
@@ -91,6 +99,39 @@ export default function Records({ stream, id }: StreamPart) {
       </Loaded>
     </>
   );
+}
+
+/** Of what was read, until the whole log is counted. */
+function Counts(props: {
+  readonly by: "keys" | "partitions";
+  readonly stream: Stream;
+  readonly request: Parameters<typeof WholeLog>[0]["request"];
+  readonly records: readonly Record[];
+}) {
+  const { by, stream, request, records } = props;
+  const { keyFields, partitions } = stream;
+  const [counted, setCounted] = useState<Tally>();
+  const read = useMemo(() => tallyOf(records, keyFields), [records, keyFields]);
+  const tally = counted ?? read;
+  return (
+    <>
+      <p>
+        {counted
+          ? "Of the records that were counted, from the first one on."
+          : "Of the records above that were read; the log may hold more."}
+      </p>
+      <WholeLog request={request} keyFields={keyFields} onTally={setCounted} />
+      {by === "keys" ? (
+        <KeyTable tally={tally} keyFields={keyFields} />
+      ) : (
+        <PartitionTable tally={tally} partitions={partitions} />
+      )}
+    </>
+  );
+}
+
+function bigintText(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
 }
 
 function ReadSoFar(props: {
