@@ -115,7 +115,7 @@ function FirstRecord({ stream }: { readonly stream: string }) {
           <p>
             The stream has records: {tail.count} seen. See them{" "}
             <Link href={`/${stream}/live`}>as they arrive</Link>, or{" "}
-            <Link href={`/${stream}/sinks`}>choose where they are delivered</Link>.
+            <Link href={`/${stream}/sinks`}>choose where they go</Link>.
           </p>
         </Note>
       ) : (
