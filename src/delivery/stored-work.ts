@@ -10,14 +10,17 @@ export function settledBelow(state: SinkState): number {
   return Math.min(state.position, ...state.lanes.map((lane) => lane.next.sequence));
 }
 
-/** Whether a stored state has requests or resuming keys. */
+/**
+ * Whether a stored state has requests, or keys that wait: a crash may have come after the copies they wait for
+ * were removed, and before they went on.
+ */
 export function hasWork(state: SinkState): boolean {
   return state.lanes.some(
     (lane) =>
       lane.requests.length > 0 ||
       lane.staged.length > 0 ||
       lane.released.length > 0 ||
-      lane.parked.isAnyResuming,
+      lane.parked.size > 0,
   );
 }
 
