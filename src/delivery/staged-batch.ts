@@ -3,11 +3,13 @@ import { clone } from "@bufbuild/protobuf";
 import { type StagingState, StagingStateSchema } from "#gen/tributary/delivery/v1/staging_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { RejectedPlace } from "../sinks/sink.ts";
-import type { StagedBatch, StagedChunk } from "../sinks/staging.ts";
+import { type StagedBatch, type StagedChunk, TargetBehind } from "../sinks/staging.ts";
 import { driverCall, within } from "./destinations.ts";
 import type { RefusedRow, RefusedRows } from "./refused-rows.ts";
 import type { StagingArea } from "./staging-area.ts";
+import { importedWith, removeOld, rewind } from "./staging-history.ts";
 import { nameStaging } from "./staging-identity.ts";
+import type { Versioned } from "./staging-store.ts";
 import { versionsOf } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -35,50 +37,113 @@ export interface ImportOptions {
   readonly signal: AbortSignal;
   /** Takes the rows that the target refuses; without it they fail the import. */
   readonly hold?: (refused: RefusedRows) => Promise<void>;
+  /** Whether rows may be given up that a restored target lacks and the staging has no more. */
+  readonly isLossAccepted?: boolean;
 }
 
 /**
- * Imports the oldest staged rows of a sink; undefined when there are none. Throws what the driver does,
- * and StaleKeysError when another node has imported them meanwhile.
+ * Imports the oldest staged rows of a sink; undefined when there are none. Rows that the target has
+ * forgotten are staged again by it, as far as they are kept. Throws what the driver does, STAGING_EXPIRED
+ * when they are not, and StaleKeysError when another node has imported them meanwhile.
  */
 export function importBatch(
   parts: ImportParts,
   sink: SinkDefinition,
-  { signal, hold }: ImportOptions,
+  options: ImportOptions,
 ): Promise<ImportedBatch | undefined> {
   return parts.area.inTurn(async () => {
+    const { signal, isLossAccepted = false } = options;
     signal.throwIfAborted();
     const { area } = parts;
     await nameStaging(area.store, sink.uid);
     const state = await area.store.state(sink.uid);
-    const { doneSequence, identity } = state.value;
-    const afterSequence = Number(doneSequence);
+    const afterSequence = Number(state.value.doneSequence);
     const found = await area.store.chunks(sink.uid, { afterSequence, maxBytes: BATCH_BYTES });
     const version = found[0]?.sinkVersion;
     if (version === undefined) return undefined;
     const other = found.findIndex((chunk) => chunk.sinkVersion !== version);
     const chunks = other < 0 ? found : found.slice(0, other);
     area.at("read");
-    const former = state.value.former.map((name) => ({
-      identity: name.identity,
-      lastSequence: Number(name.lastSequence),
-    }));
-    const batch = { identity, former, chunks, isRefusalAllowed: hold !== undefined };
-    const refused = await importChunks(parts, sink, { version, batch, signal });
-    area.at("imported");
-    const { rows, bytes, sequence } = sumOf(chunks);
-    if (refused.length > 0) {
-      await hold?.({ sequence, sinkVersion: version, rows: refused.map(partitionedBy(chunks)) });
+    try {
+      return await importFound(parts, sink, { state, version, chunks, options });
+    } catch (error) {
+      if (!(error instanceof TargetBehind)) throw error;
+      await rewind(area, sink.uid, { state, behind: error, isLossAccepted });
+      return { rows: 0, sequence: error.sequence };
     }
-    const value = after(state.value, { rows, bytes, sequence });
-    value.importTimeMs = BigInt(Math.round(parts.now()));
-    value.importRows = BigInt(rows);
-    await area.store.writeState(sink.uid, { value, sequence: state.sequence });
-    area.at("noted");
-    await area.store.removeThrough(sink.uid, sequence);
-    area.at("removed");
-    return { rows, sequence };
   });
+}
+
+/**
+ * Compares how far the target remembers to have imported with what was imported, and stages again what it
+ * has forgotten. Fails as `importBatch` does.
+ */
+export async function checkTarget(
+  parts: ImportParts,
+  sink: SinkDefinition,
+  { signal, isLossAccepted = false }: Omit<ImportOptions, "hold">,
+): Promise<void> {
+  const { area } = parts;
+  const state = await area.store.state(sink.uid);
+  const [last] = state.value.imported;
+  if (!last) return;
+  const version = Number(last.sinkVersion);
+  try {
+    const batch = batchOf(state.value, { version, chunks: [], isRefusalAllowed: false });
+    await importChunks(parts, sink, { version, batch, signal });
+  } catch (error) {
+    if (!(error instanceof TargetBehind)) throw error;
+    await rewind(area, sink.uid, { state, behind: error, isLossAccepted });
+  }
+}
+
+interface FoundBatch {
+  readonly state: Versioned<StagingState>;
+  readonly version: number;
+  readonly chunks: readonly StagedChunk[];
+  readonly options: ImportOptions;
+}
+
+async function importFound(
+  parts: ImportParts,
+  sink: SinkDefinition,
+  { state, version, chunks, options: { signal, hold } }: FoundBatch,
+): Promise<ImportedBatch> {
+  const { area } = parts;
+  const isRefusalAllowed = hold !== undefined;
+  const batch = batchOf(state.value, { version, chunks, isRefusalAllowed });
+  const refused = await importChunks(parts, sink, { version, batch, signal });
+  area.at("imported");
+  const { rows, bytes, sequence } = sumOf(chunks);
+  if (refused.length > 0) {
+    await hold?.({ sequence, sinkVersion: version, rows: refused.map(partitionedBy(chunks)) });
+  }
+  const value = after(state.value, { rows, bytes, sequence });
+  value.importTimeMs = BigInt(Math.round(parts.now()));
+  value.importRows = BigInt(rows);
+  // Programs before this one removed rows as soon as they were imported.
+  if (value.imported.length === 0) value.removedSequence = state.value.doneSequence;
+  value.imported = importedWith(value, { version, sequence });
+  value.keptBytes += BigInt(bytes);
+  const written = await area.store.writeState(sink.uid, { value, sequence: state.sequence });
+  area.at("noted");
+  await removeOld(parts, sink.uid, written);
+  area.at("removed");
+  return { rows, sequence };
+}
+
+function batchOf(
+  state: StagingState,
+  of: { version: number } & Pick<StagedBatch, "chunks" | "isRefusalAllowed">,
+): StagedBatch {
+  const { version, chunks, isRefusalAllowed } = of;
+  const former = state.former.map((name) => ({
+    identity: name.identity,
+    lastSequence: Number(name.lastSequence),
+  }));
+  const own = state.imported.find((each) => Number(each.sinkVersion) === version);
+  const imported = Number(own?.sequence ?? 0n);
+  return { identity: state.identity, former, chunks, imported, isRefusalAllowed };
 }
 
 /**
@@ -101,6 +166,9 @@ export async function expireStaged(
     const sum = sumOf(old);
     const value = after(state.value, sum);
     value.expiredRows += BigInt(sum.rows);
+    // What was imported before them is older.
+    value.removedSequence = BigInt(sum.sequence);
+    value.keptBytes = 0n;
     await area.store.writeState(sinkUid, { value, sequence: state.sequence });
     await area.store.removeThrough(sinkUid, sum.sequence);
     expired += sum.rows;

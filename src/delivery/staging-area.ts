@@ -7,6 +7,9 @@ import { createStagingStore, type StagingStore } from "./staging-store.ts";
 /** Imports of a process at once: each holds up to 16 MiB of rows. */
 const IMPORTS_AT_ONCE = 2;
 
+/** Imported rows of one sink that are kept where nothing else is said. */
+const KEPT_BYTES = 256 * 1024 * 1024;
+
 /** Where an import may be cut off by a crash; tests kill a process at each of them. */
 export const STAGING_POINTS = ["staged", "read", "imported", "noted", "removed"] as const;
 
@@ -24,6 +27,8 @@ export interface StagingWatcher {
 export interface StagingSettings {
   /** How long rows are kept that cannot be imported; 7 days. */
   readonly keptMs?: number;
+  /** Bytes of imported rows that are kept of one sink for as long, at most; 256 MiB. */
+  readonly keptBytes?: number;
   /** Called at each point, before anything else happens. */
   readonly at?: (point: StagingPoint) => void;
 }
@@ -33,6 +38,7 @@ export interface StagingArea {
   readonly store: StagingStore;
   readonly ports: StagingPorts;
   readonly keptMs: number;
+  readonly keptBytes: number;
   readonly at: (point: StagingPoint) => void;
   /** Tells one watcher of each sink what is staged; the function returned ends it. */
   watch(sinkUid: string, watcher: StagingWatcher): () => void;
@@ -51,6 +57,7 @@ export function createStagingArea(log: KeyedLog, settings: StagingSettings = {})
     store,
     at,
     keptMs: settings.keptMs ?? STAGED_KEPT_MS,
+    keptBytes: settings.keptBytes ?? KEPT_BYTES,
     ports: createStagingPorts({
       store,
       onStaged(uid, added) {

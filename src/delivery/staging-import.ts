@@ -6,19 +6,23 @@ import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import { StaleKeysError } from "../bus/index.ts";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
+import { SinkFault } from "../sinks/sink-fault.ts";
 import type { StagingLimits } from "../sinks/staging.ts";
 import { outcomeOfError } from "./destinations.ts";
 import type { RefusedRows } from "./refused-rows.ts";
 import { isError, type Retry, retryWaitMs } from "./retry-wait.ts";
 import type { SinkState } from "./sink-state.ts";
-import { expireStaged, type ImportParts, importBatch } from "./staged-batch.ts";
+import { checkTarget, expireStaged, type ImportParts, importBatch } from "./staged-batch.ts";
 import type { StagingWatcher } from "./staging-area.ts";
+import { removeOld } from "./staging-history.ts";
 import { stagingLimitsOf } from "./staging-status.ts";
 import { versionsOf } from "./version-table.ts";
 
 const TIMER_MAX_MS = 2 ** 31 - 1;
 /** After the store was away, or another node came first. */
 const AGAIN_MS = 1_000;
+/** How often a target is asked that nothing is imported to. */
+const CHECK_MS = 5 * 60_000;
 /** How long before the end of their time the state tells of rows. */
 const WARN_MS = 24 * 60 * 60_000;
 
@@ -38,6 +42,10 @@ export interface ImportInput extends ImportParts {
   readonly random: () => number;
 }
 
+function reasonIn(error: unknown): string | undefined {
+  return error instanceof SinkFault ? error.reason : undefined;
+}
+
 interface Failure {
   readonly reason: string;
   readonly why: string;
@@ -55,6 +63,10 @@ export class StagingImport implements StagingWatcher {
   bytes = 0;
   #oldestMs: number | undefined;
   #isLoaded = false;
+  /** When the target was last known to have what it took. */
+  #checkedMs = Number.NEGATIVE_INFINITY;
+  /** Whether the owner lets go what a restored target lacks and is not staged any more. */
+  #isLossAccepted = false;
   #failure: Failure | undefined;
   #notBeforeMs = 0;
   #running: Promise<void> | undefined;
@@ -81,7 +93,11 @@ export class StagingImport implements StagingWatcher {
 
   /** The definition was replaced; `isRestarted` when its owner wants another try at once. */
   updated(isRestarted: boolean): void {
-    if (isRestarted && this.#failure) this.#failure.nextMs = 0;
+    if (isRestarted) {
+      if (this.#failure) this.#failure.nextMs = 0;
+      this.#isLossAccepted = this.#failure?.reason === "STAGING_EXPIRED";
+      this.#checkedMs = Number.NEGATIVE_INFINITY;
+    }
     this.#wake();
   }
 
@@ -119,7 +135,9 @@ export class StagingImport implements StagingWatcher {
     if (this.#running || this.#host.signal.aborted) return;
     clearTimeout(this.#timer);
     const nowMs = this.#input.now();
-    const dueMs = this.#isLoaded ? Math.min(this.#dueMs(nowMs), this.#endMs) : nowMs;
+    const dueMs = this.#isLoaded
+      ? Math.min(this.#dueMs(nowMs), this.#endMs, this.#checkDueMs)
+      : nowMs;
     const waitMs = Math.max(0, dueMs - nowMs, this.#notBeforeMs - nowMs);
     if (waitMs === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => this.#run(), Math.min(waitMs, TIMER_MAX_MS));
@@ -142,6 +160,12 @@ export class StagingImport implements StagingWatcher {
     return Math.max(reachedMs, this.#failure?.nextMs ?? 0);
   }
 
+  /** When the target is to be asked whether it still has what it took. */
+  get #checkDueMs(): number {
+    if (!this.#limits || this.#host.definition.isPaused) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#checkedMs + CHECK_MS, this.#failure?.nextMs ?? 0);
+  }
+
   #run(): void {
     this.#running ??= this.#work()
       .catch((error: unknown) => this.#away(error))
@@ -153,6 +177,7 @@ export class StagingImport implements StagingWatcher {
 
   async #work(): Promise<void> {
     if (!this.#isLoaded) await this.#load();
+    if (this.#checkDueMs <= this.#input.now()) await this.#check();
     const nowMs = this.#input.now();
     if (this.#dueMs(nowMs) <= nowMs) await this.#importAll();
     if (this.#endMs <= this.#input.now()) await this.#expire();
@@ -169,18 +194,44 @@ export class StagingImport implements StagingWatcher {
     this.#isLoaded = true;
   }
 
+  /** Finds a target that was restored from a backup, also while nothing new is staged. */
+  async #check(): Promise<void> {
+    const { definition, signal } = this.#host;
+    const isLossAccepted = this.#isLossAccepted;
+    try {
+      await checkTarget(this.#input, definition, { signal, isLossAccepted });
+      if (this.#rows === 0) this.#failure = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof StaleKeysError) throw error;
+      // A target that is away is told of when there is something to import.
+      if (this.#rows > 0 || reasonIn(error) === "STAGING_EXPIRED") this.#failed(error);
+    } finally {
+      this.#checkedMs = this.#input.now();
+    }
+    this.#isLossAccepted = false;
+    await this.#load();
+    const state = await this.#input.area.store.state(definition.uid);
+    await removeOld(this.#input, definition.uid, state);
+    this.#host.importChanged();
+  }
+
   /** Everything that was staged when it began. */
   async #importAll(): Promise<void> {
     const { definition, signal } = this.#host;
+    const { area } = this.#input;
     const hold = (refused: RefusedRows) => this.#host.holdRefused(refused);
     let left = this.#rows;
     try {
       while (left > 0 && !signal.aborted) {
         const done = await importBatch(this.#input, this.#host.definition, { signal, hold });
-        left -= done?.rows ?? left;
+        // A target that was restored from a backup makes more rows wait.
+        if (done?.rows === 0) left = (await area.store.fill(definition.uid)).rows;
+        else left -= done?.rows ?? left;
       }
       if (this.#failure) this.#input.logger.info("staged rows go on", { sink: definition.name });
       this.#failure = undefined;
+      this.#checkedMs = this.#input.now();
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof StaleKeysError) throw error;

@@ -12,6 +12,7 @@ import type {
   SinkKind,
   SinkRequest,
 } from "./sink.ts";
+import { SinkFault } from "./sink-fault.ts";
 
 /** How long staged rows are kept when they cannot be imported. */
 export const STAGED_KEPT_MS = 7 * 24 * 60 * 60_000;
@@ -69,9 +70,26 @@ export interface StagedBatch {
   readonly identity: string;
   /** Names that it had until it was restored from a backup, each with the last sequence it is valid for. */
   readonly former: readonly { readonly identity: string; readonly lastSequence: number }[];
+  /** None when only the target's memory is to be compared. */
   readonly chunks: readonly StagedChunk[];
+  /** Last chunk of this version that was imported; 0 for none. */
+  readonly imported: number;
   /** Whether rows that the target refuses may be left out; if not, they fail the import. */
   readonly isRefusalAllowed: boolean;
+}
+
+/** Thrown by an import whose target remembers less than was imported: it was restored from a backup. */
+export class TargetBehind extends SinkFault {
+  /** Last chunk that the target has. */
+  readonly sequence: number;
+  /** When the target took it, in milliseconds since 1970; undefined when it never did. */
+  readonly sinceMs: number | undefined;
+
+  constructor(sequence: number, sinceMs: number | undefined) {
+    super("TARGET_BEHIND", "the table's database has forgotten imports, as one from a backup has");
+    this.sequence = sequence;
+    this.sinceMs = sinceMs;
+  }
 }
 
 /** When staged rows are imported: whichever is reached first. */
@@ -88,7 +106,8 @@ export interface StagingDriver<K extends SinkKind> {
   /**
    * Takes staged rows into the target in one transaction that also remembers how far the staging was
    * imported, so that a repeat changes nothing. Gives the rows that the target refused by their values,
-   * and gives them again when it is repeated. Throws a SinkFault when rows cannot be taken.
+   * and gives them again when it is repeated. Throws a SinkFault when rows cannot be taken, and TargetBehind,
+   * before anything else, when the target remembers less than `imported`.
    * `newest` is the newest version's configuration, whose way to the same database is used.
    */
   import(

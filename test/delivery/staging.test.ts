@@ -16,6 +16,7 @@ import { noTemplates } from "../../src/mapping/row-transform.ts";
 import { postgresDriver } from "../../src/sinks/postgres/driver.ts";
 import type { SinkDriver } from "../../src/sinks/sink.ts";
 import { SinkFault } from "../../src/sinks/sink-fault.ts";
+import { TargetBehind } from "../../src/sinks/staging.ts";
 import { attempt, environment, requestOf, rowsOf } from "../sinks/sample.ts";
 import { quietLogger } from "../support/quiet-logger.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -31,13 +32,20 @@ const schema = create(SchemaSchema, {
 });
 
 /** A sink that stages, with a target in memory and a clock of its own. */
-function createWorld(limits: { count?: bigint; size?: bigint; seconds?: bigint } = {}) {
+function createWorld(
+  limits: { count?: bigint; size?: bigint; seconds?: bigint; keptBytes?: number } = {},
+) {
   let nowMs = 1_800_000_000_000;
   const now = () => nowMs;
   const log = createMemoryKeyedLog(now);
-  const area = createStagingArea(log);
+  const { keptBytes } = limits;
+  const area = createStagingArea(log, { ...(keptBytes && { keptBytes }) });
   const imports: number[] = [];
-  const world = { fault: undefined as Error | undefined };
+  const world = {
+    fault: undefined as Error | undefined,
+    /** Last chunk that the target remembers, where it has a memory. */
+    remembered: undefined as number | undefined,
+  };
   const config = create(PostgresSinkSchema, {
     table: "t",
     staging: {
@@ -52,7 +60,15 @@ function createWorld(limits: { count?: bigint; size?: bigint; seconds?: bigint }
       ...postgresDriver.staging!,
       async import(_, __, { batch }) {
         if (world.fault) throw world.fault;
-        imports.push(...batch.chunks.flatMap((chunk) => chunk.places.map((p) => p.sequence)));
+        const { remembered = 0 } = world;
+        if (world.remembered !== undefined && remembered < batch.imported) {
+          throw new TargetBehind(remembered, 1_800_000_000_000);
+        }
+        const fresh = batch.chunks.filter((chunk) => chunk.sequence > remembered);
+        imports.push(...fresh.flatMap((chunk) => chunk.places.map((p) => p.sequence)));
+        if (world.remembered !== undefined) {
+          world.remembered = Math.max(remembered, batch.chunks.at(-1)?.sequence ?? 0);
+        }
         return [];
       },
     },
@@ -262,4 +278,63 @@ test("a restored staging takes another name, and remembers until where it was th
     { identity: before.identity, lastSequence: BigInt(sequence) },
   ]);
   expect(await flushStaged(parts, definition, attempt())).toMatchObject({ imported: 1, left: 0 });
+});
+
+test("B21: rows that a restored target lacks are imported again, each once, also while nothing new comes", async () => {
+  const { open, importer, world, imports, advance, area, statusOf } = createWorld({ count: 1n });
+  world.remembered = 0;
+  const sink = await open();
+  await sink.resume!(0, 1);
+  importer.start();
+  const marks: number[] = [];
+  for (const sequence of [1, 2, 3]) {
+    await sink.write(requestOf(rowsOf([{ id: sequence }], sequence)), attempt());
+    await waitFor(() => imports.length === sequence);
+    await waitFor(async () => (await area.store.fill(uid)).rows === 0);
+    marks.push(world.remembered);
+  }
+  // Its owner restores it as it was after the first.
+  world.remembered = marks[0];
+  await waitFor(() => {
+    advance(5 * 60_000);
+    return imports.length === 5;
+  });
+  expect(imports).toEqual([1, 2, 3, 2, 3]);
+  await waitFor(async () => (await area.store.fill(uid)).rows === 0);
+  expect((await statusOf()).staging).toMatchObject({ rows: 0n, bytes: 0n });
+  // Once more, and it is an import that finds out.
+  world.remembered = marks[1];
+  await sink.write(requestOf(rowsOf([{ id: 4 }], 4)), attempt());
+  await waitFor(() => imports.length === 7);
+  expect(imports.slice(5)).toEqual([3, 4]);
+});
+
+test("B21: what a restored target lacks and is not staged any more is an ERROR with its time, until the owner lets it go", async () => {
+  const { open, importer, world, imports, area, advance } = createWorld({
+    ...{ count: 1n, keptBytes: 1 },
+  });
+  world.remembered = 0;
+  const sink = await open();
+  await sink.resume!(0, 1);
+  importer.start();
+  for (const sequence of [1, 2]) {
+    await sink.write(requestOf(rowsOf([{ id: sequence }], sequence)), attempt());
+    await waitFor(() => imports.length === sequence);
+    await waitFor(async () => (await area.store.fill(uid)).rows === 0);
+  }
+  await waitFor(async () => (await area.store.state(uid)).value.removedSequence > 0n);
+  world.remembered = 0;
+  await waitFor(() => {
+    advance(5 * 60_000);
+    return importer.overlay(note)?.reason === "STAGING_EXPIRED";
+  });
+  const told = importer.overlay(note);
+  expect(told?.state).toBe(Sink_State.ERROR);
+  expect(told?.cause).toMatch(/took between 2027-01-15T08:00:00.000Z and .* are not staged/);
+  expect(imports).toEqual([1, 2]);
+  importer.updated(true);
+  await waitFor(() => importer.overlay(note)?.state === Sink_State.RUNNING);
+  await sink.write(requestOf(rowsOf([{ id: 3 }], 3)), attempt());
+  await waitFor(() => imports.length === 3);
+  expect(imports).toEqual([1, 2, 3]);
 });

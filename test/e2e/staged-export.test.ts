@@ -278,3 +278,43 @@ test("K23: a changed table is made or checked as at creation; rows staged before
   expect(await idsIn("after")).toEqual([4, 5, 6, 7, 8]);
   await sinks("DeleteSink", { name });
 });
+
+test("B21: a table that is restored from a backup of its own gets the rows again that it lost, each once", async () => {
+  const { name } = await createSink(server, stream, {
+    id: "restored",
+    postgres: { table: "restored", staging: { count: "10" } },
+  });
+  await pushIds(range(10_000, 10));
+  await waitFor(async () => (await countsOf(server, name)).delivered === 10, {
+    timeoutMs: 30_000,
+    what: "the first import",
+  });
+  // The table and the positions of its database, as a backup has both.
+  await sql`CREATE TABLE backup_rows AS SELECT * FROM restored`;
+  await sql`CREATE TABLE backup_cursors AS SELECT * FROM tributary.sink_cursors
+    WHERE sink_name = ${name}`;
+  for (const from of [10_010, 10_020]) {
+    await pushIds(range(from, 10));
+    await waitFor(async () => (await countsOf(server, name)).delivered === from - 9_990, {
+      timeoutMs: 30_000,
+      what: "the imports after the backup",
+    });
+  }
+  await sql.begin(async (each) => {
+    await each`TRUNCATE restored`;
+    await each`INSERT INTO restored SELECT * FROM backup_rows`;
+    await each`DELETE FROM tributary.sink_cursors WHERE sink_name = ${name}`;
+    await each`INSERT INTO tributary.sink_cursors SELECT * FROM backup_cursors`;
+  });
+  expect(await idsIn("restored")).toEqual(range(10_000, 10));
+  await pushIds(range(10_030, 10));
+  await waitFor(async () => (await idsIn("restored")).length >= 40, {
+    timeoutMs: 30_000,
+    what: "all rows",
+  });
+  await waitFor(async () => (await countsOf(server, name)).delivered === 40, {
+    timeoutMs: 30_000,
+    what: "all to be counted",
+  });
+  expect(await idsIn("restored")).toEqual(range(10_000, 40));
+});

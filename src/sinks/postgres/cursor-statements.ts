@@ -39,7 +39,7 @@ RETURNING cursor, cursor_epoch::text, request_id, bad_rows::text`;
 
 /** $1 sink, $2 partition. */
 export const READ_STATE = `SELECT epoch::text, request_id, cursor, bad_rows::text, replay_id,
-  replay_bad_rows::text FROM ${CURSOR_TABLE} WHERE sink_uid = $1 AND partition = $2::integer`;
+  replay_bad_rows::text, (extract(epoch FROM updated_at) * 1000)::bigint::text AS updated_ms FROM ${CURSOR_TABLE} WHERE sink_uid = $1 AND partition = $2::integer`;
 
 /**
  * $1 sink, $2 partition, $3 epoch, $4 request, $5 the request before, $6 cursor. Moves the

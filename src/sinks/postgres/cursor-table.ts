@@ -19,6 +19,8 @@ export interface CursorState {
   readonly badRows: readonly KeptBadRow[];
   readonly replayId: string | null;
   readonly replayBadRows: readonly KeptBadRow[];
+  /** When the cursor was moved last, in milliseconds since 1970. */
+  readonly updatedMs: number;
 }
 
 /** What a claim found. */
@@ -95,6 +97,7 @@ export async function readState(
     badRows: parseBadRows(row.bad_rows),
     replayId: row.replay_id as string | null,
     replayBadRows: parseBadRows(row.replay_bad_rows),
+    updatedMs: Number(row.updated_ms),
   };
 }
 

@@ -7,12 +7,18 @@ import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type } from "#gen/tributary/management/v1/stream_pb.js";
 import type { ConfigOf, RejectedPlace, SinkEnvironment } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
-import type { StagedBatch, StagedChunk, StagedColumn, StagingLimits } from "../staging.ts";
+import {
+  type StagedBatch,
+  type StagedChunk,
+  type StagedColumn,
+  type StagingLimits,
+  TargetBehind,
+} from "../staging.ts";
 import { checkPostgres } from "./check.ts";
 import { type Column, settleKey } from "./columns.ts";
 import { type CopyPart, Fenced } from "./copy-query.ts";
 import { DELIVERY } from "./cursor-statements.ts";
-import { claimCursor, createCursorTable } from "./cursor-table.ts";
+import { claimCursor, createCursorTable, readState } from "./cursor-table.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { isDataError, sqlStateOf, toSinkFault } from "./fault.ts";
 import { TooManyBadRows } from "./good-rows.ts";
@@ -96,6 +102,10 @@ async function importInto(session: Session, job: ImportJob): Promise<readonly Re
   await createCursorTable(run);
   const claimed = await claimCursor(run, env, { partition: IMPORT_PARTITION, epoch: 0 });
   const done = sequenceOf(claimed.requestId, batch);
+  if (done < batch.imported && isOurs(claimed.requestId, batch)) {
+    const kept = await readState(run, env.sinkUid, IMPORT_PARTITION);
+    throw new TargetBehind(done, kept?.requestId ? kept.updatedMs : undefined);
+  }
   const chunks = batch.chunks.filter((chunk) => chunk.sequence > done);
   const last = chunks.at(-1);
   // Rows that an import refused whose answer never came are told again.
@@ -134,6 +144,12 @@ function sequenceOf(mark: string | null, { identity, former }: StagedBatch): num
   if (name === identity) return sequence;
   const before = former.find((other) => other.identity === name);
   return before ? Math.min(sequence, before.lastSequence) : 0;
+}
+
+/** Whether the mark, or that there is none, says how far this staging was imported. */
+function isOurs(mark: string | null, { identity, former }: StagedBatch): boolean {
+  const name = mark?.slice(0, mark.lastIndexOf(":"));
+  return mark === null || name === identity || former.some((other) => other.identity === name);
 }
 
 interface Group {

@@ -70,9 +70,10 @@ function createExport(
       isRefusalAllowed = true,
       identity = "one",
       former: StagedBatch["former"] = [],
+      imported = 0,
     ) =>
       postgresDriver.staging!.import({ config, newest: config }, env, {
-        batch: { identity, former, chunks, isRefusalAllowed },
+        batch: { identity, former, chunks, imported, isRefusalAllowed },
         signal: attempt(),
       }),
   };
@@ -131,4 +132,23 @@ test("a staging that was restored from a backup is known up to where it was rest
   await take([first, second, next], true, "new", [{ identity: "old", lastSequence: 2 }]);
   const ids = (await sql`SELECT id::int FROM restored ORDER BY id`).map(({ id }) => id as number);
   expect(ids).toEqual([1, 2, 3, 4]);
+});
+
+test("a target that remembers less than was imported says so before it takes anything", async () => {
+  const { chunk, import: take } = createExport("forgetful");
+  const chunks = [
+    await chunk(1, rowsOf([{ id: 1 }], 1)),
+    await chunk(2, rowsOf([{ id: 2 }], 2)),
+  ] as const;
+  await expect(take(chunks, true, "one", [], 7)).rejects.toMatchObject({ sequence: 0 });
+  await take([chunks[0]]);
+  const behind = take(chunks, true, "one", [], 2);
+  await expect(behind).rejects.toMatchObject({ reason: "TARGET_BEHIND", sequence: 1 });
+  await expect(behind).rejects.toMatchObject({ sinceMs: expect.any(Number) });
+  // Nothing to import: the memories are compared alone.
+  await expect(take([], true, "one", [], 2)).rejects.toMatchObject({ sequence: 1 });
+  expect(await take([], true, "one", [], 1)).toEqual([]);
+  // Of another staging the mark tells nothing.
+  await take([{ ...chunks[1], sequence: 1 }], true, "two", [], 9);
+  expect((await sql`SELECT id::int FROM forgetful`).map(({ id }) => Number(id))).toEqual([1, 2]);
 });

@@ -314,6 +314,28 @@ export declare type StagingState = Message<"tributary.delivery.v1.StagingState">
    * @generated from field: repeated tributary.delivery.v1.StagingName former = 8;
    */
   former: StagingName[];
+
+  /**
+   * Last chunk that was imported, by version of the sink; newest version first.
+   *
+   * @generated from field: repeated tributary.delivery.v1.StagingImport imported = 9;
+   */
+  imported: StagingImport[];
+
+  /**
+   * Chunks up to this sequence are gone; those above it and up to `done_sequence` are kept for a target that
+   * is restored from a backup.
+   *
+   * @generated from field: int64 removed_sequence = 10;
+   */
+  removedSequence: bigint;
+
+  /**
+   * Bytes of the lines that are kept in this way.
+   *
+   * @generated from field: int64 kept_bytes = 11;
+   */
+  keptBytes: bigint;
 };
 
 /**
@@ -321,6 +343,33 @@ export declare type StagingState = Message<"tributary.delivery.v1.StagingState">
  * Use `create(StagingStateSchema)` to create a new message.
  */
 export declare const StagingStateSchema: GenMessage<StagingState>;
+
+/**
+ * How far the rows of a version were imported.
+ *
+ * @generated from message tributary.delivery.v1.StagingImport
+ */
+export declare type StagingImport = Message<"tributary.delivery.v1.StagingImport"> & {
+  /**
+   * Version of the sink's definition.
+   *
+   * @generated from field: int64 sink_version = 1;
+   */
+  sinkVersion: bigint;
+
+  /**
+   * The last of its chunks that was imported.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message tributary.delivery.v1.StagingImport.
+ * Use `create(StagingImportSchema)` to create a new message.
+ */
+export declare const StagingImportSchema: GenMessage<StagingImport>;
 
 /**
  * A name that a staging had.
