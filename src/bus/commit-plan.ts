@@ -54,6 +54,14 @@ export function planCommit(
   const messages: OpenMessage[] = [];
   const fenced = new Set<string>();
   const open = new Map<string, OpenMessage>();
+  let last: { call: LogCall; partition: number; subject: string } | undefined;
+  /** Calls of one partition follow each other, so most names are those of the call before. */
+  const subjectOf = (call: LogCall, partition: number): string => {
+    if (last && last.partition === partition && isSameLog(last.call, call)) return last.subject;
+    const subject = names.records({ ...placeOf(call), partition });
+    last = { call, partition, subject };
+    return subject;
+  };
   const start = (call: LogCall, subject: string): OpenMessage => {
     const message = {
       subject,
@@ -72,7 +80,7 @@ export function planCommit(
     const first = messages.length;
     const shared = call.idempotency ? new Map<string, OpenMessage>() : open;
     const partPlaces = call.parts.map((part) => {
-      const subject = names.records({ ...placeOf(call), partition: part.partition });
+      const subject = subjectOf(call, part.partition);
       let message = shared.get(subject);
       if (!message || message.size + callEntrySize(part.block.length) > MAX_MESSAGE_BYTES) {
         message = start(call, subject);
@@ -98,6 +106,12 @@ export function planCommit(
       data: encodeRecordBatch(blocks),
     })),
   };
+}
+
+function isSameLog(one: LogCall, other: LogCall): boolean {
+  return (
+    one.logUid === other.logUid && one.generation === other.generation && one.shard === other.shard
+  );
 }
 
 function placeOf(call: LogCall) {

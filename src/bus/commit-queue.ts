@@ -6,8 +6,8 @@ export interface PendingCall {
   readonly bytes: number;
   /** In `performance.now()` terms: then its caller is told LOG_UNAVAILABLE. */
   readonly deadlineMs: number;
-  readonly resolve: (answer: LogAppended) => void;
-  readonly reject: (error: Error) => void;
+  resolve(answer: LogAppended): void;
+  reject(error: Error): void;
   /** Whether the caller has its answer. */
   isSettled: boolean;
 }

@@ -80,22 +80,34 @@ function rowSize({ spans, ids, hashes }: RecordRows, row: number): number {
 
 /** Fields 1 to 4: everything before the schema version. */
 function encodeHead(facts: CallFacts): Uint8Array {
-  const parts: [number, Uint8Array][] = [];
-  const texts: [number, string][] = [
-    [0x12, facts.source],
-    [0x1a, facts.authentication],
-    [0x22, facts.address],
-  ];
-  for (const [tag, value] of texts) if (value !== "") parts.push([tag, cut(value)]);
-  const size = parts.reduce((sum, [, value]) => sum + 3 + value.length, 10);
-  const head = new Uint8Array(size);
+  const texts = encodeTexts(facts);
+  const head = Buffer.allocUnsafe(10 + texts.length);
   let at = 0;
   if (facts.arrivalTimeUs > 0) {
     head[at] = 0x08;
     at = writeVarint(head, at + 1, facts.arrivalTimeUs);
   }
-  for (const [tag, value] of parts) at = writeBytes(head, at, { tag, value });
-  return head.subarray(0, at);
+  head.set(texts, at);
+  return head.subarray(0, at + texts.length);
+}
+
+/** Fields 2 to 4 of the last call: most calls come by one way from one address. */
+let last = { source: "", authentication: "", address: "", bytes: new Uint8Array(0) };
+
+function encodeTexts({ source, authentication, address }: CallFacts): Uint8Array {
+  const isSame =
+    source === last.source && authentication === last.authentication && address === last.address;
+  if (isSame) return last.bytes;
+  const fields = [
+    { tag: 0x12, value: cut(source) },
+    { tag: 0x1a, value: cut(authentication) },
+    { tag: 0x22, value: cut(address) },
+  ].filter(({ value }) => value.length > 0);
+  const bytes = new Uint8Array(fields.reduce((sum, { value }) => sum + 3 + value.length, 0));
+  let at = 0;
+  for (const field of fields) at = writeBytes(bytes, at, field);
+  last = { source, authentication, address, bytes: bytes.subarray(0, at) };
+  return last.bytes;
 }
 
 function cut(text: string): Uint8Array {
@@ -129,6 +141,8 @@ function tagged(tag: number, value: Uint8Array): Buffer {
   return bytes.subarray(0, writeBytes(bytes, 0, { tag, value }));
 }
 
+const POOLED_BYTES_MAX = 2048;
+
 /** Encodes the rows as one block. */
 export function encodeCallBlock(
   facts: CallFacts,
@@ -137,12 +151,15 @@ export function encodeCallBlock(
 ): EncodedBlock {
   const { bytes, spans, ids, hashes } = records;
   const head = encodeHead(facts);
-  const trace = cut(facts.traceContext);
+  const trace = facts.traceContext === "" ? NO_BYTES : cut(facts.traceContext);
   let size = head.length + 11 + 3 + trace.length + 6 + 6;
   for (const row of rows) size += rowSize(records, row);
   const allKept = encodeKept(facts);
   const kept = size + allKept.length <= HEADERS_FIT_BYTES ? allKept : NO_BYTES;
-  const block = Buffer.allocUnsafeSlow(size + kept.length);
+  // Small blocks share memory: they live for as long as one commit, and one by one cost more.
+  const bytesMax = size + kept.length;
+  const block =
+    bytesMax <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytesMax) : Buffer.allocUnsafeSlow(bytesMax);
   block.set(head);
   block.set(kept, head.length);
   let at = head.length + kept.length;

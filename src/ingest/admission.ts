@@ -17,6 +17,8 @@ export interface AdmittedBytes {
 
 /** The bound. */
 export interface Admission {
+  /** As `admit` where there is room now; undefined where the call has to wait. */
+  admitNow(projectUid: string, bytes: number): AdmittedBytes | undefined;
   /**
    * Waits until there is room for `bytes`. Fails with OVERLOADED (and a retry hint) after the wait
    * limit or when too many wait, and with the signal's reason when it fires.
@@ -51,6 +53,7 @@ export function createAdmission(options: AdmissionOptions = {}): Admission {
   const room = new Room(options);
   // Closures, so that a method can be passed on by itself.
   return {
+    admitNow: (projectUid, bytes) => room.admitNow(projectUid, bytes),
     admit: (projectUid, bytes, signal) => room.admit(projectUid, bytes, signal),
     heldBytes: () => room.heldBytes(),
     close: () => room.close(),
@@ -76,11 +79,16 @@ class Room implements Admission {
     this.#waitMs = options.waitMs ?? 2000;
   }
 
-  async admit(project: string, bytes: number, signal?: AbortSignal): Promise<AdmittedBytes> {
+  admitNow(project: string, bytes: number): AdmittedBytes | undefined {
     if (this.#isClosed) throw shuttingDown();
-    const queue = this.#queues.get(project);
-    const othersWait = this.#queues.size > (queue ? 1 : 0);
-    if (!queue && this.#hasRoom(project, bytes, othersWait)) return this.#take(project, bytes);
+    if (this.#queues.has(project)) return undefined;
+    const isFree = this.#hasRoom(project, bytes, this.#queues.size > 0);
+    return isFree ? this.#take(project, bytes) : undefined;
+  }
+
+  async admit(project: string, bytes: number, signal?: AbortSignal): Promise<AdmittedBytes> {
+    const admitted = this.admitNow(project, bytes);
+    if (admitted) return admitted;
     if (this.#waiting >= this.#waitersMax) throw overloaded();
     signal?.throwIfAborted();
     return this.#wait(project, bytes, signal);

@@ -1,20 +1,15 @@
 /** From checked records to the log: partitions, blocks, idempotency, places. */
 import { createHash } from "node:crypto";
 import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
-import { failFields, notFound, reasonOf } from "../core/errors.ts";
+import { failFields, reasonOf } from "../core/errors.ts";
+import type { Eventually } from "../core/eventually.ts";
 import type { LogAppended, LogCall, LogReader, LogWriter } from "../core/log.ts";
-import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
-import { partitionOf } from "../core/partition.ts";
-import {
-  type BlockHeader,
-  type CallFacts,
-  divideRows,
-  type EncodedBlock,
-  encodeCallBlock,
-} from "../core/record-block.ts";
+import type { BlockHeader, CallFacts } from "../core/record-block.ts";
+import { divide, type EncodedPart, encodeParts, encodePartsAtOnce } from "./call-parts.ts";
 import { contentHash } from "./content-hash.ts";
+import { findStream, logOf, waitForNewer } from "./find-stream.ts";
 import type { PushLimits } from "./push-limits.ts";
-import { checkRecords, countOf, type RecordSet, SLICE_BYTES, yieldTurn } from "./record-set.ts";
+import { checkRecords, countOf, type RecordSet, SLICE_BYTES } from "./record-set.ts";
 import { arrivalOf, firstPlaceOf, idsOf } from "./stored-places.ts";
 
 /** One call. */
@@ -91,25 +86,22 @@ export interface IngestOptions {
 }
 
 const IDEMPOTENCY_KEY_BYTES_MAX = 256;
-/** How long to wait for the definition of a generation that the log knows already. */
-const FRESH_WAIT_MS = 3000;
 
 const preciseNow = () => performance.timeOrigin + performance.now();
 
 /** Makes the way in. */
 export function createIngest(options: IngestOptions): Ingest {
-  const { definitions, log, limits, now = preciseNow, durabilityWarning = () => "" } = options;
+  const { definitions, log, limits, now = preciseNow } = options;
+  const told = {
+    reader: options.reader,
+    durabilityWarning: options.durabilityWarning ?? (() => ""),
+  };
   const turns = new WeakMap<StreamDefinition, { next: number }>();
 
   const streamOf = (name: string) => {
-    const stream = definitions.stream(name);
-    // Parsing costs more than looking up, and a stream that exists has a good name.
-    if (stream) {
-      limits?.check(stream.projectUid);
-      return stream;
-    }
-    if (parseName(name, "stream")) throw notFound(name);
-    throw failFields([{ field: "stream", description: "is not projects/{p}/streams/{s}" }]);
+    const stream = findStream(definitions, name);
+    limits?.check(stream.projectUid);
+    return stream;
   };
 
   /** The partition of the next call to a stream without keys. */
@@ -120,58 +112,117 @@ export function createIngest(options: IngestOptions): Ingest {
     return turn.next;
   };
 
-  const send = async (call: PushCall, stream: StreamDefinition) => {
+  const send = (call: PushCall, stream: StreamDefinition): Eventually<SentCall> => {
     const target = logOf(stream, call.branch);
-    const records = await checkRecords(call.records, stream);
-    const { caller } = call;
-    const facts: CallFacts = {
-      arrivalTimeUs: Math.round(now() * 1000),
-      source: caller.source ?? "push",
-      authentication: caller.authentication,
-      address: caller.address,
-      schemaVersion: stream.schemaVersion,
-      traceContext: caller.traceContext,
-      ...(caller.contentType && { contentType: caller.contentType }),
-      ...(caller.headers && { headers: caller.headers }),
-    };
+    const records = checkRecords(call.records, stream);
+    if (records instanceof Promise)
+      return records.then((checked) => encode(call, { stream, target, records: checked }));
+    return encode(call, { stream, target, records });
+  };
+
+  const encode = (call: PushCall, { stream, target, records }: Checked): Eventually<SentCall> => {
+    const facts = factsOf(call, { stream, nowMs: now() });
     const rows = divide(records, stream, () => nextTurn(stream));
-    const parts = await encodeParts(facts, records, rows);
-    const idempotency = await idempotencyOf(call, records, target);
-    const appended = log.append(logCall({ stream, log: target, parts, idempotency }));
+    const isSmall = records.bytes.length <= SLICE_BYTES;
+    if (isSmall && call.idempotencyKey === "") {
+      const parts = encodePartsAtOnce(facts, records, rows);
+      return append({ call, stream, facts, parts, target, records });
+    }
+    return encodeParts(facts, records, rows).then(async (parts) =>
+      append(
+        { call, stream, facts, parts, target, records },
+        await idempotencyOf(call, records, target),
+      ),
+    );
+  };
+
+  const append = (encoded: EncodedCall, idempotency?: LogCall["idempotency"]): SentCall => {
+    const { stream, records } = encoded;
+    const appended = log.append(logCall(encoded, idempotency));
     if (records.drifted?.length) options.onDrift?.(stream, driftedOf(records));
-    return { answer: appended.then((stored) => finish({ call, facts, parts, target }, stored)) };
+    return { encoded, appended };
   };
 
-  const finish = async (sent: SentCall, appended: LogAppended): Promise<PushResult> => {
-    const blocks = sent.parts.map((part) => part.encoded);
-    const from = { log: sent.target, reader: options.reader };
-    const arrivalUs = sent.call.returnRecordIds
-      ? await arrivalOf(appended, sent.facts, from)
-      : undefined;
-    return {
-      accepted: BigInt(blocks.reduce((sum, block) => sum + block.rows.length, 0)),
-      duplicate: appended.isDuplicate,
-      firstPlace: firstPlaceOf(blocks, appended),
-      recordIds:
-        arrivalUs === undefined ? [] : idsOf(blocks, appended, { log: sent.target, arrivalUs }),
-      durabilityWarning: durabilityWarning(),
-    };
-  };
+  /** The answer to a call that the log has got; when its generation is sealed, that of the next. */
+  const answerOf = (call: PushCall, { encoded, appended }: SentCall): Promise<PushResult> =>
+    appended.then(
+      (stored) => finish(encoded, stored, told),
+      async (error: unknown) => {
+        if (reasonOf(error) !== "GENERATION_SEALED") throw error;
+        await waitForNewer(definitions, encoded.stream);
+        const again = await send(call, streamOf(call.stream));
+        return finish(again.encoded, await again.appended, told);
+      },
+    );
 
-  const start = async (call: PushCall) => {
+  const begin = (call: PushCall): Eventually<SentCall> => {
     checkIdempotencyKey(call.idempotencyKey);
-    const stream = streamOf(call.stream);
+    const stream = findStream(definitions, call.stream);
     limits?.take(stream.projectUid, countOf(call.records), call.records.bytes.length);
-    const sent = await send(call, stream);
-    const answer = sent.answer.catch(async (error: unknown) => {
-      if (reasonOf(error) !== "GENERATION_SEALED") throw error;
-      await waitForNewer(definitions, stream);
-      return (await send(call, streamOf(call.stream))).answer;
-    });
-    return { answer };
+    return send(call, stream);
   };
 
-  return { streamOf, start, push: async (call) => (await start(call)).answer };
+  return {
+    streamOf,
+    start: async (call) => ({ answer: answerOf(call, await begin(call)) }),
+    push(call) {
+      try {
+        const sent = begin(call);
+        if (!(sent instanceof Promise)) return answerOf(call, sent);
+        return sent.then((each) => answerOf(call, each));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+  };
+}
+
+function factsOf(
+  { caller }: PushCall,
+  { stream, nowMs }: { readonly stream: StreamDefinition; readonly nowMs: number },
+): CallFacts {
+  return {
+    arrivalTimeUs: Math.round(nowMs * 1000),
+    source: caller.source ?? "push",
+    authentication: caller.authentication,
+    address: caller.address,
+    schemaVersion: stream.schemaVersion,
+    traceContext: caller.traceContext,
+    ...(caller.contentType && { contentType: caller.contentType }),
+    ...(caller.headers && { headers: caller.headers }),
+  };
+}
+
+/** What answers are made with, beside the call. */
+interface Told {
+  readonly reader: LogReader | undefined;
+  readonly durabilityWarning: () => string;
+}
+
+function finish(sent: EncodedCall, appended: LogAppended, told: Told): Eventually<PushResult> {
+  if (!sent.call.returnRecordIds) return resultOf(sent, appended, { ...told, ids: [] });
+  const blocks = sent.parts.map((part) => part.encoded);
+  const from = { log: sent.target, reader: told.reader };
+  return arrivalOf(appended, sent.facts, from).then((arrivalUs) => {
+    const ids =
+      arrivalUs === undefined ? [] : idsOf(blocks, appended, { log: sent.target, arrivalUs });
+    return resultOf(sent, appended, { ...told, ids });
+  });
+}
+
+function resultOf(
+  { parts }: EncodedCall,
+  appended: LogAppended,
+  { durabilityWarning, ids }: Told & { readonly ids: string[] },
+): PushResult {
+  const blocks = parts.map((part) => part.encoded);
+  return {
+    accepted: BigInt(blocks.reduce((sum, block) => sum + block.rows.length, 0)),
+    duplicate: appended.isDuplicate,
+    firstPlace: firstPlaceOf(blocks, appended),
+    recordIds: ids,
+    durabilityWarning: durabilityWarning(),
+  };
 }
 
 /** Copies, for the body goes when the call has its answer. */
@@ -179,92 +230,30 @@ function driftedOf({ bytes, spans, drifted = [] }: RecordSet): Uint8Array[] {
   return drifted.map((i) => bytes.slice(spans[i * 2]!, spans[i * 2 + 1]!));
 }
 
-/** A call that the log has got. */
-interface SentCall {
+/** A call whose records fit the stream. */
+interface Checked {
+  readonly stream: StreamDefinition;
+  readonly target: LogDefinition;
+  readonly records: RecordSet;
+}
+
+/** A call ready for the log. */
+interface EncodedCall extends Checked {
   readonly call: PushCall;
   readonly facts: CallFacts;
   readonly parts: readonly EncodedPart[];
-  readonly target: LogDefinition;
+}
+
+/** A call that the log has got. */
+interface SentCall {
+  readonly encoded: EncodedCall;
+  readonly appended: Promise<LogAppended>;
 }
 
 function checkIdempotencyKey(key: string): void {
   if (Buffer.byteLength(key) <= IDEMPOTENCY_KEY_BYTES_MAX) return;
   const description = `is longer than ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`;
   throw failFields([{ field: "idempotency_key", description }]);
-}
-
-function logOf(stream: StreamDefinition, branch: string): LogDefinition {
-  const id = branch === "" ? "main" : branch;
-  const log = ID_PATTERN.test(id) ? stream.logs.get(id) : undefined;
-  if (log) return log;
-  if (!ID_PATTERN.test(id)) {
-    throw failFields([{ field: "branch", description: "is not an id such as main" }]);
-  }
-  throw notFound(formatName("branch", ...parseName(stream.name, "stream")!, id));
-}
-
-/** Resolves when the definition of a stream was replaced, or after 3 s. */
-function waitForNewer(definitions: Definitions, stream: StreamDefinition): Promise<void> {
-  if (definitions.stream(stream.name) !== stream) return Promise.resolve();
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      stop();
-      resolve();
-    };
-    const timer = setTimeout(finish, FRESH_WAIT_MS);
-    const stop = definitions.onChange(() => {
-      if (definitions.stream(stream.name) !== stream) finish();
-    });
-  });
-}
-
-/** The rows of each partition: by key, else all on the next one. */
-function divide(
-  records: RecordSet,
-  stream: StreamDefinition,
-  nextPartition: () => number,
-): { readonly partition: number; readonly rows: readonly number[] }[] {
-  const count = countOf(records);
-  if (stream.keyFields.length === 0 || stream.partitions === 1) {
-    const partition = stream.partitions === 1 ? 0 : nextPartition();
-    return [{ partition, rows: Array.from({ length: count }, (_, i) => i) }];
-  }
-  const rows: number[][] = Array.from({ length: stream.partitions }, () => []);
-  for (let i = 0; i < count; i++) {
-    rows[partitionOf(records.hashes[i]!, stream.partitions)]!.push(i);
-  }
-  return rows
-    .map((list, partition) => ({ partition, rows: list }))
-    .filter((part) => part.rows.length > 0);
-}
-
-/** An encoded block on its way to a partition. */
-interface EncodedPart {
-  readonly partition: number;
-  readonly encoded: EncodedBlock;
-}
-
-/** Encodes block by block; between the blocks of a large call others get a turn. */
-async function encodeParts(
-  facts: CallFacts,
-  records: RecordSet,
-  divided: ReturnType<typeof divide>,
-): Promise<EncodedPart[]> {
-  const parts: EncodedPart[] = [];
-  let bytes = 0;
-  for (const { partition, rows } of divided) {
-    for (const chosen of divideRows(records, rows)) {
-      if (bytes > SLICE_BYTES) {
-        await yieldTurn();
-        bytes = 0;
-      }
-      const encoded = encodeCallBlock(facts, records, chosen);
-      bytes += encoded.block.length;
-      parts.push({ partition, encoded });
-    }
-  }
-  return parts;
 }
 
 async function idempotencyOf(call: PushCall, records: RecordSet, log: LogDefinition) {
@@ -274,17 +263,13 @@ async function idempotencyOf(call: PushCall, records: RecordSet, log: LogDefinit
   return { id, bodyHash: await contentHash(records) };
 }
 
-interface EncodedCall {
-  readonly stream: StreamDefinition;
-  readonly log: LogDefinition;
-  readonly parts: readonly EncodedPart[];
-  readonly idempotency: LogCall["idempotency"];
-}
-
-function logCall({ stream, log, parts, idempotency }: EncodedCall): LogCall {
+function logCall(
+  { stream, target, parts }: EncodedCall,
+  idempotency: LogCall["idempotency"],
+): LogCall {
   return {
-    shard: log.shard,
-    logUid: log.uid,
+    shard: target.shard,
+    logUid: target.uid,
     generation: stream.generation,
     projectUid: stream.projectUid,
     parts: parts.map(({ partition, encoded }) => ({

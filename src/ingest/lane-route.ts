@@ -58,8 +58,25 @@ export function isPushHead(head: Pick<WholeRequest, "url" | "headers">): boolean
   return url.startsWith(SOURCE_HEAD) || REST_SHAPE.test(url);
 }
 
-/** The route of a request; undefined when it is not for the lane. */
+/** Routes of heads that whole requests have in common, by their headers. */
+const known = new WeakMap<object, LaneRoute>();
+
+/**
+ * The route of a request; undefined when it is not for the lane. Whole requests of one connection share
+ * their headers as long as they are the same, target included, so their route is found once.
+ */
 export function routeOf(
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
+): LaneRoute | undefined {
+  if (!("body" in request)) return findRoute(request);
+  const found = known.get(request.headers);
+  if (found) return found;
+  const route = findRoute(request);
+  if (route) known.set(request.headers, route);
+  return route;
+}
+
+function findRoute(
   request: IncomingMessage | Http2ServerRequest | WholeRequest,
 ): LaneRoute | undefined {
   if (request.method !== "POST") return undefined;

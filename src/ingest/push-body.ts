@@ -1,6 +1,7 @@
 /** The JSON bodies of a push, read so that the bytes of each record stay as they came. */
 import { ConnectError } from "@connectrpc/connect";
 import { fail, failFields } from "../core/errors.ts";
+import type { Eventually } from "../core/eventually.ts";
 import { failJson, JsonFault, requireUtf8 } from "../core/json-fault.ts";
 import { faultHere, type JsonScan, peekSpaced, scanLiteral } from "../core/json-scan.ts";
 import type { RuleSource } from "../core/record-rules.ts";
@@ -34,58 +35,86 @@ export type StreamLookup = (stream: string) => RuleSource;
  * or snake case. Fails with INVALID_JSON, INVALID_FIELDS, RECORD_INVALID, TOO_LARGE, or with what
  * `lookup` throws.
  */
-export async function readPushRequest(body: Uint8Array, lookup: StreamLookup): Promise<PushBody> {
-  return withFaults(body, async () => {
+export function readPushRequest(body: Uint8Array, lookup: StreamLookup): Eventually<PushBody> {
+  return withFaults(body, () => {
     const collector = startBody(body);
     const { scan } = collector;
     if (peekSpaced(scan) !== 0x7b) throw faultHere(scan, "a JSON object with stream and records");
     scan.at++;
-    const draft = { stream: "", branch: "", idempotencyKey: "", returnRecordIds: false };
-    const seen = new Set<string>();
-    for (let isFirst = true; peekSpaced(scan) !== 0x7d; isFirst = false) {
-      if (!isFirst) {
-        if (scan.bytes[scan.at] !== 0x2c) throw faultHere(scan, 'a "," or "}"');
-        scan.at++;
-      }
-      const name = camelCase(readName(scan, seen));
-      if (name === "records") await readRecords(collector);
-      else if (name === "returnRecordIds") draft.returnRecordIds = readBoolean(scan);
-      else if (name === "stream" || name === "branch" || name === "idempotencyKey") {
-        draft[name] = readText(scan, snakeCase(name));
-        if (name === "stream") collector.source = lookup(draft.stream);
-      } else throw unknownField(name);
-    }
-    scan.at++;
-    requireEnd(scan);
-    if (!collector.source) lookup(draft.stream);
-    return { ...draft, records: finishCollector(collector, true) };
+    return readFields({
+      collector,
+      lookup,
+      seen: new Set<string>(),
+      draft: { stream: "", branch: "", idempotencyKey: "", returnRecordIds: false },
+    });
   });
+}
+
+interface RequestReader {
+  readonly collector: RecordCollector;
+  readonly lookup: StreamLookup;
+  readonly seen: Set<string>;
+  readonly draft: { -readonly [K in Exclude<keyof PushBody, "records">]: PushBody[K] };
+}
+
+/** The fields from the scan's place on. */
+function readFields(reader: RequestReader): Eventually<PushBody> {
+  const { collector, lookup, seen, draft } = reader;
+  const { scan } = collector;
+  while (peekSpaced(scan) !== 0x7d) {
+    if (seen.size > 0) {
+      if (scan.bytes[scan.at] !== 0x2c) throw faultHere(scan, 'a "," or "}"');
+      scan.at++;
+    }
+    const name = camelCase(readName(scan, seen));
+    if (name === "records") {
+      const reading = readRecords(collector);
+      if (reading) return reading.then(() => readFields(reader));
+    } else if (name === "returnRecordIds") draft.returnRecordIds = readBoolean(scan);
+    else if (name === "stream" || name === "branch" || name === "idempotencyKey") {
+      draft[name] = readText(scan, snakeCase(name));
+      if (name === "stream") collector.source = lookup(draft.stream);
+    } else throw unknownField(name);
+  }
+  scan.at++;
+  requireEnd(scan);
+  if (!collector.source) lookup(draft.stream);
+  return { ...draft, records: finishCollector(collector, true) };
 }
 
 /**
  * Reads the bodies of the REST face: an array of records, one record, or one on each line
  * (NDJSON). Fails as `readPushRequest`.
  */
-export async function readRestRecords(body: Uint8Array, source: RuleSource): Promise<RecordSet> {
-  return withFaults(body, async () => {
+export function readRestRecords(body: Uint8Array, source: RuleSource): Eventually<RecordSet> {
+  return withFaults(body, () => {
     const collector = startBody(body);
     collector.source = source;
     const { scan } = collector;
     const first = peekSpaced(scan);
-    if (first === 0x5b) {
-      await readRecords(collector);
-      requireEnd(scan);
-    } else if (first === 0x7b) {
-      for (;;) {
-        readPushRecord(collector);
-        const end = scan.at;
-        if (peekSpaced(scan) === -1) break;
-        requireLineBreak(body, end, scan.at);
-        if (isSliceOver(collector)) await yieldTurn();
-      }
-    } else throw faultHere(scan, 'records: [{"value":{…}}], one such object, or one on each line');
-    return finishCollector(collector, true);
+    const isArray = first === 0x5b;
+    if (!isArray && first !== 0x7b) {
+      throw faultHere(scan, 'records: [{"value":{…}}], one such object, or one on each line');
+    }
+    const finish = () => {
+      if (isArray) requireEnd(scan);
+      return finishCollector(collector, true);
+    };
+    const reading = isArray ? readRecords(collector) : readLines(collector);
+    return reading ? reading.then(finish) : finish();
   });
+}
+
+/** Records up to the end of the body, each on a line; a promise when others get a turn. */
+function readLines(collector: RecordCollector): Promise<void> | undefined {
+  const { scan } = collector;
+  for (;;) {
+    readPushRecord(collector);
+    const end = scan.at;
+    if (peekSpaced(scan) === -1) return undefined;
+    requireLineBreak(scan.bytes, end, scan.at);
+    if (isSliceOver(collector)) return yieldTurn().then(() => readLines(collector));
+  }
 }
 
 /** Two records on one line are no NDJSON: more likely, something is missing between them. */
@@ -107,23 +136,27 @@ export function startBody(body: Uint8Array): RecordCollector {
 }
 
 /** Runs a reader; what it throws becomes an error of ours. */
-export async function withFaults<T>(body: Uint8Array, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
+export function withFaults<T>(body: Uint8Array, read: () => Eventually<T>): Eventually<T> {
+  const rethrow = (error: unknown): never => {
     if (error instanceof JsonFault) throw failJson(error, body);
     if (error instanceof ConnectError) throw error;
     throw fail("INTERNAL", "the body could not be read", { cause: error });
+  };
+  try {
+    const result = read();
+    return result instanceof Promise ? result.catch(rethrow) : result;
+  } catch (error) {
+    return rethrow(error);
   }
 }
 
-/** The array of records, with turns for others. */
-async function readRecords(collector: RecordCollector): Promise<void> {
+/** The array of records; a promise when others get a turn. */
+function readRecords(collector: RecordCollector): Promise<void> | undefined {
   const { scan } = collector;
   const first = peekSpaced(scan);
   if (first === 0x6e) {
     scanLiteral(scan, first);
-    return;
+    return undefined;
   }
   if (first !== 0x5b) {
     if (first === -1) throw faultHere(scan, "an array of records");
@@ -132,15 +165,20 @@ async function readRecords(collector: RecordCollector): Promise<void> {
   scan.at++;
   if (peekSpaced(scan) === 0x5d) {
     scan.at++;
-    return;
+    return undefined;
   }
+  return readElements(collector);
+}
+
+function readElements(collector: RecordCollector): Promise<void> | undefined {
+  const { scan } = collector;
   for (;;) {
     readPushRecord(collector);
     const byte = peekSpaced(scan);
     if (byte !== 0x2c && byte !== 0x5d) throw faultHere(scan, 'a "," or "]"');
     scan.at++;
-    if (byte === 0x5d) return;
-    if (isSliceOver(collector)) await yieldTurn();
+    if (byte === 0x5d) return undefined;
+    if (isSliceOver(collector)) return yieldTurn().then(() => readElements(collector));
   }
 }
 

@@ -11,6 +11,7 @@ import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { PushResponseSchema } from "#gen/tributary/push/v1/push_service_pb.js";
 import type { Call } from "../core/call.ts";
 import { fail, failFields, reasonOf } from "../core/errors.ts";
+import type { Eventually } from "../core/eventually.ts";
 import { authenticationOf, type Principal, shareOf } from "../core/principal.ts";
 import type { WholeRequest, WholeResponse } from "../core/whole-message.ts";
 import type { Admission, AdmittedBytes } from "./admission.ts";
@@ -19,7 +20,9 @@ import type { Ingest, PushResult } from "./ingest.ts";
 import { type LaneRoute, routeOf } from "./lane-route.ts";
 import { type PushBody, readPushRequest, readRestRecords } from "./push-body.ts";
 import { readPushMessage } from "./push-message.ts";
+import type { RecordSet } from "./record-set.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
+import { waitForRoom } from "./wait-for-room.ts";
 
 /** A request of either version of HTTP, or one that has arrived whole. */
 export type LaneRequest = IncomingMessage | Http2ServerRequest | WholeRequest;
@@ -92,49 +95,51 @@ async function serve(
   exchange: Exchange,
 ): Promise<void> {
   const { request, response, call } = exchange;
-  let admitted: AdmittedBytes | undefined;
-  const gone = new AbortController();
-  const onClose = () => gone.abort(fail("INVALID_BODY", "the caller has gone"));
-  response.once("close", onClose);
   let principal: Principal | undefined;
   let resource = route.kind === "rest" ? route.stream : "";
+  let admitted: AdmittedBytes | undefined;
   try {
-    principal = await options.authenticate(request);
+    // Only what has to wait is awaited: most calls wait for nothing but the log.
+    const found = options.authenticate(request);
+    principal = found instanceof Promise ? await found : found;
     if (options.limitCaller) setHeaders(response, options.limitCaller(principal.id));
     if (route.kind === "rest") {
       options.authorizePush(principal, route.stream);
       options.ingest.streamOf(route.stream);
     }
     const inflate = checkHead(route, request);
-    const length = contentLengthOf(request) ?? UNKNOWN_LENGTH;
-    admitted = await options.admission.admit(shareOf(principal), length, gone.signal);
-    const bytes = await readBody(request, { inflate, admitted });
-    const body = await readPush(options, route, {
-      ...{ bytes, principal },
+    const bytes = contentLengthOf(request) ?? UNKNOWN_LENGTH;
+    const projectUid = shareOf(principal);
+    const { admission } = options;
+    admitted =
+      admission.admitNow(projectUid, bytes) ??
+      (await waitForRoom(admission, response, { projectUid, bytes }));
+    const arrived = readBody(request, { inflate, admitted });
+    const reading = readPush(options, route, {
+      ...{ principal, bytes: arrived instanceof Promise ? await arrived : arrived },
       onStream: (stream) => {
         resource = stream;
       },
     });
-    const result = await withDeadline(
-      route.timeoutMs,
-      options.ingest.push({
-        ...body,
-        idempotencyKey: idempotencyKeyOf(request, body.idempotencyKey),
-        caller: {
-          id: principal.id,
-          authentication: authenticationOf(principal),
-          address: call.remoteAddress,
-          traceContext: headerOf(request, "traceparent"),
-        },
-      }),
-    );
-    if (!gone.signal.aborted) sendResult(response, route, result);
+    const body = reading instanceof Promise ? await reading : reading;
+    const answer = options.ingest.push({
+      ...body,
+      idempotencyKey: idempotencyKeyOf(request, body.idempotencyKey),
+      caller: {
+        id: principal.id,
+        authentication: authenticationOf(principal),
+        address: call.remoteAddress,
+        traceContext: headerOf(request, "traceparent"),
+      },
+    });
+    const { timeoutMs } = route;
+    const result = await (timeoutMs === undefined ? answer : withDeadline(timeoutMs, answer));
+    if (!response.destroyed) sendResult(response, route, result);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     options.onRefused?.({ call, error, principal, resource });
-    if (!gone.signal.aborted) refuse(options, route, { ...exchange, error });
+    if (!response.destroyed) refuse(options, route, { ...exchange, error });
   } finally {
-    response.off("close", onClose);
     admitted?.release();
   }
 }
@@ -160,7 +165,7 @@ function checkHead(route: LaneRoute, request: LaneRequest) {
   throw fail(route.kind === "rest" ? "CONTENT_TYPE_UNSUPPORTED" : "NOT_IMPLEMENTED", text);
 }
 
-async function readPush(
+function readPush(
   { ingest, authorizePush }: PushLaneOptions,
   route: LaneRoute,
   input: {
@@ -168,7 +173,7 @@ async function readPush(
     readonly principal: Principal;
     readonly onStream: (stream: string) => void;
   },
-): Promise<PushBody> {
+): Eventually<PushBody> {
   const lookup = (stream: string) => {
     input.onStream(stream);
     authorizePush(input.principal, stream);
@@ -182,8 +187,11 @@ async function readPush(
     return body;
   }
   const { stream, branch, returnRecordIds } = route;
-  const records = await readRestRecords(input.bytes, ingest.streamOf(stream));
-  return { stream, branch, returnRecordIds, idempotencyKey: "", records };
+  const bodyOf = (records: RecordSet): PushBody => {
+    return { stream, branch, returnRecordIds, idempotencyKey: "", records };
+  };
+  const reading = readRestRecords(input.bytes, ingest.streamOf(stream));
+  return reading instanceof Promise ? reading.then(bodyOf) : bodyOf(reading);
 }
 
 /** The key from header or body, which must not contradict each other. */
@@ -201,8 +209,7 @@ function headerOf(request: LaneRequest, name: string): string {
 }
 
 /** The answer in time, or DEADLINE_EXCEEDED: then whether the records are stored is unknown. */
-async function withDeadline<T>(timeoutMs: number | undefined, answer: Promise<T>): Promise<T> {
-  if (timeoutMs === undefined) return answer;
+async function withDeadline<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const text = "the time that the caller gave is over; whether the records are stored is unknown";
@@ -236,6 +243,12 @@ function sendResult(response: LaneResponse, route: LaneRoute, result: PushResult
 
 /** PushResponse in proto JSON: 64-bit integers as strings, fields without a value left out. */
 function resultJson(result: PushResult): string {
+  const { duplicate, firstPlace, recordIds, durabilityWarning } = result;
+  const isUsual = !duplicate && recordIds.length === 0 && durabilityWarning === "";
+  // Numbers and a dash: nothing to escape.
+  if (isUsual && firstPlace !== "") {
+    return `{"accepted":"${result.accepted}","firstPlace":"${firstPlace}"}`;
+  }
   return JSON.stringify({
     accepted: String(result.accepted),
     duplicate: result.duplicate || undefined,

@@ -1,6 +1,7 @@
 /** The records of a call on their way from request bytes to the log. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fail, failFields } from "../core/errors.ts";
+import type { Eventually } from "../core/eventually.ts";
 import { failJson, JsonFault, requireUtf8 } from "../core/json-fault.ts";
 import { faultHere, peekSpaced, scanValue } from "../core/json-scan.ts";
 import type { RecordRows } from "../core/record-block.ts";
@@ -185,8 +186,11 @@ export function finishCollector(collector: RecordCollector, isUtf8: boolean): Re
 }
 
 /** The same records, checked by a definition: as they are when it has checked them already. */
-export async function checkRecords(records: RecordSet, source: RuleSource): Promise<RecordSet> {
-  if (records.checkedBy === source) return records;
+export function checkRecords(records: RecordSet, source: RuleSource): Eventually<RecordSet> {
+  return records.checkedBy === source ? records : checkAll(records, source);
+}
+
+async function checkAll(records: RecordSet, source: RuleSource): Promise<RecordSet> {
   const collector = createCollector(records.bytes, source);
   const { scan } = collector;
   const { spans } = records;

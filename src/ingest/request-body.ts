@@ -4,6 +4,7 @@ import type { Http2ServerRequest } from "node:http2";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, zstdDecompress } from "node:zlib";
 import { fail } from "../core/errors.ts";
+import type { Eventually } from "../core/eventually.ts";
 import type { WholeRequest } from "../core/whole-message.ts";
 import type { AdmittedBytes } from "./admission.ts";
 
@@ -43,13 +44,23 @@ export function contentLengthOf(
  * Reads and inflates a body. Fails with TOO_LARGE (above 16 MiB, before or after inflation),
  * INVALID_BODY (cut off, or not in its encoding), OVERLOADED (no room) or DEADLINE_EXCEEDED (30 s).
  */
-export async function readBody(
+export function readBody(
   request: IncomingMessage | Http2ServerRequest | WholeRequest,
   options: { readonly inflate: Inflate | "plain"; readonly admitted: AdmittedBytes },
-): Promise<Uint8Array> {
+): Eventually<Uint8Array> {
   const { inflate, admitted } = options;
+  if (inflate === "plain") {
+    return "body" in request ? request.body : readPlain(request, admitted);
+  }
+  return readInflated(request, { inflate, admitted });
+}
+
+async function readInflated(
+  request: IncomingMessage | Http2ServerRequest | WholeRequest,
+  { inflate, admitted }: { readonly inflate: Inflate; readonly admitted: AdmittedBytes },
+): Promise<Uint8Array> {
   const body = "body" in request ? request.body : await readPlain(request, admitted);
-  if (inflate === "plain" || body.length === 0) return body;
+  if (body.length === 0) return body;
   // Room for the usual inflation before it begins; the rest when it is known.
   admitted.grow(body.length + Math.min(CALL_BYTES_MAX, body.length * 8));
   try {

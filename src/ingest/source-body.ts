@@ -1,6 +1,7 @@
 /** The bodies that sources of mode RECORDS take, record by record. */
 import { ConnectError } from "@connectrpc/connect";
 import { fail, reasonOf } from "../core/errors.ts";
+import type { Eventually } from "../core/eventually.ts";
 import { failJson, JsonFault } from "../core/json-fault.ts";
 import { findScalar } from "../core/json-find.ts";
 import { decodeString } from "../core/json-names.ts";
@@ -61,17 +62,20 @@ export const REFUSED_BYTES_MAX = 900 * 1024;
  * `{"value":{…},"id":"…"}` when the stream has no field `value`. Fails with INVALID_JSON (with the
  * position), RECORD_INVALID (with index and field), INVALID_FIELDS or TOO_LARGE.
  */
-export async function readSourceBody(
+export function readSourceBody(
   body: Uint8Array,
   options: SourceBodyOptions,
-): Promise<SourceRecords> {
-  return withFaults(body, async () => {
+): Eventually<SourceRecords> {
+  return withFaults(body, () => {
     const reader = startReader(body, options);
     if (!reader) return { records: undefined, refused: [setApartWhole(body)] };
-    await readAll(reader);
     const { collector, refused } = reader;
-    const isNone = countOf(collector) === 0 && refused.length > 0;
-    return { records: isNone ? undefined : finishCollector(collector, true), refused };
+    const finish = (): SourceRecords => {
+      const isNone = countOf(collector) === 0 && refused.length > 0;
+      return { records: isNone ? undefined : finishCollector(collector, true), refused };
+    };
+    const reading = readAll(reader);
+    return reading ? reading.then(finish) : finish();
   });
 }
 
@@ -104,7 +108,8 @@ function setApartWhole(content: Uint8Array): RefusedRecord {
   return { index: 0, content, reason: "INVALID_JSON", error };
 }
 
-async function readAll(reader: Reader): Promise<void> {
+/** Reads to the end; a promise when others get a turn. */
+function readAll(reader: Reader): Promise<void> | undefined {
   const { collector } = reader;
   const { scan } = collector;
   const first = peekSpaced(scan);
@@ -115,9 +120,15 @@ async function readAll(reader: Reader): Promise<void> {
     if (peekSpaced(scan) === 0x5d) {
       scan.at++;
       requireEnd(scan);
-      return;
+      return undefined;
     }
   }
+  return readMore(reader, isArray);
+}
+
+function readMore(reader: Reader, isArray: boolean): Promise<void> | undefined {
+  const { collector } = reader;
+  const { scan } = collector;
   for (let isMore = true; isMore; ) {
     const start = scan.at;
     const mark = markOf(collector);
@@ -130,8 +141,11 @@ async function readAll(reader: Reader): Promise<void> {
       isMore = setApartBroken(reader, error, { start, isArray });
     }
     reader.index++;
-    if (isSliceOver(collector)) await yieldTurn();
+    if (isMore && isSliceOver(collector)) {
+      return yieldTurn().then(() => readMore(reader, isArray));
+    }
   }
+  return undefined;
 }
 
 /** Reads a record; one that the schema refuses is set apart where that is wanted. */

@@ -9,6 +9,7 @@ import { Source_Mode } from "#gen/tributary/management/v1/source_pb.js";
 import type { Call } from "../core/call.ts";
 import type { Definitions, SourceDefinition } from "../core/definitions.ts";
 import { fail } from "../core/errors.ts";
+import type { Eventually } from "../core/eventually.ts";
 import { parsedPath } from "../core/json-path.ts";
 import { sourceNotFound } from "../sources/secret-url.ts";
 import type { Sender, SourceHead } from "../sources/source.ts";
@@ -22,7 +23,7 @@ import type { Replays } from "./replays.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
 import { keptHeaders, readRequest } from "./request-record.ts";
 import { type SourceResult, sendSourceResult } from "./source-answer.ts";
-import { type RefusedRecord, readSourceBody } from "./source-body.ts";
+import { type RefusedRecord, readSourceBody, type SourceRecords } from "./source-body.ts";
 import { answerBody, answerHead, type ChallengeAnswer } from "./source-challenge.ts";
 import {
   checkContentType,
@@ -31,6 +32,7 @@ import {
   targetOf,
 } from "./source-request.ts";
 import type { SourceStatsKeeper } from "./source-stats.ts";
+import { waitForRoom } from "./wait-for-room.ts";
 
 /** What the lane needs. */
 export interface SourceLaneOptions {
@@ -87,9 +89,6 @@ interface Visit extends Exchange {
 
 async function serve(lane: Lane, exchange: Exchange): Promise<void> {
   const { response, call } = exchange;
-  const gone = new AbortController();
-  const onClose = () => gone.abort(fail("INVALID_BODY", "the caller has gone"));
-  response.once("close", onClose);
   let visit: Visit | undefined;
   try {
     visit = openVisit(lane, exchange);
@@ -98,14 +97,12 @@ async function serve(lane: Lane, exchange: Exchange): Promise<void> {
       origin: headerOf(exchange.request, "webhook-request-origin"),
     });
     if (challenge) sendChallenge(lane, response, challenge);
-    else await take(lane, visit, gone.signal);
+    else await take(lane, visit);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     if (visit) lane.stats.refused(visit.definition);
     lane.onRefused?.({ call, error, resource: sourceOf(lane, exchange)?.name ?? "" });
-    if (!gone.signal.aborted) lane.sendError(response, error, { requestId: call.requestId });
-  } finally {
-    response.off("close", onClose);
+    if (!response.destroyed) lane.sendError(response, error, { requestId: call.requestId });
   }
 }
 
@@ -136,7 +133,7 @@ function openVisit(lane: Lane, exchange: Exchange): Visit {
   return { ...exchange, definition, gate, head, target };
 }
 
-async function take(lane: Lane, visit: Visit, signal: AbortSignal): Promise<void> {
+async function take(lane: Lane, visit: Visit): Promise<void> {
   const { request, response, definition, gate, head } = visit;
   checkMethod(gate, head.method);
   const found = gate.admit(head);
@@ -150,15 +147,19 @@ async function take(lane: Lane, visit: Visit, signal: AbortSignal): Promise<void
   }
   let admitted: AdmittedBytes | undefined;
   try {
-    const length = contentLengthOf(request) ?? UNKNOWN_LENGTH;
-    admitted = await lane.admission.admit(definition.projectUid, length, signal);
-    const body = await readBody(request, { inflate, admitted });
+    const bytes = contentLengthOf(request) ?? UNKNOWN_LENGTH;
+    const { projectUid } = definition;
+    admitted =
+      lane.admission.admitNow(projectUid, bytes) ??
+      (await waitForRoom(lane.admission, response, { projectUid, bytes }));
+    const arrived = readBody(request, { inflate, admitted });
+    const body = arrived instanceof Promise ? await arrived : arrived;
     const sender = early ?? gate.verify?.(head, body) ?? {};
     const challenge = answerBody(definition.source, body);
     if (challenge) sendChallenge(lane, response, challenge);
     else {
       const result = await store(lane, { ...visit, sender }, body);
-      if (!signal.aborted) sendSourceResult(response, result);
+      if (!response.destroyed) sendSourceResult(response, result);
     }
   } finally {
     admitted?.release();
@@ -178,13 +179,14 @@ async function store(
   body: Uint8Array,
 ): Promise<SourceResult> {
   const { definition, sender, head, gate } = visit;
-  if (await lane.replays.has(definition.uid, sender, head.nowMs)) {
+  if (sender.replay && (await lane.replays.has(definition.uid, sender, head.nowMs))) {
     return { accepted: 0n, duplicate: true, quarantined: 0 };
   }
-  const { records, refused } = await readVisit(lane, visit, body);
-  const kept = await setApart(lane, visit, refused);
+  const reading = readVisit(lane, visit, body);
+  const { records, refused } = reading instanceof Promise ? await reading : reading;
+  const kept = refused.length > 0 ? await setApart(lane, visit, refused) : [];
   const result = await pushRecords(lane, visit, { records, kept });
-  await lane.replays.add(definition.uid, sender);
+  if (sender.replay) await lane.replays.add(definition.uid, sender);
   const isStored = records !== undefined && !result?.duplicate;
   lane.stats.taken(definition, {
     records: isStored ? countOf(records) : 0,
@@ -202,14 +204,11 @@ function bytesOf({ spans }: RecordSet): number {
   return bytes;
 }
 
-async function readVisit(
+function readVisit(
   lane: Lane,
   { definition, head, target, gate, request }: Visit,
   body: Uint8Array,
-): Promise<{
-  readonly records: RecordSet | undefined;
-  readonly refused: readonly RefusedRecord[];
-}> {
+): Eventually<SourceRecords> {
   const { source, streamName } = definition;
   const idPath = parsedPath(source.recordIdPath);
   if (source.mode !== Source_Mode.REQUEST) {
@@ -230,7 +229,6 @@ async function setApart(
   { definition, head }: Visit,
   refused: readonly RefusedRecord[],
 ): Promise<readonly string[]> {
-  if (refused.length === 0) return [];
   const facts = { address: head.address, arrivalTimeMs: head.nowMs };
   return await lane.quarantine.put(definition, refused, facts);
 }
