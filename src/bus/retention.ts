@@ -2,6 +2,7 @@ import type { ConsumerMessages, JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "../core/logger.ts";
 import { LogLedger, type TrimRequest } from "./log-account.ts";
+import { expectMessages } from "./missing-messages.ts";
 import type { FullLogsNotice } from "./room.ts";
 import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
 
@@ -211,12 +212,16 @@ class Keeper {
 
   async #walkOnce(): Promise<void> {
     const { jsm, names, shard } = this.#input;
+    const missing = await expectMessages(shard, this.#input);
     const consumer = await jsm.jetstream().consumers.get(this.#stream, {
       filter_subjects: names.recordsOfShard(shard),
       headers_only: true,
     });
     const info = await consumer.info();
-    if (info.num_pending === 0) this.#isReady = true;
+    if (info.num_pending === 0) {
+      this.#isReady = true;
+      void missing.judge();
+    }
     if (this.#isClosed) return;
     this.#messages = await consumer.consume({ max_messages: 1_000, expires: 5_000 });
     for await (const message of this.#messages) {
@@ -225,11 +230,15 @@ class Keeper {
       if (!subject) continue;
       const bytes =
         Number(message.headers?.get("Nats-Msg-Size") ?? 0) + message.subject.length + 64;
+      if (!this.#isReady) missing.found(subject.logUid, message.seq);
       const ledger = this.#ledgers.get(subject.logUid) ?? new LogLedger();
       this.#ledgers.set(subject.logUid, ledger);
       const timeMs = message.info.timestampNanos / 1e6;
       ledger.add({ sequence: message.seq, timeMs, bytes }, this.#bucketBytes(subject.logUid));
-      if (message.info.pending === 0) this.#isReady = true;
+      if (message.info.pending === 0 && !this.#isReady) {
+        this.#isReady = true;
+        void missing.judge();
+      }
     }
     await consumer.delete().catch(() => undefined);
   }

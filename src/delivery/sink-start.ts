@@ -1,4 +1,5 @@
 /** How a worker begins: reads what the last owner left, looks at the log, and finds out whether there is work. */
+import { setTimeout as delay } from "node:timers/promises";
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
 import { reasonOf } from "../core/errors.ts";
@@ -15,6 +16,9 @@ import type { TrimMarks } from "./trim-marks.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 const RETRY_MS = 1_000;
+/** How often, and how long apart, a log is looked at that seems to have lost its end. */
+const LOOKS = 3;
+const LOOK_MS = 300;
 
 /** The worker that begins. */
 export interface StartHost {
@@ -84,11 +88,11 @@ export class SinkStart {
     const host = this.#host;
     if (host.isActive) return;
     const { definition } = host;
-    const { options, edge, trims, claim, known } = this.#input;
+    const { edge, trims, claim, known } = this.#input;
     await trims.load();
     const state = claim.isClaimed ? host.snapshot() : await this.#find();
     const edgeBefore = edge.sequence;
-    const info = await options.reader.info(definition.log);
+    const info = await this.#lookAtLog(state);
     if (host.signal.aborted || this.#refuses(state, info)) return;
     known.looked = info.lastSequence;
     // What came in while we looked is not in `info`.
@@ -106,6 +110,17 @@ export class SinkStart {
     else known.claimed(await claim.claim());
     // A message that was offered meanwhile found us starting, and nobody else will bring it.
     if (known.offered > lastSequence) return host.activate();
+  }
+
+  /** A leader that was just elected may not know of the newest messages: it is asked again. */
+  async #lookAtLog(state: SinkState | undefined): Promise<LogInfo> {
+    const { definition, signal } = this.#host;
+    const { reader } = this.#input.options;
+    for (let look = 1; ; look++) {
+      const info = await reader.info(definition.log);
+      if (!state || look === LOOKS || !faultOfLog(state, info)) return info;
+      await delay(LOOK_MS, undefined, { signal });
+    }
   }
 
   /** Whether the log is another than the cursor means, so that its sequences are other records. */

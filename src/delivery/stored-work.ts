@@ -29,16 +29,26 @@ export function lowestNeeded(state: SinkState): number {
   return Math.min(state.position, ...state.lanes.map((lane) => lowestPlace(lane).sequence));
 }
 
-/** Why a log is not the one that a stored state means; undefined when it is. */
+/** No record above this sequence was counted, planned or delivered by a stored state. */
+function reached(state: SinkState): number {
+  const lanes = state.lanes.map((lane) => lane.next.sequence - 1);
+  return Math.max(state.position - 1, state.countedSequence, ...lanes);
+}
+
+/**
+ * Why a log is not the one that a stored state means; undefined when it is. One that ends below what the
+ * state has reached has lost its end, as nats-server cuts off what it cannot read: its next sequences are other
+ * records, and would be passed over or sent as those of old requests.
+ */
 export function faultOfLog(state: SinkState, info: LogInfo): string | undefined {
   const advice = "Delete this sink and make it again to deliver the log that is there now.";
   if (state.logIdentity !== "" && info.identity !== "" && state.logIdentity !== info.identity) {
     return `the log was made anew at ${info.identity}; this sink delivered that of ${state.logIdentity}. ${advice}`;
   }
-  if (state.position <= info.shardLastSequence + 1) return undefined;
+  if (reached(state) <= info.shardLastSequence) return undefined;
   return (
-    `the log ends at sequence ${info.shardLastSequence}, before this sink's position ` +
-    `${state.position}: it is not the log that was delivered. ${advice}`
+    `the log ends at sequence ${info.shardLastSequence}, before sequence ${reached(state)} that this sink ` +
+    `has reached: records are missing, or it is not the log that was delivered. ${advice}`
   );
 }
 

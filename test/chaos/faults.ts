@@ -75,6 +75,36 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     files: chaos("pause"),
     shows: "an owner of delivery frozen for 90 s and woken writes nothing after its heir",
   },
+  "fsync-order": {
+    files: chaos("fsync-order"),
+    shows: "nats-server's system calls: every answer comes after the sync of its block",
+    needs: ["linux", "root", "strace"],
+  },
+  "bit-flip": {
+    files: chaos("bit-flip"),
+    shows: "one bit of a stored block flipped: what is lost is reported, never silent",
+  },
+  clock: {
+    files: chaos("clock"),
+    shows: "the clock of server and Postgres an hour ahead and back: nothing lost or out of order",
+    needs: ["linux", "faketime"],
+  },
+  "sink-modes": {
+    files: chaos("sink-modes"),
+    shows: "a webhook that fails, hangs, redirects, drips, resets beside a healthy one",
+  },
+  "sink-dead": {
+    files: chaos("sink-dead"),
+    shows: "a dead sink: memory stays flat, the backlog drains faster than it grew, in order",
+  },
+  mapping: {
+    files: chaos("mapping"),
+    shows: "hostile templates beside another project's pushes: these stay fast, nothing dies",
+  },
+  soak: {
+    files: chaos("soak"),
+    shows: "one fault after the other, at random, under a steady load",
+  },
   "sink-outage": {
     files: chaos("sink-outage"),
     shows: "a sink's database away for 60 s: ERROR with its cause, the other sink goes on",

@@ -46,17 +46,18 @@ test("N03, N04: slow, cut, half-closed, silent and refused connections to NATS, 
       DATABASE_URL: database.before(cluster.databaseUrl),
     },
   });
-  const hook = await startTcpProxy(() => ({
-    host: "127.0.0.1",
-    port: Number(new URL(scene.receiver.url).port),
-  }));
+  let receiverPort = 0;
+  const hook = await startTcpProxy(() => ({ host: "127.0.0.1", port: receiverPort }));
   proxies.push(hook);
   const scene = await openScene({
     target: server,
     databaseUrl: cluster.sinkDatabaseUrl,
     sinkDatabaseUrl: table.before(cluster.sinkDatabaseUrl),
     isEmbedded: false,
-    webhookUrl: ({ url }) => hook.before(url),
+    webhookUrl({ url }) {
+      receiverPort = Number(new URL(url).port);
+      return hook.before(url);
+    },
   });
   const recoveriesMs: number[] = [];
   try {

@@ -177,6 +177,32 @@ test("a log that was made anew stops its sinks in ERROR", async () => {
   expect(world.target.values("a")).toEqual([1]);
 });
 
+test("D1: a log that has lost its end stops the sinks that had reached further, and what is pushed next is not taken for it", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l"), versions: [version({ count: 5 })] });
+  world.definitions.set(a);
+  let isDown = true;
+  world.target.answer = () =>
+    isDown
+      ? { kind: "retry", scope: "sink", reason: "DOWN", why: "down", burnsAttempt: false }
+      : undefined;
+  const first = world.engine();
+  void first.start();
+  for (let value = 0; value < 20; value++) world.shard.append("l", [{ value }]);
+  // Nothing is delivered, so nothing but what was planned and counted tells how far it had come.
+  await waitFor(async () => (await ledger(first, a)).counts.pushed === 20);
+  await first.close();
+  world.shard.cutOff(7);
+  isDown = false;
+  const second = started(world.engine());
+  await waitFor(async () => (await ledger(second, a)).status.reason === "LOG_RECREATED");
+  const { status, counts } = await ledger(second, a);
+  expect(status.cause).toContain("ends at sequence 7, before sequence 20");
+  for (let value = 100; value < 120; value++) world.shard.append("l", [{ value }]);
+  expect(counts).toMatchObject({ delivered: 0, pushed: 20, pending: 20 });
+  expect(world.target.values("a")).toEqual([]);
+});
+
 test("D5: a sink with too many held records waits in HELD_FULL until some are discarded", async () => {
   const world = createWorld(new TestTarget());
   const a = sink({ uid: "a", log: log("l"), versions: [version({ count: 1 })] });

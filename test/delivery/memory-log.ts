@@ -53,6 +53,13 @@ export class MemoryShard {
     return sequence;
   }
 
+  /** Loses the end of the shard, whose sequences are given again. */
+  cutOff(upTo: number): void {
+    const kept = this.messages.filter((m) => m.sequence <= upTo);
+    this.messages.splice(0, this.messages.length, ...kept);
+    this.#sequence = upTo;
+  }
+
   /** Removes messages of a log up to a sequence, as retention does. */
   trim(logUid: string, upTo: number): void {
     const kept = this.messages.filter((m) => m.logUid !== logUid || m.sequence > upTo);

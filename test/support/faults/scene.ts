@@ -130,6 +130,7 @@ export function expectWhole(
     { faults, log, sinks: { postgres: table, webhook }, ledger },
     { repeatedRequests: outcome.repeatedRequests, ...more },
   );
+  for (const line of ledger) process.stderr.write(`${line}\n`);
   expect(outcome.surprises).toEqual([]);
   expect(faultsOf(log)).toEqual({});
   expect(faultsOf(table)).toEqual({});

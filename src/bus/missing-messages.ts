@@ -1,0 +1,75 @@
+/**
+ * Finds out whether a shard lacks messages that nobody removed. A bit that flips on disk costs a message
+ * or the end of a block; nats-server passes over the first and cuts off the second, and goes on.
+ */
+import type { JetStreamManager } from "@nats-io/jetstream";
+import type { Logger } from "../core/logger.ts";
+import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
+
+/** Counts what one walk over a shard finds. */
+export interface MissingMessages {
+  /** A message was found. */
+  found(logUid: string, sequence: number): void;
+  /** The walk has reached the end: tells the log of the server what is missing. Never rejects. */
+  judge(): Promise<void>;
+}
+
+interface Expectation {
+  readonly lastSequence: number;
+  readonly firstSequence: number;
+  readonly deleted: number;
+  /** Bytes that nats-server itself could not read when it started. */
+  readonly lostBytes: number;
+  readonly byLog: ReadonlyMap<string, number>;
+}
+
+/** Asks what the server's index says is stored; to be called before the walk. */
+export async function expectMessages(
+  shard: number,
+  { jsm, names, logger }: { jsm: JetStreamManager; names: SubjectNames; logger: Logger },
+): Promise<MissingMessages> {
+  const stream = names.shardStream(shard);
+  const ask = async (): Promise<Expectation> => {
+    const filter = names.recordsOfShard(shard);
+    const { state } = await jsm.streams.info(stream, { subjects_filter: filter });
+    const byLog = new Map<string, number>();
+    for (const [subject, count] of Object.entries(state.subjects ?? {})) {
+      const logUid = parseRecordsSubject(subject)?.logUid;
+      if (logUid) byLog.set(logUid, (byLog.get(logUid) ?? 0) + count);
+    }
+    return {
+      lastSequence: state.last_seq,
+      firstSequence: state.first_seq,
+      deleted: state.num_deleted ?? 0,
+      lostBytes: state.lost?.bytes ?? 0,
+      byLog,
+    };
+  };
+  const before = await ask();
+  const counts = new Map<string, number>();
+  return {
+    found(logUid, sequence) {
+      if (sequence <= before.lastSequence) counts.set(logUid, (counts.get(logUid) ?? 0) + 1);
+    },
+    async judge() {
+      const missing: Record<string, number> = {};
+      for (const [logUid, expected] of before.byLog) {
+        const found = counts.get(logUid) ?? 0;
+        if (found < expected) missing[logUid] = expected - found;
+      }
+      const { lostBytes } = before;
+      if (Object.keys(missing).length === 0 && lostBytes === 0) return;
+      const after = await ask().catch(() => undefined);
+      // Something was removed during the walk, so the numbers say nothing: the next walk looks again.
+      const isSame =
+        after?.firstSequence === before.firstSequence && after.deleted === before.deleted;
+      if (!isSame && lostBytes === 0) return;
+      logger.error("stored records are missing: the disk may be damaged", {
+        stream,
+        lastSequence: before.lastSequence,
+        lostBytes,
+        ...(isSame && { batchesByLog: missing }),
+      });
+    },
+  };
+}
