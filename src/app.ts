@@ -8,6 +8,7 @@ import { createPhases } from "./app/phases.ts";
 import { openPort } from "./app/port.ts";
 import { packageVersion } from "./app/version.ts";
 import { openAlerts } from "./app/watch.ts";
+import { createWorkers, type Workers } from "./app/workers.ts";
 import type { BannerFacts } from "./banner.ts";
 import { rotateSecret } from "./catalog/application-service.ts";
 import { ensureDemo, ensureOperator } from "./catalog/demo.ts";
@@ -41,6 +42,7 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const { config } = options;
   const time = createPhases(options.logger);
   const foundations = await time("foundations", () => openFoundations(options, closers));
+  const workers = openWorkers(options, closers);
   const delivery = await time("delivery", () => openDelivery(foundations, closers));
   openAlerts(foundations, delivery, closers);
   const catalog = openCatalog(foundations, delivery, closers);
@@ -51,16 +53,37 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
     openAccess({ ...foundations, audit }, publicUrl, closers),
   );
   const { auth } = access;
+  const isWorker = options.task !== undefined;
   const people = openPeople(foundations, { ...access, catalog, publicUrl }, closers);
   const port = await time("port", () =>
-    openPort({ foundations, catalog, delivery, auth, audit, people, publicUrl }, closers),
+    openPort({ foundations, catalog, delivery, auth, audit, people, publicUrl, isWorker }, closers),
   );
   closers.add("port", () => port.drain(DRAIN_MS));
   url ||= localUrl(foundations, port.port);
+  if (isWorker)
+    return { url, facts: describeNode(foundations, url, undefined), close: closers.close };
   const demo = await time("demo", () => openDemo(foundations, catalog, url));
   const setupToken = await offerSetupToken(foundations, people);
+  if (workers) {
+    closers.add("word to the workers", workers.stop);
+    const { nats, postgres } = foundations.embedded ?? {};
+    const embedded = { ...(nats && { nats }), ...(postgres && { postgres }) };
+    await time("workers", () => workers.start({ port: port.port, embedded }));
+  }
   const facts = { ...describeNode(foundations, url, demo), setupToken };
   return { url, facts, close: closers.close };
+}
+
+/** The other processes of this node. Servers that are embedded here are closed after they have ended. */
+function openWorkers(
+  { config, logger, task, command }: StartOptions,
+  closers: Closers,
+): Workers | undefined {
+  const count = config.TRIBUTARY_WORKERS - 1;
+  if (task || !command || count < 1) return undefined;
+  const workers = createWorkers({ count, command, logger });
+  closers.add("workers", workers.ended);
+  return workers;
 }
 
 function localUrl({ config }: Foundations, port: number): string {
@@ -120,6 +143,7 @@ function describeNode(
     log: embedded?.nats ? `nats-server, embedded; ${sync}` : `nats-server of NATS_URL; ${sync}`,
     database: embedded?.postgres ? "Postgres, embedded" : "Postgres of DATABASE_URL",
     durabilityWarning: bus.durability.warning ?? "",
+    processes: config.TRIBUTARY_WORKERS,
     ...(demo && { demo }),
   };
 }

@@ -8,6 +8,8 @@ export interface BannerFacts {
   readonly dataDir: string;
   readonly log: string;
   readonly database: string;
+  /** Processes that share the port. */
+  readonly processes: number;
   /** Set when an OK to a push would not survive a power cut. */
   readonly durabilityWarning: string;
   /** What the first person needs to sign up; undefined when nobody needs it. */
@@ -34,6 +36,7 @@ export function formatBanner(facts: BannerFacts): string {
     row("log", facts.log),
     row("database", facts.database),
   ];
+  if (facts.processes > 1) lines.push(row("workers", `${facts.processes} processes on this port`));
   if (facts.durabilityWarning) lines.push(row("WARNING", facts.durabilityWarning));
   if (facts.setupToken)
     lines.push(

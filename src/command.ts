@@ -3,13 +3,14 @@ import { parseArgs } from "node:util";
 import { isOperation, type OperationCommand, parseOperation } from "./command-operations.ts";
 
 /** What `tributary --help` prints. */
-export const USAGE = `tributary serve [--roles api,push,deliver] [--port 8080]
+export const USAGE = `tributary serve [--roles api,push,deliver] [--port 8080] [--workers 1]
 
   Serves everything on one port, with an embedded nats-server and Postgres unless NATS_URL and
   DATABASE_URL name others. Settings are variables of the environment: see the README.
 
   --roles   parts that this node runs (TRIBUTARY_ROLES)
   --port    port to listen on, 0 for a free one (PORT)
+  --workers processes that share the port (TRIBUTARY_WORKERS)
 
 tributary keys list | rotate
 
@@ -49,7 +50,12 @@ export type Command =
   | { readonly kind: "keys"; readonly action: KeysAction }
   | { readonly kind: "audit" }
   | OperationCommand
-  | { readonly kind: "serve"; readonly environment: Readonly<Record<string, string>> };
+  | {
+      readonly kind: "serve";
+      readonly environment: Readonly<Record<string, string>>;
+      /** Whether another process started this one to share its port; only that one passes the word. */
+      readonly isWorker: boolean;
+    };
 
 /** Reads the words after the program's name. Options become the variables that they stand for. */
 export function parseCommand(words: readonly string[]): Command {
@@ -62,6 +68,8 @@ export function parseCommand(words: readonly string[]): Command {
         help: { type: "boolean", short: "h" },
         roles: { type: "string" },
         port: { type: "string" },
+        workers: { type: "string" },
+        "as-worker": { type: "boolean", default: false },
       },
     });
     if (values.help || positionals[0] === "help") return { kind: "help", text: USAGE };
@@ -77,7 +85,8 @@ export function parseCommand(words: readonly string[]): Command {
     const environment: Record<string, string> = {};
     if (values.roles !== undefined) environment.TRIBUTARY_ROLES = values.roles;
     if (values.port !== undefined) environment.PORT = values.port;
-    return { kind: "serve", environment };
+    if (values.workers !== undefined) environment.TRIBUTARY_WORKERS = values.workers;
+    return { kind: "serve", environment, isWorker: values["as-worker"] };
   } catch (error) {
     return { kind: "fault", message: (error as Error).message };
   }

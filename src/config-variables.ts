@@ -98,6 +98,12 @@ export const VARIABLES = {
     shown: "api,push,deliver",
     doc: "Parts that this node runs; `--roles` does the same.",
   },
+  TRIBUTARY_WORKERS: {
+    parse: integer(1, 64),
+    fallback: 1,
+    shown: "1",
+    doc: "Processes that share the port, each a full node; `--workers` does the same. Linux and FreeBSD only.",
+  },
   TRIBUTARY_DEMO: {
     parse: flag,
     fallback: noFlag,

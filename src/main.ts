@@ -9,6 +9,7 @@ import { createLogger } from "./core/logger.ts";
 import { StartError } from "./core/start-error.ts";
 import { speedUpLoading } from "./module-loading.ts";
 import { releaseStartMemory } from "./start-memory.ts";
+import { meetFirstProcess } from "./worker-process.ts";
 
 /** A server that has not drained by then is ended all the same. */
 const STOP_MS_MAX = 10_000;
@@ -28,7 +29,11 @@ async function main(words: readonly string[]): Promise<void> {
     return;
   }
   const startedAt = performance.now();
-  const config = loadConfig(command.kind === "serve" ? command.environment : {});
+  const first = command.kind === "serve" && command.isWorker ? await meetFirstProcess() : undefined;
+  const config = loadConfig({
+    ...(command.kind === "serve" && command.environment),
+    ...(first && { PORT: String(first.task.port) }),
+  });
   const logger = createLogger({
     level: config.LOG_LEVEL,
     write: (line) => printError(`${line}\n`),
@@ -40,7 +45,14 @@ async function main(words: readonly string[]): Promise<void> {
     return;
   }
   const { startApp } = await import("./app.ts");
-  const app = await startApp({ config, logger, onProgress });
+  if (first) {
+    const { task, ready } = first;
+    const worker = await startApp({ config, logger, onProgress: () => undefined, task });
+    releaseStartMemory();
+    ready(stopAsWorker(worker.close));
+    return;
+  }
+  const app = await startApp({ config, logger, onProgress, command: process.argv.slice(1) });
   stopOnSignal(app.close);
   releaseStartMemory();
   print(formatBanner({ ...app.facts, seconds: (performance.now() - startedAt) / 1000 }));
@@ -70,11 +82,35 @@ async function runCommand(
   }
 }
 
+/**
+ * A worker drains when the first process ends or closes the channel, and on SIGTERM. Ctrl-C in a terminal
+ * reaches all processes; the first one passes it on.
+ */
+function stopAsWorker(close: () => Promise<void>): () => void {
+  const stop = createStop(close);
+  process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", stop);
+  return stop;
+}
+
 /** The first signal drains and ends with 0; a second one, or ten seconds, ends at once. */
 function stopOnSignal(close: () => Promise<void>): void {
+  const begin = createStop(close);
   let isStopping = false;
   const stop = () => {
     if (isStopping) process.exit(1);
+    isStopping = true;
+    begin();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+/** Drains and ends the process, once, in ten seconds at most. */
+function createStop(close: () => Promise<void>): () => void {
+  let isStopping = false;
+  return () => {
+    if (isStopping) return;
     isStopping = true;
     setTimeout(() => process.exit(1), STOP_MS_MAX).unref();
     close().then(
@@ -85,8 +121,6 @@ function stopOnSignal(close: () => Promise<void>): void {
       },
     );
   };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
 }
 
 /** One line for what a person can mend, a stack for what only a programmer can. */

@@ -26,12 +26,17 @@ import { openManagedKeys } from "./managed-keys.ts";
 import { createPhases } from "./phases.ts";
 import { reach } from "./reach.ts";
 import { createLateFeed, type LateFeed } from "./stream-feed.ts";
+import type { WorkerTask } from "./workers.ts";
+
+/** What the rest needs of embedded servers, whichever process runs them. */
+export type Servers = Pick<Embedded, "nats" | "postgres"> | undefined;
 
 /** The foundations. */
 export interface Foundations {
   readonly config: Config;
   readonly logger: Logger;
-  readonly embedded: Embedded | undefined;
+  /** Of a worker: those of the first process. */
+  readonly embedded: Servers;
   readonly database: Database;
   readonly bus: Bus;
   /** Stored records, those that only an archive has included. */
@@ -55,6 +60,10 @@ export interface StartOptions {
   readonly logger: Logger;
   /** Takes words about what takes longer, such as an installation. */
   readonly onProgress: (text: string) => void;
+  /** Of a process that shares the port of another one: what that one told it. */
+  readonly task?: WorkerTask | undefined;
+  /** Program and words of this process: what its workers are started with. */
+  readonly command?: readonly string[] | undefined;
 }
 
 /** Starts or reaches Postgres and NATS, migrates, and loads the definitions. */
@@ -66,7 +75,7 @@ export async function openFoundations(
   const time = createPhases(logger);
   const want = { nats: config.NATS_URL === undefined, postgres: config.DATABASE_URL === undefined };
   const embedded =
-    want.nats || want.postgres
+    (want.nats || want.postgres) && !options.task
       ? await time("embedded servers", () =>
           startEmbedded({
             dataDir: config.dataDir,
@@ -79,9 +88,10 @@ export async function openFoundations(
         )
       : undefined;
   if (embedded) closers.add("embedded servers", embedded.close);
+  const servers = options.task ? options.task.embedded : embedded;
   const [definitions, bus] = await Promise.all([
-    time("definitions", () => openDefinitions(options, embedded, closers)),
-    time("bus", () => openBus(options, embedded, closers)),
+    time("definitions", () => openDefinitions(options, servers, closers)),
+    time("bus", () => openBus(options, servers, closers)),
   ]);
   const mailer = openMailer({ config, logger, ...definitions }, closers);
   const templates = createTemplatePool({ threads: config.TRIBUTARY_TEMPLATE_THREADS });
@@ -89,21 +99,27 @@ export async function openFoundations(
   const feed = createLateFeed();
   const counts = openSharedCounts(bus.nodes);
   closers.add("shared counts", counts.close);
-  const parts = { counts, config, logger, embedded, bus, mailer, templates, feed, ...definitions };
+  const parts = {
+    counts,
+    config,
+    logger,
+    embedded: servers,
+    bus,
+    mailer,
+    templates,
+    feed,
+    ...definitions,
+  };
   return { ...parts, ...openReader(parts, closers) };
 }
 
-function databaseUrl(config: Config, embedded: Embedded | undefined): string {
+function databaseUrl(config: Config, embedded: Servers): string {
   const url = config.DATABASE_URL ?? embedded?.postgres?.databaseUrl;
   if (url === undefined) throw new Error("no database: neither given nor embedded");
   return url;
 }
 
-async function openDefinitions(
-  options: StartOptions,
-  embedded: Embedded | undefined,
-  closers: Closers,
-) {
+async function openDefinitions(options: StartOptions, embedded: Servers, closers: Closers) {
   const { config, logger } = options;
   const url = databaseUrl(config, embedded);
   const { database, masterKey } = await reachDatabase(options, url, closers);
@@ -160,7 +176,7 @@ export function kmsOf({
 
 async function openBus(
   { config, logger, onProgress }: StartOptions,
-  embedded: Embedded | undefined,
+  embedded: Servers,
   closers: Closers,
 ): Promise<Bus> {
   const nats = embedded?.nats;

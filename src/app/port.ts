@@ -56,7 +56,7 @@ import { createAddressRates } from "../server/address-rates.ts";
 import { sendError } from "../server/answer.ts";
 import { openConsole } from "../server/console.ts";
 import { sendGrpcError } from "../server/grpc-answer.ts";
-import { createPort, type Port } from "../server/listen.ts";
+import { createPort, type Port, type PortOptions } from "../server/listen.ts";
 import { encodeStoredValues } from "../server/lossless-json.ts";
 import type { ReadinessCheck } from "../server/probes.ts";
 import type { Lane } from "../server/route.ts";
@@ -86,6 +86,8 @@ export interface PortParts {
   readonly audit: AuditLog;
   readonly delivery: Delivery;
   readonly people: People;
+  /** Whether another process had the port before. */
+  readonly isWorker: boolean;
 }
 
 /** Opens the port. */
@@ -122,6 +124,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     host: config.HOST,
     port: config.PORT,
     trustedProxies: config.TRUSTED_PROXIES,
+    sharing: sharingOf(parts),
     handler: handler.handle,
     ...(push && { short: { lane: handler.lane, isWanted: isPushHead } }),
     onDrain: handler.drain,
@@ -129,6 +132,12 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
     logger,
     ...(tls && { tls }),
   });
+}
+
+/** Whether other processes listen on the same port. */
+function sharingOf({ foundations: { config }, isWorker }: PortParts): PortOptions["sharing"] {
+  if (config.TRIBUTARY_WORKERS < 2) return undefined;
+  return isWorker ? "next" : "first";
 }
 
 function managementServices(

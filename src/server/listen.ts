@@ -38,6 +38,11 @@ export interface PortOptions {
   /** Left out: node:http serves all of HTTP/1.1. */
   readonly short?: ShortWay;
   readonly logger: Logger;
+  /**
+   * Shares the port with other processes of this installation (SO_REUSEPORT): the first one makes sure that
+   * nobody else has it, which sharing would not tell. Left out: the port is ours alone.
+   */
+  readonly sharing?: "first" | "next" | undefined;
   /** Called once when draining begins, to end calls that would stay open for ever. */
   readonly onDrain?: () => void;
 }
@@ -99,6 +104,7 @@ export async function createPort(options: PortOptions): Promise<Port> {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  if (options.sharing === "first" && options.port !== 0) await claim(options);
   await listen(server, options);
 
   const close = async () => {
@@ -169,13 +175,21 @@ function createListener(
   return { server, stopWatch };
 }
 
-function listen(server: Server, { host, port }: PortOptions): Promise<void> {
+/** Takes the port for a moment, as nobody can who shares it. */
+async function claim(options: PortOptions): Promise<void> {
+  const server = createTcpServer();
+  await listen(server, { ...options, sharing: undefined });
+  await closeServer(server);
+}
+
+function listen(server: Server, { host, port, sharing }: PortOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (cause: NodeJS.ErrnoException) => {
       reject(new StartError(describeListenFault(cause, host, port), { cause }));
     };
     server.once("error", refuse);
-    server.listen({ host, port, backlog: 1_024 }, () => {
+    const reusePort = sharing !== undefined;
+    server.listen({ host, port, backlog: 1_024, reusePort }, () => {
       server.off("error", refuse);
       resolve();
     });
@@ -189,6 +203,9 @@ function describeListenFault(
 ): string {
   if (code === "EADDRINUSE") {
     return `port ${port} on ${host} is in use: end what listens there, or set PORT to another port (0 picks a free one)`;
+  }
+  if (code === "ENOTSUP") {
+    return `several processes cannot share port ${port} on this system: start without --workers`;
   }
   if (code === "EACCES") {
     return `port ${port} on ${host} needs rights that this user lacks: set PORT to one above 1023`;
