@@ -38,14 +38,13 @@ export async function replayHeld(run: SinkRun, keys: readonly HeldKey[]): Promis
   let count = 0;
   for (const [lane, some] of byLane(run, keys)) {
     const ordered = [...some].sort((a, b) => comparePlaces(a.place, b.place));
-    const work = async () => {
-      for (let at = 0; at < ordered.length; at += REPLAY_COUNT_MAX) {
-        const page = ordered.slice(at, at + REPLAY_COUNT_MAX);
-        count += await replaySome(run, lane, await run.held.read(page));
-      }
-    };
     try {
-      await whileQuiet(run, [lane], { timeoutMs: QUIET_TIMEOUT_MS, work });
+      for (let at = 0; at < ordered.length; at += REPLAY_COUNT_MAX) {
+        // Between two pages the lane goes on with what else it has: 100,000 copies take minutes.
+        const page = await run.held.read(ordered.slice(at, at + REPLAY_COUNT_MAX));
+        const work = () => replaySome(run, lane, page);
+        count += await whileQuiet(run, [lane], { timeoutMs: QUIET_TIMEOUT_MS, work });
+      }
     } finally {
       // Also what was replayed before a failure makes room and lets keys go on.
       if (!run.signal.aborted) await resumeKeys(run, lane);

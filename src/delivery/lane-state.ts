@@ -8,7 +8,7 @@ import {
 } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { Place } from "../sinks/sink.ts";
 import type { LaneRequest } from "./lane-request.ts";
-import { packKeys, unpackKeys } from "./packed-keys.ts";
+import { unpackKeys } from "./packed-keys.ts";
 import { ParkedKeys } from "./parked-keys.ts";
 import { comparePlaces, type PlaceRange } from "./place.ts";
 
@@ -92,7 +92,7 @@ export function laneToMessage(state: LaneState): LaneCursor {
       count: request.count,
     })),
     staged: state.staged.map(rangeToMessage),
-    parkedPacked: packKeys(state.parked.fresh(), state.parked.freshCount),
+    parkedPacked: state.parked.packed,
     resumed: placeToMessage(state.parked.resumed),
     counts: {
       delivered: BigInt(counts.delivered),

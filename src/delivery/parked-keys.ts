@@ -4,9 +4,11 @@
  * so that 100,000 keys cost nothing while they only wait. About 150 bytes of memory each.
  */
 import type { Place } from "../sinks/sink.ts";
+import { HashFilter } from "./hash-filter.ts";
 import { type LaneRequest, lastPlace } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import { LowestPlace } from "./lowest-place.ts";
+import { packKeys } from "./packed-keys.ts";
 import { comparePlaces, laterPlace, placeAfter } from "./place.ts";
 
 /** So many keys of a sink may be parked; when there are more, the sink waits (D5). */
@@ -42,7 +44,9 @@ export class ParkedKeys {
   readonly #fresh = new Set<number>();
   readonly #lowestParked = new LowestPlace(() => this.#firsts(false));
   readonly #lowestResuming = new LowestPlace(() => this.#firsts(true));
+  readonly #filter = new HashFilter(this.#keys);
   #resuming = 0;
+  #packed: Uint8Array | undefined;
 
   /** How many there are. */
   get size(): number {
@@ -82,6 +86,12 @@ export class ParkedKeys {
     for (const [hash, key] of this.#keys) yield [hash, this.#now(key)];
   }
 
+  /** Those that stand in the cursor itself, as it holds them: packed anew only when they have changed. */
+  get packed(): Uint8Array {
+    this.#packed ??= packKeys(this.fresh(), this.#fresh.size);
+    return this.#packed;
+  }
+
   /** Those that stand in the cursor itself, as they are to be written. */
   *fresh(): Iterable<[number, ParkedKey]> {
     for (const hash of this.#fresh) yield [hash, this.#keys.get(hash)!];
@@ -117,7 +127,8 @@ export class ParkedKeys {
     if (known) this.#leave(known);
     const key = { first, isResuming, page: page ?? known?.page ?? 0 };
     this.#keys.set(hash, key);
-    if (key.page === 0) this.#fresh.add(hash);
+    this.#filter.added(hash);
+    if (key.page === 0) this.#setFresh(hash, true);
     else if (page === undefined) this.touched.add(key.page);
     (isResuming ? this.#lowestResuming : this.#lowestParked).add(first);
     if (isResuming) this.#resuming += 1;
@@ -129,7 +140,8 @@ export class ParkedKeys {
     if (!key) return;
     this.#leave(key);
     this.#keys.delete(hash);
-    this.#fresh.delete(hash);
+    this.#filter.removed();
+    this.#setFresh(hash, false);
     if (key.page > 0) this.touched.add(key.page);
   }
 
@@ -143,13 +155,19 @@ export class ParkedKeys {
     const key = this.#keys.get(hash);
     if (!key) return;
     key.page = page;
-    if (page === 0) this.#fresh.add(hash);
-    else this.#fresh.delete(hash);
+    this.#setFresh(hash, page === 0);
+  }
+
+  #setFresh(hash: number, isFresh: boolean): void {
+    if (isFresh) this.#fresh.add(hash);
+    else if (!this.#fresh.delete(hash)) return;
+    this.#packed = undefined;
   }
 
   /** Whether a record must wait. */
   isParked({ keyHash }: LaneRow): boolean {
     if (keyHash === undefined || this.#keys.size === 0) return false;
+    if (!this.#filter.mayHave(keyHash)) return false;
     return this.#keys.get(keyHash)?.isResuming === false;
   }
 
