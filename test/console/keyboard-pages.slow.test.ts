@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
+import { tabTo, typeAt } from "../support/keyboard.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -22,25 +22,6 @@ afterAll(async () => {
   await rig?.close();
   await receiver?.close();
 });
-
-/** Presses Tab until what has the focus is called so; fails after 80 steps. */
-async function tabTo(page: Page, name: string | RegExp): Promise<void> {
-  for (let step = 0; step < 80; step++) {
-    await page.keyboard.press("Tab");
-    const called = await page.evaluate<string>(`(() => {
-      const at = document.activeElement;
-      const label = at.labels?.[0]?.textContent ?? at.getAttribute("aria-label");
-      return (label ?? at.textContent ?? "").trim();
-    })()`);
-    if (typeof name === "string" ? called === name : name.test(called)) return;
-  }
-  throw new Error(`no Tab led to ${name}`);
-}
-
-async function typeAt(page: Page, name: string | RegExp, text: string): Promise<void> {
-  await tabTo(page, name);
-  await page.keyboard.type(text);
-}
 
 test("without a mouse: a stream is made, a record pushed, a sink made, its delivery looked at", {
   timeout: 120_000,

@@ -56,7 +56,7 @@ export async function openConsoleRig(
   const context = await browser.newContext({ bypassCSP, viewport: { width: 1280, height: 800 } });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   const complaints = watchComplaints(page);
   await signIn(page, server.url);
   return {
