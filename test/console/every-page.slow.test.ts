@@ -16,10 +16,15 @@ const seen: string[] = [];
 const dialogs = new Set<string>();
 
 beforeAll(async () => {
+  // Where mail is sent, forgotten passwords have a page; none is sent here.
+  const server = { env: { SMTP_URL: "smtp://127.0.0.1:9?from=tributary@example.org" } };
   // bypassCSP lets axe into the page; the console itself is tested with its policy elsewhere.
-  [rig, receiver] = await Promise.all([openConsoleRig({ bypassCSP: true }), startReceiver()]);
+  [rig, receiver] = await Promise.all([
+    openConsoleRig({ bypassCSP: true, server }),
+    startReceiver(),
+  ]);
   await fill();
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await rig?.close();
   await receiver?.close();
@@ -142,6 +147,50 @@ test("every page that a link leads to, with all that opens on it, has no violati
   await page.evaluate('document.querySelector("h1").innerHTML = "x".repeat(2000)');
   await page.evaluate('document.querySelector("h1").style.overflowWrap = "normal"');
   expect((await findLayoutFaults(page)).join()).toContain("pixels wide");
+});
+
+test("forms with faults, and the pages of those who are not signed in: the same", {
+  timeout: 300_000,
+}, async () => {
+  const { page, open, ada, server } = rig;
+  const found: string[] = [];
+  const look = async (what: string) => {
+    found.push(...(await faultsHere()).map((each) => `${what}: ${each}`));
+  };
+  const forms = [
+    [`/${READINGS}/sinks/new/postgres`, "Create sink"],
+    [`/${READINGS}/sources/new`, "Create source"],
+    [`/${READINGS}/connect`, "Register application"],
+  ] as const;
+  for (const [path, button] of forms) {
+    await open(path);
+    await page.getByRole("button", { name: button }).press("Enter");
+    await page.locator('[aria-invalid="true"]').first().waitFor();
+    await look(`${path} with faults`);
+  }
+  const invitation = { email: "bob@example.com", role: "VIEWER" };
+  const request = { parent: FARM, invitation };
+  const { link } = await ada.call<{ link: string }>("AccountService/CreateInvitation", request);
+  await page.getByRole("button", { name: "Sign out" }).press("Enter");
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.getByLabel("E-mail address").fill("ada@example.com");
+  await page.getByLabel("Password").fill("wrong");
+  await page.getByRole("button", { name: "Sign in" }).press("Enter");
+  await page.getByRole("alert").waitFor();
+  await look("sign-in with a fault");
+  await page.getByRole("button", { name: "I forgot my password" }).press("Enter");
+  await page.getByRole("heading", { name: /password/ }).waitFor();
+  await look("a forgotten password");
+  for (const [hash, title] of [
+    [link.slice(link.indexOf("#")), "Invitation"],
+    [`#reset=${"x".repeat(43)}`, "New password"],
+  ] as const) {
+    await page.goto("about:blank");
+    await page.goto(`${server.url}/${hash}`);
+    await page.getByRole("heading", { name: title }).waitFor();
+    await look(title);
+  }
+  expect(found).toEqual([]);
 });
 
 test("no route of the code and no part of a page was left out", () => {
