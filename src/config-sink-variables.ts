@@ -34,6 +34,43 @@ export const SINK_VARIABLES = {
     shown: "<data dir>/archive",
     doc: "Root folder of archives that have no bucket; every node must see the same one.",
   },
+  TRIBUTARY_STAGING_BUCKET: {
+    parse: optionalText,
+    fallback: none,
+    shown: "none",
+    doc: "Bucket of S3, or of storage that speaks its protocol, for rows that wait for an import; without one they are in JetStream.",
+  },
+  TRIBUTARY_STAGING_PREFIX: {
+    parse: optionalText,
+    fallback: none,
+    shown: "staging/",
+    doc: "What the names of its objects begin with.",
+  },
+  TRIBUTARY_STAGING_REGION: {
+    parse: optionalText,
+    fallback: none,
+    shown: "us-east-1",
+    doc: "Its region.",
+  },
+  TRIBUTARY_STAGING_ENDPOINT: {
+    parse: optionalText,
+    fallback: none,
+    shown: "AWS' own",
+    doc: "Its address, where it is another; TRIBUTARY_EGRESS_ALLOW holds for it.",
+  },
+  TRIBUTARY_STAGING_ACCESS_KEY_ID: {
+    parse: optionalText,
+    fallback: none,
+    shown: "none",
+    doc: "Access key id that may put, get and delete its objects.",
+  },
+  TRIBUTARY_STAGING_SECRET_ACCESS_KEY: {
+    parse: optionalText,
+    fallback: none,
+    shown: "none",
+    doc: "Secret access key that belongs to it.",
+    isSecret: true,
+  },
   TRIBUTARY_AWS_ACCESS_KEY_ID: {
     parse: optionalText,
     fallback: none,

@@ -122,6 +122,13 @@ function contradictions(config: Config): string[] {
       "TRIBUTARY_AWS_ACCESS_KEY_ID and TRIBUTARY_AWS_SECRET_ACCESS_KEY go together: set both",
     );
   }
+  const { TRIBUTARY_STAGING_ACCESS_KEY_ID: stagingId } = config;
+  const stagingSecret = config.TRIBUTARY_STAGING_SECRET_ACCESS_KEY;
+  if (config.TRIBUTARY_STAGING_BUCKET !== undefined && !(stagingId && stagingSecret)) {
+    faults.push(
+      "TRIBUTARY_STAGING_BUCKET needs TRIBUTARY_STAGING_ACCESS_KEY_ID and TRIBUTARY_STAGING_SECRET_ACCESS_KEY",
+    );
+  }
   if (config.TRIBUTARY_KMS_KEY !== undefined && config.TRIBUTARY_MASTER_KEY !== undefined) {
     faults.push(
       "TRIBUTARY_KMS_KEY and TRIBUTARY_MASTER_KEY exclude each other: name the old key as TRIBUTARY_MASTER_KEY_PREVIOUS",

@@ -9,6 +9,7 @@ import { openArchiver } from "./archive.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
+import { openStagingBucket } from "./staging-bucket.ts";
 import { openAttempts } from "./watch.ts";
 
 /**
@@ -17,7 +18,8 @@ import { openAttempts } from "./watch.ts";
  */
 export async function openDelivery(foundations: Foundations, closers: Closers): Promise<Delivery> {
   const { bus, snapshot, logger, config } = foundations;
-  const [cursors, held, staging] = await Promise.all([
+  const [objects, cursors, held, staging] = await Promise.all([
+    openStagingBucket(foundations, closers),
     bus.openKeyedStore("cursors"),
     bus.openKeyedStore("held"),
     bus.openKeyedLog("staging"),
@@ -40,6 +42,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     cursors,
     held,
     staging,
+    ...(objects && { stagingSettings: { objects } }),
     drivers: sinkDrivers,
     keptSinks: () => foundations.database.acrossProjects(listKeptSinks),
     templates: foundations.templates,

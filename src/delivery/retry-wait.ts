@@ -34,6 +34,7 @@ const OWNER_REASONS: ReadonlySet<string> = new Set([
   "ROLE_MISSING",
   "ROWS_REFUSED",
   "STAGING_EXPIRED",
+  "STAGING_LOST",
   "TABLE_MISMATCH",
   "TEMPLATE_INVALID",
   "TLS_FAILED",

@@ -97,7 +97,7 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
 
   /** Bytes of rows that wait for an import. */
   get stagedBytes(): number {
-    return this.#import?.bytes ?? 0;
+    return (this.#import?.bytes ?? 0) + (this.#import?.keptBytes ?? 0);
   }
 
   get epoch(): number {

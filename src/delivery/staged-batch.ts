@@ -9,7 +9,7 @@ import type { RefusedRow, RefusedRows } from "./refused-rows.ts";
 import type { StagingArea } from "./staging-area.ts";
 import { importedWith, removeOld, rewind } from "./staging-history.ts";
 import { nameStaging } from "./staging-identity.ts";
-import type { Versioned } from "./staging-store.ts";
+import { bytesOfLines, type Versioned } from "./staging-store.ts";
 import { versionsOf } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -160,6 +160,7 @@ export async function expireStaged(
     const found = await area.store.chunks(sinkUid, {
       afterSequence: Number(state.value.doneSequence),
       maxBytes: BATCH_BYTES,
+      isBare: true,
     });
     const old = found.filter((chunk) => chunk.timeMs <= now() - area.keptMs);
     if (old.length === 0) return expired;
@@ -224,7 +225,7 @@ function sumOf(chunks: readonly StagedChunk[]): Sum {
   let [rows, bytes] = [0, 0];
   for (const chunk of chunks) {
     rows += chunk.places.length;
-    bytes += chunk.csv.byteLength;
+    bytes += bytesOfLines(chunk);
   }
   return { rows, bytes, sequence: chunks.at(-1)!.sequence };
 }

@@ -1,6 +1,7 @@
 /** The staged rows of a process: what is stored, who adds to it, and who waits to import it. */
 import type { KeyedLog } from "../bus/index.ts";
 import { STAGED_KEPT_MS } from "../sinks/staging.ts";
+import type { StagingObjects } from "./staging-objects.ts";
 import { createStagingPorts, type StagingPorts } from "./staging-port.ts";
 import { createStagingStore, type StagingStore } from "./staging-store.ts";
 
@@ -29,6 +30,8 @@ export interface StagingSettings {
   readonly keptMs?: number;
   /** Bytes of imported rows that are kept of one sink for as long, at most; 256 MiB. */
   readonly keptBytes?: number;
+  /** Where the lines are kept; with the rest of it when left out. */
+  readonly objects?: StagingObjects;
   /** Called at each point, before anything else happens. */
   readonly at?: (point: StagingPoint) => void;
 }
@@ -48,7 +51,7 @@ export interface StagingArea {
 
 /** Makes the area of a process. */
 export function createStagingArea(log: KeyedLog, settings: StagingSettings = {}): StagingArea {
-  const store = createStagingStore(log);
+  const store = createStagingStore(log, settings.objects);
   const watchers = new Map<string, StagingWatcher>();
   const waiting: (() => void)[] = [];
   const at = settings.at ?? (() => undefined);

@@ -11,7 +11,7 @@ import {
 import { SinkFault } from "../sinks/sink-fault.ts";
 import type { TargetBehind } from "../sinks/staging.ts";
 import type { StagingArea } from "./staging-area.ts";
-import type { Versioned } from "./staging-store.ts";
+import { bytesOfLines, type Versioned } from "./staging-store.ts";
 
 /** Versions whose imports are remembered. */
 const VERSIONS_MAX = 16;
@@ -44,6 +44,7 @@ export async function removeOld(
       afterSequence: Number(value.removedSequence),
       throughSequence: Number(value.doneSequence),
       maxBytes: PAGE_BYTES,
+      isBare: true,
       maxChunks,
     });
     isMore = found.length > 0;
@@ -53,7 +54,7 @@ export async function removeOld(
         break;
       }
       value.removedSequence = BigInt(chunk.sequence);
-      value.keptBytes -= BigInt(chunk.csv.byteLength);
+      value.keptBytes -= BigInt(bytesOfLines(chunk));
     }
   }
   if (value.removedSequence === state.value.removedSequence) return;
@@ -85,6 +86,7 @@ export async function rewind(
       afterSequence: removed,
       maxBytes: 1,
       maxChunks: 1,
+      isBare: true,
     });
     throw expiredFault(behind, { oldestMs: oldest?.timeMs, keptMs });
   }
@@ -93,11 +95,12 @@ export async function rewind(
       afterSequence: after,
       throughSequence: Number(state.value.doneSequence),
       maxBytes: PAGE_BYTES,
+      isBare: true,
     });
     for (const chunk of found) {
       value.doneRows -= BigInt(chunk.places.length);
-      value.doneBytes -= BigInt(chunk.csv.byteLength);
-      value.keptBytes -= BigInt(chunk.csv.byteLength);
+      value.doneBytes -= BigInt(bytesOfLines(chunk));
+      value.keptBytes -= BigInt(bytesOfLines(chunk));
     }
     if (found.length === 0) break;
     after = found.at(-1)!.sequence;

@@ -61,6 +61,8 @@ export class StagingImport implements StagingWatcher {
   readonly #input: ImportInput;
   #rows = 0;
   bytes = 0;
+  /** Bytes of imported rows that are still staged. */
+  keptBytes = 0;
   #oldestMs: number | undefined;
   #isLoaded = false;
   /** When the target was last known to have what it took. */
@@ -190,6 +192,7 @@ export class StagingImport implements StagingWatcher {
     const fill = await area.store.fill(this.#host.definition.uid);
     this.#rows = fill.rows + (this.#rows - rows);
     this.bytes = fill.bytes + (this.bytes - bytes);
+    this.keptBytes = Number(fill.state.value.keptBytes);
     this.#oldestMs = fill.oldestMs ?? (this.#rows > 0 ? this.#input.now() : undefined);
     this.#isLoaded = true;
   }

@@ -8,8 +8,9 @@ import {
   type StagingState,
   StagingStateSchema,
 } from "#gen/tributary/delivery/v1/staging_pb.js";
-import type { KeyedLog, KeyedWrite, TimedEntry } from "../bus/index.ts";
+import { type KeyedLog, type KeyedWrite, StaleKeysError, type TimedEntry } from "../bus/index.ts";
 import type { StagedChunk } from "../sinks/staging.ts";
+import { putLines, readLines, removeLines, type StagingObjects } from "./staging-objects.ts";
 
 /** Form of the chunks that this program writes and reads. */
 export const CHUNK_FORMAT = 1;
@@ -37,6 +38,8 @@ export interface ChunkRange {
   readonly throughSequence?: number;
   readonly maxBytes: number;
   readonly maxChunks?: number;
+  /** Whether lines that are in objects stay there: `csv` is empty then. */
+  readonly isBare?: boolean;
 }
 
 /** The staged rows of all sinks. Everything fails with LOG_UNAVAILABLE. */
@@ -62,8 +65,8 @@ export interface StagingStore {
   sinkUids(): Promise<Set<string>>;
 }
 
-/** The store in a keyed log. */
-export function createStagingStore(log: KeyedLog): StagingStore {
+/** The store in a keyed log; with objects, lines are kept there. */
+export function createStagingStore(log: KeyedLog, objects?: StagingObjects): StagingStore {
   const cursorKey = (uid: string, partition: number) => `cursor.${uid}.${partition}`;
   const stateKey = (uid: string) => `state.${uid}.0`;
   const state: StagingStore["state"] = async (uid) => {
@@ -71,7 +74,9 @@ export function createStagingStore(log: KeyedLog): StagingStore {
     if (!entry) return { value: create(StagingStateSchema), sequence: 0 };
     return { value: fromBinary(StagingStateSchema, entry.value), sequence: entry.sequence };
   };
-  const chunks: StagingStore["chunks"] = (uid, range) => readChunks(log, uid, range);
+  const chunks: StagingStore["chunks"] = (uid, range) => readChunks({ log, objects }, uid, range);
+  const removeObjects = (uid: string, through: number) =>
+    removeObjectsOf({ log, objects }, uid, through);
   return {
     state,
     chunks,
@@ -80,18 +85,26 @@ export function createStagingStore(log: KeyedLog): StagingStore {
       if (!entry) return undefined;
       return { value: fromBinary(StagingCursorSchema, entry.value), sequence: entry.sequence };
     },
-    async append(uid, partition, { cursor, chunks: added }) {
+    async append(uid, partition, { cursor, chunks: given }) {
+      const added = objects ? await putLines(objects, `${uid}/${partition}`, given) : given;
       const writes: KeyedWrite[] = added.map((chunk, index) => ({
         key: `chunk.${uid}.${partition}.${cursor.sequence}.${index}`,
         value: toBinary(StagedChunkSchema, chunk),
       }));
       const value = toBinary(StagingCursorSchema, cursor.value);
       const key = cursorKey(uid, partition);
-      const sequences = await log.writeMany([
-        ...writes,
-        { key, value, expectedSequence: cursor.sequence },
-      ]);
-      return sequences.at(-1)!;
+      try {
+        const sequences = await log.writeMany([
+          ...writes,
+          { key, value, expectedSequence: cursor.sequence },
+        ]);
+        return sequences.at(-1)!;
+      } catch (error) {
+        // Nobody will ever name them.
+        if (error instanceof StaleKeysError)
+          await removeLines(objects, added).catch(() => undefined);
+        throw error;
+      }
     },
     async fill(uid) {
       const now = await state(uid);
@@ -115,8 +128,12 @@ export function createStagingStore(log: KeyedLog): StagingStore {
       const [written] = await log.writeMany([{ key, value: bytes, expectedSequence: sequence }]);
       return { value, sequence: written! };
     },
-    removeThrough: (uid, sequence) => log.deleteThrough(`chunk.${uid}`, sequence),
+    async removeThrough(uid, sequence) {
+      await removeObjects(uid, sequence);
+      await log.deleteThrough(`chunk.${uid}`, sequence);
+    },
     async removeAll(uid) {
+      await removeObjects(uid, Number.POSITIVE_INFINITY);
       for (const kind of ["chunk", "cursor", "state"]) await log.deleteAll(`${kind}.${uid}`);
     },
     async sinkUids() {
@@ -126,10 +143,15 @@ export function createStagingStore(log: KeyedLog): StagingStore {
   };
 }
 
+interface Places {
+  readonly log: KeyedLog;
+  readonly objects: StagingObjects | undefined;
+}
+
 async function readChunks(
-  log: KeyedLog,
+  { log, objects }: Places,
   sinkUid: string,
-  { afterSequence, throughSequence = Number.POSITIVE_INFINITY, ...max }: ChunkRange,
+  { afterSequence, throughSequence = Number.POSITIVE_INFINITY, isBare, ...max }: ChunkRange,
 ): Promise<StagedChunk[]> {
   const found: StagedChunk[] = [];
   let [bytes, after] = [0, afterSequence];
@@ -141,9 +163,11 @@ async function readChunks(
       maxBytes: Math.min(PAGE_BYTES, max.maxBytes - bytes),
     });
     for (const entry of entries) {
-      if (entry.sequence > throughSequence) return found;
-      found.push(decodeChunk(entry));
-      bytes += entry.value.byteLength;
+      if (entry.sequence > throughSequence || bytes >= max.maxBytes) return found;
+      const message = decodeMessage(entry);
+      const csv = isBare ? message.csv : await readLines(objects, message);
+      found.push(chunkOf(entry, message, csv));
+      bytes += entry.value.byteLength + csv.byteLength - message.csv.byteLength;
       after = entry.sequence;
     }
     if (entries.length === 0) return found;
@@ -151,11 +175,33 @@ async function readChunks(
   return found;
 }
 
-function decodeChunk({ value, sequence, timeMs }: TimedEntry): StagedChunk {
-  const chunk = fromBinary(StagedChunkSchema, value);
-  if (chunk.format > CHUNK_FORMAT) {
-    throw new Error(`staged rows have the form ${chunk.format}: a newer program wrote them`);
+async function removeObjectsOf(
+  { log, objects }: Places,
+  sinkUid: string,
+  through: number,
+): Promise<void> {
+  if (!objects) return;
+  for (let afterSequence = 0; ; ) {
+    const page = { afterSequence, maxEntries: 1_000, maxBytes: PAGE_BYTES };
+    const entries = await log.page(`chunk.${sinkUid}`, page);
+    const gone = entries.filter(({ sequence }) => sequence <= through);
+    await removeLines(objects, gone.map(decodeMessage));
+    if (gone.length === 0 || gone.length < entries.length) return;
+    afterSequence = gone.at(-1)!.sequence;
   }
+}
+
+function decodeMessage({ value }: TimedEntry): ChunkMessage {
+  const chunk = fromBinary(StagedChunkSchema, value);
+  if (chunk.format <= CHUNK_FORMAT) return chunk;
+  throw new Error(`staged rows have the form ${chunk.format}: a newer program wrote them`);
+}
+
+function chunkOf(
+  { sequence, timeMs }: TimedEntry,
+  chunk: ChunkMessage,
+  csv: Uint8Array,
+): StagedChunk {
   return {
     sequence,
     timeMs,
@@ -165,6 +211,11 @@ function decodeChunk({ value, sequence, timeMs }: TimedEntry): StagedChunk {
     columns: chunk.columns,
     places: chunk.sequences.map((s, i) => ({ sequence: Number(s), index: chunk.indexes[i] ?? 0 })),
     lineBytes: chunk.lineBytes,
-    csv: chunk.csv,
+    csv,
   };
+}
+
+/** Bytes of the lines of a chunk. */
+export function bytesOfLines({ lineBytes }: Pick<StagedChunk, "lineBytes">): number {
+  return lineBytes.reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -80,6 +80,20 @@ export declare type StagedChunk = Message<"tributary.delivery.v1.StagedChunk"> &
    * @generated from field: bool is_replay = 9;
    */
   isReplay: boolean;
+
+  /**
+   * Name of the object that holds the lines instead of `csv`; empty where they are in `csv`.
+   *
+   * @generated from field: string object = 10;
+   */
+  object: string;
+
+  /**
+   * SHA-256 of that object.
+   *
+   * @generated from field: bytes object_sha256 = 11;
+   */
+  objectSha256: Uint8Array;
 };
 
 /**
