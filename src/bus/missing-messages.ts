@@ -4,10 +4,16 @@
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Logger } from "../core/logger.ts";
+import { getStoredMessage } from "./stored-message.ts";
 import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
+
+/** What nats-server lost by itself stands beside the list of what was removed: asked for while that is short. */
+const DELETED_MAX = 10_000;
 
 /** Counts what one walk over a shard finds. */
 export interface MissingMessages {
+  /** The walk's last message: nats-server counts those that it cannot read as still to come. */
+  readonly newest: number;
   /** A message was found. */
   found(logUid: string, sequence: number): void;
   /** The walk has reached the end: tells the log of the server what is missing. Never rejects. */
@@ -37,17 +43,22 @@ export async function expectMessages(
       const logUid = parseRecordsSubject(subject)?.logUid;
       if (logUid) byLog.set(logUid, (byLog.get(logUid) ?? 0) + count);
     }
+    const deleted = state.num_deleted ?? 0;
+    const details =
+      deleted < DELETED_MAX ? await jsm.streams.info(stream, { deleted_details: true }) : undefined;
     return {
       lastSequence: state.last_seq,
       firstSequence: state.first_seq,
-      deleted: state.num_deleted ?? 0,
-      lostBytes: state.lost?.bytes ?? 0,
+      deleted,
+      lostBytes: details?.state.lost?.bytes ?? 0,
       byLog,
     };
   };
   const before = await ask();
+  const last = await getStoredMessage(jsm, stream, { last_by_subj: names.recordsOfShard(shard) });
   const counts = new Map<string, number>();
   return {
+    newest: last?.sequence ?? 0,
     found(logUid, sequence) {
       if (sequence <= before.lastSequence) counts.set(logUid, (counts.get(logUid) ?? 0) + 1);
     },

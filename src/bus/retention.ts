@@ -235,7 +235,8 @@ class Keeper {
       this.#ledgers.set(subject.logUid, ledger);
       const timeMs = message.info.timestampNanos / 1e6;
       ledger.add({ sequence: message.seq, timeMs, bytes }, this.#bucketBytes(subject.logUid));
-      if (message.info.pending === 0 && !this.#isReady) {
+      const isEnd = message.info.pending === 0 || message.seq >= missing.newest;
+      if (isEnd && !this.#isReady) {
         this.#isReady = true;
         void missing.judge();
       }

@@ -1,8 +1,7 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { countsOf, createSink, createStream, getSink, listAll } from "../support/api.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
+import { flipBit } from "../support/faults/bit-flip.ts";
 import { printFigures } from "../support/faults/figures.ts";
 import { startFaultNode } from "../support/faults/nodes.ts";
 import { moreAcked } from "../support/faults/outage.ts";
@@ -16,24 +15,6 @@ beforeEach(async () => {
   cluster = await startCluster();
 });
 afterEach(() => cluster?.close());
-
-/** Flips one bit in the middle of the largest block of the shards. */
-async function flipBit(storeDir: string): Promise<void> {
-  const streams = join(storeDir, "jetstream", "$G", "streams");
-  let largest = { file: "", bytes: Buffer.alloc(0) };
-  for (const stream of await readdir(streams)) {
-    if (!/shard/i.test(stream)) continue;
-    const folder = join(streams, stream, "msgs");
-    for (const name of await readdir(folder)) {
-      if (!name.endsWith(".blk")) continue;
-      const bytes = await readFile(join(folder, name));
-      if (bytes.length > largest.bytes.length) largest = { file: join(folder, name), bytes };
-    }
-  }
-  const { file, bytes } = largest;
-  bytes[bytes.length >> 1]! ^= 4;
-  await writeFile(file, bytes);
-}
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   test(`a bit that flips in a block while nats-server is down (ended by ${signal}): what is lost is reported to a sink that needs it and in the log of the server`, async () => {

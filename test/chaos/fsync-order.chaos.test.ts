@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
+import { createStream } from "../support/api.ts";
 import { startCluster } from "../support/cluster.ts";
 import { printFigures, size } from "../support/faults/figures.ts";
 import { moreAcked } from "../support/faults/outage.ts";
 import { traceSyncs } from "../support/faults/sync-trace.ts";
 import { LOAD_FIELDS, startLoad } from "../support/load.ts";
-import { createStream } from "../support/api.ts";
 import { waitFor } from "../support/server.ts";
 
 const RECORDS = size(300, 5_000);

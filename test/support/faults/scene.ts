@@ -28,6 +28,8 @@ export interface Outcome {
   readonly badSignatures: readonly string[];
   /** What is wrong with the ledgers of the sinks (D3). */
   readonly ledger: readonly string[];
+  /** The longest that the webhook got nothing while it lacked something, in milliseconds. */
+  readonly stalledMs: number;
   /** Answers to the writers that no fault explains. */
   readonly surprises: readonly string[];
 }
@@ -57,6 +59,7 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
   receiver.secret = rig.webhookSink?.webhook?.signingSecret;
   await rig.close();
   const load = startLoad({ target, stream: rig.stream, ...options.load });
+  const stalls = watchStalls(load, receiver);
   const sinks = [rig.postgresSink, ...(rig.webhookSink ? [rig.webhookSink] : [])];
   return {
     stream: rig.stream,
@@ -77,14 +80,30 @@ export async function openScene(options: SceneOptions): Promise<Scene> {
         ledger,
         badSignatures: receiver.faults,
         surprises: load.surprises,
+        stalledMs: stalls.longestMs(),
         ...repeatedRequests(receiver),
       };
     },
     async close() {
+      stalls.end();
       await load.stop(0);
       await receiver.close();
     },
   };
+}
+
+/** Watches for how long the webhook gets nothing although something was acknowledged that it lacks. */
+function watchStalls(load: Load, receiver: Receiver): { longestMs(): number; end(): void } {
+  let [requests, sinceMs, longestMs] = [0, performance.now(), 0];
+  const timer = setInterval(() => {
+    const nowMs = performance.now();
+    const isMoving = receiver.requests.length > requests;
+    requests = receiver.requests.length;
+    const records = receiver.requests.reduce((sum, { records }) => sum + records.length, 0);
+    if (isMoving || records >= load.history.count("ok")) sinceMs = nowMs;
+    longestMs = Math.max(longestMs, nowMs - sinceMs);
+  }, 500);
+  return { longestMs: () => longestMs, end: () => clearInterval(timer) };
 }
 
 /** Records of a load as the log has them, oldest first. */
@@ -128,7 +147,7 @@ export function expectWhole(
   printFigures(
     fault,
     { faults, log, sinks: { postgres: table, webhook }, ledger },
-    { repeatedRequests: outcome.repeatedRequests, ...more },
+    { repeatedRequests: outcome.repeatedRequests, stalledMs: outcome.stalledMs, ...more },
   );
   for (const line of ledger) process.stderr.write(`${line}\n`);
   expect(outcome.surprises).toEqual([]);

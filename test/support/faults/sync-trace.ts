@@ -51,7 +51,8 @@ export async function traceSyncs(pid: number): Promise<SyncTrace> {
   };
 }
 
-const BLOCK = /^(\d+) +(write|pwrite64|pwritev2?|writev)\(\d+<[^>]*\/streams\/([^/]+)\/msgs\/([^>/]+\.blk)>/;
+const BLOCK =
+  /^(\d+) +(write|pwrite64|pwritev2?|writev)\(\d+<[^>]*\/streams\/([^/]+)\/msgs\/([^>/]+\.blk)>/;
 const SYNC = /^(\d+) +f(?:data)?sync\(\d+<[^>]*\/streams\/([^/]+)\/msgs\/([^>/]+\.blk)>(.*)$/;
 const SYNCED = /^(\d+) +<\.\.\. f(?:data)?sync resumed>/;
 const ANSWER = /^\d+ +writev?\(\d+<socket:/;
