@@ -50,6 +50,8 @@ export class CursorWriter {
   readonly #state: KeyedStore;
   readonly #logger: Logger;
   readonly #dirty = new Set<CursorClient>();
+  /** Those of the dirty ones whose write is waited for; the others join none of their batches. */
+  readonly #urgent = new Set<CursorClient>();
   readonly #waiters = new Map<CursorClient, Waiter[]>();
   #isWriting = false;
   #isClosed = false;
@@ -65,9 +67,17 @@ export class CursorWriter {
   write(client: CursorClient, isUrgent: boolean): void {
     if (this.#isClosed) return;
     this.#dirty.add(client);
-    if (this.#isWriting || this.#failures > 0) return;
-    if (isUrgent) this.#kick(0);
-    else this.#timer ??= setTimeout(() => this.#kick(0), LAZY_MS);
+    if (isUrgent) this.#urgent.add(client);
+    if (this.#failures > 0) return;
+    if (!isUrgent) this.#timer ??= setTimeout(() => this.#kickAll(), LAZY_MS);
+    else if (!this.#isWriting) void this.#run();
+  }
+
+  /** Writes all that has waited. */
+  #kickAll(): void {
+    this.#timer = undefined;
+    for (const client of this.#dirty) this.#urgent.add(client);
+    void this.#run();
   }
 
   /** Resolves when the state as of now is stored; rejects when fenced or closed. */
@@ -83,7 +93,7 @@ export class CursorWriter {
 
   /** Forgets a client that stopped. */
   remove(client: CursorClient): void {
-    this.#dirty.delete(client);
+    this.#forget(client);
     this.#reject(client, new Error("the sink was stopped"));
   }
 
@@ -93,16 +103,12 @@ export class CursorWriter {
     clearTimeout(this.#timer);
     for (const client of [...this.#waiters.keys()]) this.remove(client);
     this.#dirty.clear();
+    this.#urgent.clear();
   }
 
-  #kick(waitMs: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (waitMs > 0) {
-      this.#timer = setTimeout(() => this.#kick(0), waitMs);
-      return;
-    }
-    void this.#run();
+  #forget(client: CursorClient): void {
+    this.#dirty.delete(client);
+    this.#urgent.delete(client);
   }
 
   async #run(): Promise<void> {
@@ -111,13 +117,14 @@ export class CursorWriter {
     try {
       // Everything that becomes dirty in this turn of the event loop joins the batch.
       await new Promise(setImmediate);
-      while (this.#dirty.size > 0 && !this.#isClosed) await this.#writeBatch();
+      while (this.#urgent.size > 0 && !this.#isClosed) await this.#writeBatch();
       this.#failures = 0;
     } catch (error) {
       const waitMs = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)]!;
       this.#failures += 1;
       this.#logger.warn("cursors could not be written", { error: String(error), waitMs });
-      if (!this.#isClosed) this.#kick(waitMs);
+      clearTimeout(this.#timer);
+      if (!this.#isClosed) this.#timer = setTimeout(() => this.#kickAll(), waitMs);
     } finally {
       this.#isWriting = false;
     }
@@ -128,7 +135,7 @@ export class CursorWriter {
     const jobs: (EncodedCursor & { waiters: Waiter[] })[] = [];
     let bytes = 0;
     let values = 0;
-    for (const client of this.#dirty) {
+    for (const client of this.#urgent) {
       if (batch.length === BATCH_MAX || bytes > BATCH_BYTES_MAX) break;
       if (values > BATCH_VALUES_MAX) break;
       const job = this.#encode(client);
@@ -139,12 +146,13 @@ export class CursorWriter {
       jobs.push({ ...job, waiters });
       for (const { value } of [job, ...job.beside]) bytes += value.byteLength;
       values += 1 + job.beside.length;
-      this.#dirty.delete(client);
+      this.#forget(client);
     }
     if (batch.length === 0) return;
     const startMs = performance.now();
     const restore = (i: number) => {
       this.#dirty.add(batch[i]!);
+      this.#urgent.add(batch[i]!);
       const later = this.#waiters.get(batch[i]!) ?? [];
       this.#waiters.set(batch[i]!, [...jobs[i]!.waiters, ...later]);
     };
@@ -199,7 +207,7 @@ export class CursorWriter {
       client.expectedSequence = sequence;
       return;
     }
-    this.#dirty.delete(client);
+    this.#forget(client);
     this.#reject(client, new Error("another node has taken over this sink"));
     client.fenced();
   }

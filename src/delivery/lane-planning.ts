@@ -1,11 +1,14 @@
 /** Planning the requests of all lanes of a sink. */
+import type { LaneRequest } from "./lane-request.ts";
 import type { LaneSet } from "./lane-set.ts";
 import { PARKED_KEYS_IN_TARGET_MAX, PARKED_KEYS_MAX } from "./parked-keys.ts";
 import type { RunOwner } from "./run-owner.ts";
 import type { VersionTable } from "./version-table.ts";
 
-/** Requests planned for each that may be in flight, so that one cursor write carries several. */
-const PLANNED_AHEAD = 4;
+/** Requests planned for each that may be in flight; more are planned when half are left, for one cursor write. */
+const PLANNED_AHEAD = 8;
+/** Bytes of open requests of a lane above which no more are planned than may be in flight (D5). */
+const OPEN_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What planning needs to know of the sink. */
 export interface PlanningInput {
@@ -38,7 +41,10 @@ export function planLanes(
   for (const { lane, waitUntilMs } of lanes.all()) {
     if (waitUntilMs > nowMs) continue;
     let open = lane.requests.filter((request) => request.state !== "staged").length;
-    while (open < openMax && !isBlocked) {
+    const isEnough = !input.keepsCursor && open > openMax / 2;
+    const isHeavy = lane.requests.reduce(bytesOf, 0) > OPEN_BYTES_MAX;
+    const most = isHeavy ? Math.min(openMax, input.concurrency) : openMax;
+    while (!isEnough && open < most && !isBlocked) {
       // What follows a request that is under way should be worth it: the next goes on with all that came.
       const isPatient = input.keepsCursor && open > 0;
       if (!lane.plan({ versionAt, isForced, isStaging, isPatient, nowMs })) break;
@@ -49,10 +55,14 @@ export function planLanes(
       if (request.state !== "planned") continue;
       // The rows and the cursor of such a sink are committed together: there is nothing to repeat.
       if (input.keepsCursor) request.state = "ready";
-      else needsWrite = true;
+      else if (!request.isWriting) needsWrite = true;
     }
   }
   return { isPlanned, needsWrite, isParkingFull: isBlocked };
+}
+
+function bytesOf(sum: number, { rows }: LaneRequest): number {
+  return rows ? rows.reduce((bytes, row) => bytes + row.bytes, sum) : sum;
 }
 
 /** So many keys of a sink may be parked. */

@@ -21,6 +21,12 @@ export interface LaneRequest {
   attempts: number;
   /** How often it failed in a row, also when the failure burned no attempt. */
   failures: number;
+  /** Whether a cursor write that carries it is under way, or is tried again. */
+  isWriting?: boolean;
+  /** The earlier request of a key of this one which was found first. */
+  waitsFor?: LaneRequest | undefined;
+  /** Its keys, once they were needed. */
+  keys?: ReadonlySet<number>;
   /** While it is under way in a pipelined target, and the next may follow: how many the filter leaves out. */
   filteredAhead?: number | undefined;
   /** Revision of the lane in the cursor that went with it, for targets that keep the cursor. */
@@ -70,18 +76,28 @@ export function keepRows(
   return { rows, ranges: rangesOf(rows, isJoined) };
 }
 
-/** Whether two requests hold records of one key: then the earlier must be settled first (D2). */
-export function sharesKey(request: LaneRequest, keys: ReadonlySet<number>): boolean {
-  if (!request.rows) return true;
-  for (const row of request.rows) {
-    if (row.keyHash !== undefined && keys.has(row.keyHash)) return true;
-  }
-  return false;
+/** Keys of the records of a request that was read. */
+function keysOf(request: LaneRequest): ReadonlySet<number> {
+  request.keys ??= new Set(
+    (request.rows ?? []).flatMap(({ keyHash }) => (keyHash === undefined ? [] : [keyHash])),
+  );
+  return request.keys;
 }
 
-/** Adds the keys of a request to a set. */
-export function addKeys(request: LaneRequest, keys: Set<number>): void {
-  for (const row of request.rows ?? []) if (row.keyHash !== undefined) keys.add(row.keyHash);
+/**
+ * The first of some open requests that has a record of a key of this one: it must be settled before (D2). What
+ * was found is remembered, for it is asked again after every answer.
+ */
+function findAhead(ahead: readonly LaneRequest[], request: LaneRequest): LaneRequest | undefined {
+  if (request.waitsFor && ahead.includes(request.waitsFor)) return request.waitsFor;
+  const keys = keysOf(request);
+  request.waitsFor = ahead.find((other) => isAny(keysOf(other), keys));
+  return request.waitsFor;
+}
+
+function isAny(some: ReadonlySet<number>, keys: ReadonlySet<number>): boolean {
+  for (const key of keys) if (some.has(key)) return true;
+  return false;
 }
 
 /** The place of the last record of a request. */
@@ -97,16 +113,16 @@ function placeKey(place: { sequence: number; index: number }): string {
 export function sendableOf(requests: readonly LaneRequest[], concurrency: number): LaneRequest[] {
   let room = concurrency - requests.filter((r) => r.state === "sending").length;
   const result: LaneRequest[] = [];
-  const keys = new Set<number>();
+  const ahead: LaneRequest[] = [];
   for (const request of requests) {
     if (room <= 0) break;
     if (request.state === "staged") continue;
     if (!request.rows) break;
-    if (request.state === "ready" && !sharesKey(request, keys)) {
+    if (request.state === "ready" && !findAhead(ahead, request)) {
       result.push(request);
       room -= 1;
     } else if (concurrency === 1) break;
-    if (room > 0) addKeys(request, keys);
+    ahead.push(request);
   }
   return result;
 }

@@ -59,7 +59,15 @@ export function reassignRequests(
     const version = versionAt(request.ranges[0]!.from.sequence);
     if (version <= request.version) return;
     const number = state.nextRequest++;
-    requests[i] = { ...request, version, number, state: "planned", attempts: 0, failures: 0 };
+    requests[i] = {
+      ...request,
+      version,
+      number,
+      state: "planned",
+      isWriting: false,
+      attempts: 0,
+      failures: 0,
+    };
     isMoved = true;
   });
   return isMoved;

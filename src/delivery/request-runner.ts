@@ -6,7 +6,7 @@ import type { Logger } from "../core/logger.ts";
 import type { SinkRequest } from "../sinks/sink.ts";
 import { type AttemptOutcome, noteAttempt } from "./attempt-notes.ts";
 import type { AtPoint } from "./crash-points.ts";
-import { attemptWrite, type Destination, outcomeOfError } from "./destinations.ts";
+import { attemptWrite, type Destination, outcomeOfError, withTimeLimit } from "./destinations.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import type { HoldInput } from "./held-store.ts";
 import type { Lane } from "./lane.ts";
@@ -104,8 +104,10 @@ async function attempt(
 ): Promise<AttemptOutcome> {
   try {
     await host.assertOwner();
-    const signal = AbortSignal.any([host.signal, AbortSignal.timeout(PREPARE_TIMEOUT_MS)]);
-    const prepared = await plan.transform.prepare(request.rows ?? [], signal);
+    const limit = { signal: host.signal, timeoutMs: PREPARE_TIMEOUT_MS };
+    const prepared = await withTimeLimit(limit, (signal) =>
+      plan.transform.prepare(request.rows ?? [], signal),
+    );
     const { rows, rejects, filtered } = prepared;
     // The cursor of other sinks needs no request to go on.
     if (rows.length === 0 && !host.keepsCursor) {

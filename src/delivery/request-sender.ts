@@ -96,6 +96,7 @@ export class RequestSender implements RequestHost {
     for (const { lane } of this.#run.lanes.all()) {
       for (const request of lane.requests) if (request.state === "planned") planned.push(request);
     }
+    for (const request of planned) request.isWriting = true;
     return () => {
       for (const request of planned) if (request.state === "planned") request.state = "ready";
       if (planned.length > 0) this.#run.schedule();

@@ -1,6 +1,7 @@
 import { type Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
+import { urlToHttpOptions } from "node:url";
 import { type Exchange, isRecordingExchanges, noteExchange } from "../../core/exchange.ts";
 import type { EgressGuard } from "../egress.ts";
 import { SinkFault, timeoutFault } from "../sink-fault.ts";
@@ -62,12 +63,16 @@ function note({ method = "POST", url, headers, body }: Post, answer?: Exchange["
 function send(input: Post, signal: AbortSignal): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = input.url.protocol === "https:" ? requestHttps : requestHttp;
-  const sent = request(input.url, {
+  const sent = request({
+    ...addressOf(input.url),
     method: input.method ?? "POST",
     agent: input.agent,
     headers: { ...input.headers, "content-length": String(input.body.length) },
-    signal,
   });
+  // Node's own option `signal` costs as much as the rest of a small request.
+  const stop = () => sent.destroy(timeoutFault("the request"));
+  signal.addEventListener("abort", stop, { once: true });
+  sent.on("close", () => signal.removeEventListener("abort", stop));
   sent.on("response", resolve);
   sent.on("error", (error: NodeJS.ErrnoException) => {
     // A server may close an idle connection while the request is on its way: that is no failure.
@@ -81,6 +86,15 @@ function send(input: Post, signal: AbortSignal): Promise<IncomingMessage> {
   });
   sent.end(input.body);
   return promise;
+}
+
+const addresses = new WeakMap<URL, ReturnType<typeof urlToHttpOptions>>();
+
+/** The parts of an address as Node's client wants them, taken apart once. */
+function addressOf(url: URL): ReturnType<typeof urlToHttpOptions> {
+  const known = addresses.get(url) ?? urlToHttpOptions(url);
+  addresses.set(url, known);
+  return known;
 }
 
 /** Reads and drops the body, so that the connection can be used again; a slow or long one is cut off. */
