@@ -199,6 +199,43 @@ test("B09: what was deleted is brought back with its counts, or given up for goo
   await page.getByRole("row", { name: /^Delivered 2/ }).waitFor();
 });
 
+test("F03, B12: a source is edited and tried with a request, down to the rows of the sinks", async () => {
+  const { page, open, ada } = rig;
+  await ada.call("SourceService/CreateSource", {
+    parent: READINGS,
+    source: { displayName: "Yard", apiKey: {} },
+  });
+  await open(`/${READINGS}/sources`);
+  await page.getByRole("link", { name: "Settings of Yard" }).click();
+  await page.getByLabel("Record id path").fill("sensor");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved.").waitFor();
+  await page.getByLabel("Authentication").selectOption({ label: "User and password" });
+  await page.getByLabel("Username").fill("yard");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("It is shown this once").waitFor();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  expect(await rig.violations()).toEqual([]);
+  await page.getByRole("link", { name: "Try a request", exact: true }).click();
+  await page.getByLabel("Body").fill('[{"sensor":"tried","value":1},{"sensor":2}]');
+  await page.getByRole("button", { name: "Try it" }).click();
+  await page.getByText("The request would be refused").waitFor();
+  await page.getByLabel("Body").fill('{"sensor":"tried","value":1}');
+  await page.getByRole("button", { name: "Try it" }).click();
+  await page.getByText("would be answered with 200: 1 records.").waitFor();
+  await page.getByText("id tried").waitFor();
+  await page.getByText('strict: {"who":"tried"}').waitFor();
+  expect(await rig.violations()).toEqual([]);
+});
+
+test("B19: the audit log of a project is exported as lines of JSON", async () => {
+  const { open } = rig;
+  await open(`/${FARM}/audit`);
+  const lines = (await saved("Export as lines of JSON")).trimEnd().split("\n");
+  const events = lines.map((line) => JSON.parse(line) as { method: string });
+  expect(events.some(({ method }) => method.endsWith("/PauseSink"))).toBe(true);
+});
+
 test("K18: a new sink begins at a sequence or a time, and its page says what it will not see", async () => {
   const { page, open, ada } = rig;
   await rig.push({ sensor: "d", value: 5 });
@@ -213,13 +250,32 @@ test("K18: a new sink begins at a sequence or a time, and its page says what it 
   const { records } = (await listed.json()) as { records: { place: string }[] };
   const sequence = records.at(-1)?.place.split("-")[0] ?? "";
   await page.getByLabel("First sequence").fill(sequence);
+  await page.getByLabel("Make a token with it").check();
   await page.getByRole("button", { name: "Create sink" }).click();
+  await page.getByText("Signing secret of the webhook").first().waitFor();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByText("Token of the sink").first().waitFor();
   await page.getByRole("button", { name: "I have copied it" }).click();
   await page.getByText(`Delivery begins at sequence ${sequence}:`).waitFor();
   const { sink } = await ada.call<{ sink: { start: unknown } }>("SinkService/GetSink", {
     name: `${READINGS}/sinks/late`,
   });
   expect(sink.start).toEqual({ sequence });
+});
+
+test("K24, K25: the tokens of a sink are renewed; the new secret is shown once", async () => {
+  const { page, open } = rig;
+  await open(`/${READINGS}/live`);
+  await page.getByRole("link", { name: "Start pipelining" }).click();
+  await page.getByRole("heading", { name: "Where should the records go?" }).waitFor();
+  await open(`/${READINGS}/sinks/late/settings`);
+  await page.getByRole("button", { name: "Renew its tokens" }).click();
+  const box = page.getByRole("region", { name: "Tokens of this sink" });
+  await box.getByText("It is shown this once").waitFor();
+  const secret = await box.locator(".copy-line code").innerText();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByRole("button", { name: "Renew its tokens" }).waitFor();
+  expect(await rig.everythingHeld()).not.toContain(secret);
 });
 
 test("N09: a filter is saved to begin at a sequence that is not stored yet", async () => {
@@ -232,4 +288,16 @@ test("N09: a filter is saved to begin at a sequence that is not stored yet", asy
   await page.getByLabel("From this sequence on").fill("1000");
   await page.getByRole("button", { name: "Save filter and mapping" }).click();
   await page.getByText("Saved. It applies from sequence 1000 on.").waitFor();
+});
+
+test("B09: a stream that was deleted comes back with its sinks", async () => {
+  const { page, open, ada } = rig;
+  await open(`/${READINGS}/settings`);
+  await page.getByRole("button", { name: "Delete the stream" }).click();
+  await page.getByRole("button", { name: "Delete the whole stream" }).click();
+  await page.getByRole("heading", { level: 1, name: "Farm" }).waitFor();
+  await open(`/${FARM}/deleted`);
+  await page.getByRole("button", { name: "Bring readings back" }).click();
+  await page.getByText("It is back:").waitFor();
+  await ada.call("SinkService/GetSink", { name: STRICT });
 });

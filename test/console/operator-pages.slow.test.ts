@@ -96,6 +96,17 @@ test("G18, G19: the settings show the verification key, filled in for DNS and GE
   await expect.poll(() => proofs.locator(".copy-line code").last().innerText()).not.toBe(key);
 });
 
+test("S12: a project's account shows its lines; its owner says that pushes stop when nothing is left", async () => {
+  const { page, open } = rig;
+  await open("/projects/farm/usage");
+  await page.getByRole("row", { name: /Credit 12.5/ }).waitFor();
+  await page.getByText("pushes go on").waitFor();
+  await page.getByRole("button", { name: "Refuse pushes when the balance is used up" }).click();
+  await page.getByText("pushes are refused").waitFor();
+  await page.getByRole("button", { name: "Let pushes go on" }).click();
+  await page.getByText("pushes go on", { exact: true }).waitFor();
+});
+
 test("the operator sees how mail is sent and tries it; a failure is shown in the server's words", async () => {
   const { page, open, ada } = rig;
   await open("/operator/mail");
@@ -146,6 +157,25 @@ test("a forgotten password is asked for, and chosen by the mailed link, which le
   await page.getByLabel("Password").fill(NEW_PASSWORD);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Projects" }).waitFor();
+  await page.context().close();
+});
+
+test("everybody is signed out everywhere, by the person whose sessions they are", async () => {
+  const { browser, server } = rig;
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(server.url);
+  await page.getByLabel("E-mail address").fill("ada@example.com");
+  await page.getByLabel("Password").fill(NEW_PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Projects" }).waitFor();
+  await page.goto(`${server.url}/account`);
+  await page.getByText("Delete the account").click();
+  await page.getByLabel("Password, to confirm").fill("not the password");
+  await page.getByRole("button", { name: "Delete my account" }).click();
+  await page.getByRole("alert").first().waitFor();
+  await page.getByRole("button", { name: "Sign out everywhere" }).click();
+  await page.getByRole("button", { name: "Sign all of them out" }).click();
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
   await page.context().close();
 });
 

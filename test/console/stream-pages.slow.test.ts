@@ -176,6 +176,35 @@ test("settings: mode and retention of a stream are changed; a wrong retention is
   await page.getByText("Open: records that do not fit are taken").waitFor();
 });
 
+test("S01: a source that asks an address by itself is made without senders", async () => {
+  const { page, open, ada } = rig;
+  await open(`/${READINGS}/sources/new`);
+  await page.getByLabel("Name", { exact: true }).fill("Asker");
+  await page.getByLabel("Mode", { exact: true }).selectOption({ label: "Poll" });
+  await page.getByLabel("URL", { exact: true }).fill(`${rig.server.url}/openapi.json`);
+  await page.getByLabel("Schedule", { exact: true }).selectOption({ label: "Interval" });
+  await page.getByLabel("Interval", { exact: true }).fill("3600s");
+  await page.getByRole("button", { name: "Create source" }).click();
+  await page.getByRole("button", { name: "To the sources" }).click();
+  await page.getByRole("heading", { name: "Asker" }).waitFor();
+  const { source } = await ada.call<{ source: { mode: string } }>("SourceService/GetSource", {
+    name: `${READINGS}/sources/asker`,
+  });
+  expect(source.mode).toBe("POLL");
+});
+
+test("F02: a branch is made with the records of another, and deleted", async () => {
+  const { page, open } = rig;
+  await open(`/${READINGS}/branches`);
+  await page.getByLabel("Id").fill("trial");
+  await page.getByLabel("Begin with").selectOption({ label: "The records of main" });
+  await page.getByRole("button", { name: "Make the branch" }).click();
+  await page.getByRole("heading", { name: "trial Ready" }).waitFor({ timeout: 20_000 });
+  await page.getByRole("button", { name: "Delete trial" }).click();
+  await page.getByRole("button", { name: "Delete the branch" }).click();
+  await page.getByRole("heading", { name: /^trial/ }).waitFor({ state: "detached" });
+});
+
 test("the policy of the pages stopped nothing that they do", () => {
   expect(rig.complaints).toEqual([]);
 });

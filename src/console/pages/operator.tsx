@@ -7,6 +7,7 @@ import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
 import { accounts } from "../api/session.tsx";
 import { AuditEvents } from "../parts/audit-events.tsx";
+import { ConfirmButton } from "../parts/confirm.tsx";
 import { ActionButton } from "../parts/form.tsx";
 import { MoreButton } from "../parts/more.tsx";
 import { Loaded } from "../parts/note.tsx";
@@ -92,7 +93,23 @@ function People() {
                 <p>
                   {email}, last signed in <Time at={lastSignInTime} />
                 </p>
-                <div>
+                <div className="actions">
+                  <ConfirmButton
+                    label={operator ? `Take the role from ${email}` : `Make ${email} an operator`}
+                    title={operator ? "Take the operator's role away?" : "Make an operator?"}
+                    text={
+                      operator
+                        ? `${email} keeps their projects and no longer runs the installation. One operator stays in any case.`
+                        : `${email} may then see and change every project, person and setting of the installation.`
+                    }
+                    confirm={operator ? "Take it away" : "Make an operator"}
+                    call={async () => {
+                      await (operator
+                        ? accounts.removeOperator({ name })
+                        : accounts.makeOperator({ name }));
+                      await queries.invalidateQueries();
+                    }}
+                  />
                   <ActionButton
                     label={disabled ? `Let ${email} in again` : `Shut ${email} out`}
                     call={async () => {

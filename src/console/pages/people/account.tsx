@@ -19,6 +19,7 @@ export default function Account() {
       <NameForm />
       <PasswordForm />
       <Sessions />
+      <Leave />
     </Page>
   );
 }
@@ -124,6 +125,50 @@ function Sessions() {
           </ul>
         )}
       </Loaded>
+    </section>
+  );
+}
+
+/** The ends of sessions, and of the account itself. */
+function Leave() {
+  const { refresh } = useSession();
+  const [currentPassword, setCurrent] = useState("");
+  const submit = useSubmit(async () => {
+    await accounts.deleteMe({ currentPassword });
+    await refresh();
+  });
+  return (
+    <section className="card stack" aria-labelledby="leave-title">
+      <h2 id="leave-title">Leave</h2>
+      <div>
+        <ConfirmButton
+          label="Sign out everywhere"
+          title="Sign out everywhere?"
+          text="Every browser is signed out, this one too."
+          confirm="Sign all of them out"
+          call={async () => {
+            await accounts.signOutEverywhere({});
+            await refresh();
+          }}
+        />
+      </div>
+      <details>
+        <summary>Delete the account</summary>
+        <Form submit={submit} label="Delete my account" disabled={currentPassword === ""}>
+          <p>
+            Your sessions, tokens and roles end for good. Projects stay with their other owners: the
+            only owner of a project must share or delete it first.
+          </p>
+          <TextField
+            label="Password, to confirm"
+            type="password"
+            autoComplete="current-password"
+            value={currentPassword}
+            onChange={setCurrent}
+            fault={faultAt(submit.faults, "current_password")}
+          />
+        </Form>
+      </details>
     </section>
   );
 }

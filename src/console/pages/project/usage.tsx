@@ -4,6 +4,7 @@ import type { UsageTotals } from "#gen/tributary/management/v1/usage_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { bytes, money, whole } from "../../parts/figures.ts";
 import { Loaded } from "../../parts/note.tsx";
+import { AccountLines, BalancePolicy } from "./account-lines.tsx";
 
 /** The part "Usage". */
 export default function Usage({ project }: { readonly project: string }) {
@@ -15,21 +16,25 @@ export default function Usage({ project }: { readonly project: string }) {
         <h2 id="balance-title">Balance</h2>
         <Loaded query={balance}>
           {(answer) => (
-            <dl>
-              <dt>Credited</dt>
-              <dd>{money(answer.balance?.creditedMicros)}</dd>
-              <dt>Refunded</dt>
-              <dd>{money(answer.balance?.refundedMicros)}</dd>
-              <dt>Used</dt>
-              <dd>{money(answer.balance?.used?.chargeMicros)}</dd>
-              <dt>Left</dt>
-              <dd>{money(answer.balance?.balanceMicros)}</dd>
-              <dt>When it is used up</dt>
-              <dd>{answer.balance?.stopWhenUsed ? "pushes are refused" : "pushes go on"}</dd>
-            </dl>
+            <>
+              <dl>
+                <dt>Credited</dt>
+                <dd>{money(answer.balance?.creditedMicros)}</dd>
+                <dt>Refunded</dt>
+                <dd>{money(answer.balance?.refundedMicros)}</dd>
+                <dt>Used</dt>
+                <dd>{money(answer.balance?.used?.chargeMicros)}</dd>
+                <dt>Left</dt>
+                <dd>{money(answer.balance?.balanceMicros)}</dd>
+                <dt>When it is used up</dt>
+                <dd>{answer.balance?.stopWhenUsed ? "pushes are refused" : "pushes go on"}</dd>
+              </dl>
+              <BalancePolicy project={project} balance={answer.balance} />
+            </>
           )}
         </Loaded>
       </section>
+      <AccountLines project={project} />
       <Loaded query={usage}>
         {({ days, streams }) => (
           <>

@@ -6,7 +6,7 @@ import { useLocation } from "wouter";
 import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { faultAt } from "../../api/fault.ts";
 import { SecretBox } from "../../parts/copy.tsx";
-import { TextField } from "../../parts/field.tsx";
+import { CheckField, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { MessageForm } from "../../parts/message-form.tsx";
 import { typedJson } from "../../parts/message-json.ts";
@@ -23,25 +23,30 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
   const [title, setTitle] = useState("");
   const [start, setStart] = useState(LATEST);
   const [input, setInput] = useState<JsonObject>({ [kind.id]: {} });
-  const [made, setMade] = useState<{ name: string; secret: string; note: string }>();
+  const [withToken, setWithToken] = useState(false);
+  const [made, setMade] = useState<Made>();
   const read = (): Sink => {
     const json = { ...input, displayName: title, start: startJson(start) };
     return fromJson(SinkSchema, typedJson(SinkSchema, json));
   };
   const submit = useSubmit(async () => {
-    const { sink, note } = await sinks.createSink({ parent: stream, sink: read() });
+    const answer = await sinks.createSink({ parent: stream, sink: read(), withToken });
+    const { sink, note } = answer;
     await queries.invalidateQueries();
     const secret = sink?.config.case === "webhook" ? sink.config.value.signingSecret : "";
     setInput({ [kind.id]: {} });
-    if (secret) setMade({ name: sink?.name ?? "", secret, note });
-    else navigate(`/${sink?.name}`, { state: { note } });
+    const token = answer.token?.secret ?? "";
+    const name = sink?.name ?? "";
+    if (secret || token) setMade({ name, secret, token, note });
+    else navigate(`/${name}`, { state: { note } });
   });
   if (made) {
+    const { name, note } = made;
     return (
-      <SecretBox
-        what="Signing secret of the webhook"
-        secret={made.secret}
-        onDone={() => navigate(`/${made.name}`, { state: { note: made.note } })}
+      <MadeSecrets
+        made={made}
+        onChange={setMade}
+        onDone={() => navigate(`/${name}`, { state: { note } })}
       />
     );
   }
@@ -67,6 +72,11 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
           />
         )}
         <StartField value={start} onChange={setStart} faults={submit.faults} />
+        <CheckField
+          label="Make a token with it, for the program that receives its records: it may read this sink, its status and its held records, and nothing else"
+          checked={withToken}
+          onChange={setWithToken}
+        />
         <details>
           <summary>Batches, retries and what happens when a record fails</summary>
           <MessageForm
@@ -81,5 +91,31 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
         <TestLadder stream={stream} read={read} />
       </Form>
     </section>
+  );
+}
+
+/** What was made with the sink and is shown this once. */
+interface Made {
+  readonly name: string;
+  readonly secret: string;
+  readonly token: string;
+  readonly note: string;
+}
+
+/** One secret after the other. */
+function MadeSecrets(props: {
+  readonly made: Made;
+  readonly onChange: (made: Made) => void;
+  readonly onDone: () => void;
+}) {
+  const { made, onChange, onDone } = props;
+  const next = made.secret && made.token ? () => onChange({ ...made, secret: "" }) : onDone;
+  return (
+    <SecretBox
+      key={made.secret}
+      what={made.secret ? "Signing secret of the webhook" : "Token of the sink"}
+      secret={made.secret || made.token}
+      onDone={next}
+    />
   );
 }

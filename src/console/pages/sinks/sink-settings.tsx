@@ -12,6 +12,7 @@ import { typedJson } from "../../parts/message-json.ts";
 import { Note } from "../../parts/note.tsx";
 import type { SinkPart } from "./sink-details.tsx";
 import { sinks } from "./sink-kinds.ts";
+import { SinkTokens } from "./sink-tokens.tsx";
 import { TestLadder } from "./test-ladder.tsx";
 
 const HOW = ["batching", "retry", "pace", "on_record_failure", "when_full"];
@@ -30,6 +31,7 @@ export default function SinkSettings({ sink, stream }: SinkPart) {
       />
       <p role="status">{isSaved && "Saved."}</p>
       {sink.config.case === "webhook" && <SigningSecret sink={sink} />}
+      <SinkTokens sink={sink.name} />
     </>
   );
 }

@@ -24,6 +24,11 @@ export function Live({ stream }: StreamPart) {
   const tail = useTail(stream.name, reading, isPaused);
   return (
     <>
+      <div>
+        <Link href={`/${stream.name}/sinks/new`} className="button">
+          Start pipelining <span className="unseen">this stream to a destination</span>
+        </Link>
+      </div>
       <TestRecord stream={stream} />
       <section className="card stack" aria-label="Records">
         <details>

@@ -24,8 +24,11 @@ export function NewSource({ stream }: { readonly stream: string }) {
   const [kind, setKind] = useState<AuthenticationId>("apiKey");
   const [input, setInput] = useState<JsonObject>({ apiKey: {} });
   const [made, setMade] = useState<{ secret: string; url: string }>();
+  // A source that asks by itself has no senders.
+  const isPolled = input.mode === "POLL";
   const submit = useSubmit(async () => {
-    const json = typedJson(SourceSchema, { ...input, displayName: title });
+    const { [isPolled ? kind : "poll"]: _other, ...given } = input;
+    const json = typedJson(SourceSchema, { ...given, displayName: title });
     const answer = await sources.createSource({
       parent: stream,
       source: fromJson(SourceSchema, json),
@@ -37,7 +40,8 @@ export function NewSource({ stream }: { readonly stream: string }) {
   const done = () => navigate(`/${stream}/sources`);
   if (made) return <Made made={made} onDone={done} />;
   const fault = (name: string) => faultAt(submit.faults, name);
-  const field = SourceSchema.fields.find(({ jsonName }) => jsonName === kind);
+  const id = isPolled ? "poll" : kind;
+  const field = SourceSchema.fields.find(({ jsonName }) => jsonName === id);
   const choose = (next: AuthenticationId) => {
     const { [kind]: _old, ...rest } = input;
     setInput({ ...rest, [next]: {} });
@@ -54,21 +58,25 @@ export function NewSource({ stream }: { readonly stream: string }) {
           onChange={setTitle}
           fault={fault("source_id") ?? fault("source.display_name")}
         />
-        <SelectField
-          label="Authentication"
-          value={kind}
-          choices={AUTHENTICATIONS.map(([id, text]) => [id, text] as const)}
-          onChange={choose}
-          fault={fault("source.authentication") ?? (field && fault(`source.${field.name}`))}
-        />
-        <Note kind={isRisky(kind) ? "warn" : "info"}>
-          {AUTHENTICATIONS.find(([id]) => id === kind)?.[2]}
-        </Note>
+        {!isPolled && (
+          <>
+            <SelectField
+              label="Authentication"
+              value={kind}
+              choices={AUTHENTICATIONS.map(([each, text]) => [each, text] as const)}
+              onChange={choose}
+              fault={fault("source.authentication") ?? (field && fault(`source.${field.name}`))}
+            />
+            <Note kind={isRisky(kind) ? "warn" : "info"}>
+              {AUTHENTICATIONS.find(([each]) => each === kind)?.[2]}
+            </Note>
+          </>
+        )}
         {field?.fieldKind === "message" && (
           <MessageForm
             desc={field.message}
-            value={(input[kind] ?? {}) as JsonObject}
-            onChange={(next) => setInput({ ...input, [kind]: next })}
+            value={(input[id] ?? {}) as JsonObject}
+            onChange={(next) => setInput({ ...input, [id]: next })}
             path={`source.${field.name}`}
             faults={submit.faults}
           />
@@ -90,8 +98,14 @@ function Made(props: {
   const { secret, url } = props.made;
   return (
     <>
-      <Note kind="good">The source takes requests at this address:</Note>
-      <CopyLine text={url} what="the address" />
+      {url ? (
+        <>
+          <Note kind="good">The source takes requests at this address:</Note>
+          <CopyLine text={url} what="the address" />
+        </>
+      ) : (
+        <Note kind="good">The source asks the address from now on.</Note>
+      )}
       {secret ? (
         <SecretBox what="Secret of the source" secret={secret} onDone={props.onDone} />
       ) : (

@@ -11,31 +11,17 @@ import { ActionButton } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded, Note } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
-import { Versions } from "../../parts/versions.tsx";
 import { authenticationTitle, sources } from "./authentications.ts";
 import { NewSource } from "./new-source.tsx";
 import { Quarantine } from "./quarantine.tsx";
+import { SourceDetails } from "./source-details.tsx";
 import type { StreamPart } from "./stream.tsx";
 
 /** The part "Sources". */
 export default function Sources({ stream, id, more }: StreamPart) {
   if (id === "new") return <NewSource stream={stream.name} />;
-  if (id && more === "versions") return <SourceVersions name={`${stream.name}/sources/${id}`} />;
+  if (id) return <SourceDetails name={`${stream.name}/sources/${id}`} part={more} />;
   return <SourceList stream={stream.name} />;
-}
-
-/** What a source was. */
-function SourceVersions({ name }: { readonly name: string }) {
-  const at = name.lastIndexOf("/");
-  return (
-    <>
-      <h2>Source {name.slice(at + 1)}</h2>
-      <p>
-        <Link href={`/${name.slice(0, at)}`}>All sources of the stream</Link>
-      </p>
-      <Versions name={name} />
-    </>
-  );
 }
 
 function SourceList({ stream }: { readonly stream: string }) {
@@ -112,6 +98,12 @@ function SourceCard({ source }: { readonly source: Source }) {
         />
       )}
       <div className="actions">
+        <Link href={`/${name}`}>
+          Settings <span className="unseen">of {title}</span>
+        </Link>
+        <Link href={`/${name}/test`}>
+          Try a request <span className="unseen">to {title}</span>
+        </Link>
         <Link href={`/${name}/versions`}>
           Versions <span className="unseen">of {title}</span>
         </Link>

@@ -50,7 +50,7 @@ function SettingsForm({ stream }: { readonly stream: Stream }) {
           <ConfirmButton
             label="Delete the stream"
             title={`Delete ${stream.displayName || name}?`}
-            text="Its records, sources and sinks go with it. Destinations keep what they have."
+            text="Its records, sources and sinks go with it. Destinations keep what they have. It can be brought back within 7 days, from the project's page Deleted."
             confirm="Delete the whole stream"
             call={async () => {
               await streams.deleteStream({ name, etag });

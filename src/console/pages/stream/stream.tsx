@@ -28,6 +28,7 @@ const PARTS: Readonly<Record<string, ComponentType<StreamPart>>> = {
   sinks: later(() => import("../sinks/sinks.tsx")),
   statistics: later(() => import("./statistics.tsx")),
   trace: later(() => import("./trace.tsx")),
+  branches: later(() => import("./branches.tsx")),
   versions: later(() => import("./stream-versions.tsx")),
   settings: later(() => import("./stream-settings.tsx")),
 };
@@ -74,6 +75,7 @@ export default function Stream({
                 ["Sinks", `/${name}/sinks`],
                 ["Statistics", `/${name}/statistics`],
                 ["Trace", `/${name}/trace`],
+                ["Branches", `/${name}/branches`],
                 ["Versions", `/${name}/versions`],
                 ["Settings", `/${name}/settings`],
               ]}
