@@ -39,6 +39,11 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
+/** The environment as it is, for what starts the program anew. */
+export function readEnvironment(): Environment {
+  return process.env;
+}
+
 /**
  * Reads the environment, or `overrides` where they name a variable; throws a ConfigError that lists
  * every fault.

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import type { StartOptions } from "./app/foundations.ts";
 import { formatBanner } from "./banner.ts";
 import { type Command, parseCommand, USAGE } from "./command.ts";
-import { ConfigError, loadConfig } from "./config.ts";
+import { ConfigError, loadConfig, readEnvironment } from "./config.ts";
 import { createLogger } from "./core/logger.ts";
 import { StartError } from "./core/start-error.ts";
+import { startWithMemoryFlags } from "./memory-flags.ts";
 import { speedUpLoading } from "./module-loading.ts";
 import { releaseStartMemory } from "./start-memory.ts";
 import { meetFirstProcess } from "./worker-process.ts";
@@ -27,6 +28,10 @@ async function main(words: readonly string[]): Promise<void> {
     printError(`${command.message}\n\n${USAGE}`);
     process.exitCode = 2;
     return;
+  }
+  if (command.kind === "serve") {
+    const { execPath, execArgv, argv } = process;
+    startWithMemoryFlags({ execPath, execArgv, argv, environment: readEnvironment() });
   }
   const startedAt = performance.now();
   const first = command.kind === "serve" && command.isWorker ? await meetFirstProcess() : undefined;
