@@ -40,6 +40,7 @@ import {
 } from "./application-store.ts";
 import { type Catalog, callerOf, checkEtag, checkName, chooseId, insertNamed } from "./catalog.ts";
 import { type ClientSecret, makeClientSecret } from "./client-secret.ts";
+import { checkCreation } from "./creation-quota.ts";
 import { checkOwners, lockOwners } from "./grant-store.ts";
 import { cursorOf } from "./newest-first.ts";
 import { findProject } from "./project-store.ts";
@@ -99,6 +100,7 @@ export async function createApplication(
     catalog.database.inProject(name, async (queries) => {
       const parent = await findProject(queries, request.parent);
       if (!parent) throw notFound(request.parent);
+      await checkCreation(queries, { projectUid: parent.uid }, { applications: 1 });
       const row: ApplicationRow = {
         uid: catalog.makeUid(),
         projectUid: parent.uid,

@@ -11,6 +11,9 @@ import { refuseCircle } from "./sink-circle.ts";
 import { loadSink } from "./sink-store.ts";
 import { lockStream } from "./stream-store.ts";
 
+const ONE_SINK = { sinks: 1, sinks_per_stream: 1 };
+const ONE_SOURCE = { sources_per_stream: 1 };
+
 /**
  * Puts back what `find` gives, which has this name, within one transaction. Fails with ALREADY_EXISTS
  * when the name is taken, with WRONG_STATE when the stream to which it belonged is gone, with
@@ -26,8 +29,13 @@ export async function bringBack(
     catalog.database.inProject(projectOf(name) ?? "", async (queries) => {
       const row = await find(queries);
       const kept = await summarize(queries, row.uid);
-      if (parseName(name, "stream")) await checkCreation(queries, row.projectUid, kept.counts);
-      else await checkStreamOf(queries, row, kept.streamUid);
+      if (parseName(name, "stream")) await checkCreation(queries, row, kept.counts);
+      else {
+        const scope = { projectUid: row.projectUid, streamUid: kept.streamUid ?? "" };
+        const isSink = parseName(name, "sink") !== undefined;
+        await checkCreation(queries, scope, isSink ? ONE_SINK : ONE_SOURCE);
+        await checkStreamOf(queries, row, kept.streamUid);
+      }
       await restoreDeleted(queries, row, new Date(catalog.now()));
       await refuseCircles(catalog, queries, kept.sinkUids);
     }),

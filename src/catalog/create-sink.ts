@@ -4,7 +4,7 @@ import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { CreateSinkRequest } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { IssuedToken } from "#gen/tributary/management/v1/token_pb.js";
-import { fail, failFields, notFound } from "../core/errors.ts";
+import { failFields, notFound } from "../core/errors.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import type { Principal } from "../core/principal.ts";
 import { attachToken } from "./attached-token.ts";
@@ -18,7 +18,6 @@ import { refuseCircle } from "./sink-circle.ts";
 import { requireOwnership } from "./sink-ownership.ts";
 import { resolveStart } from "./sink-start.ts";
 import {
-  countSinks,
   findSink,
   insertSink,
   insertSinkVersion,
@@ -27,9 +26,6 @@ import {
 } from "./sink-store.ts";
 import { viewSinks } from "./sink-view.ts";
 import { findStream, lockStream, type StreamRow } from "./stream-store.ts";
-
-/** Sinks of one stream at most. */
-const SINKS_MAX = 20;
 
 /** What `createSink` takes: a request, or the same as a plain object. */
 export type NewSink = Pick<CreateSinkRequest, "parent" | "sinkId"> & {
@@ -172,14 +168,9 @@ async function saveSink(
   return await insertNamed({ name: row.name, field: "sink_id" }, () =>
     database.inProject(row.name, async (queries) => {
       const parent = definition.streamName;
-      await checkCreation(queries, row.projectUid, { sinks: 1 });
+      await checkCreation(queries, row, { sinks: 1, sinks_per_stream: 1 });
       const stream = await lockStream(queries, parent);
       if (stream?.uid !== row.streamUid) throw notFound(parent);
-      if ((await countSinks(queries, stream.uid)) >= SINKS_MAX) {
-        throw fail("QUOTA_EXCEEDED", `a stream has at most ${SINKS_MAX} sinks`, {
-          metadata: { limit: String(SINKS_MAX) },
-        });
-      }
       const { config } = definition.versions[0]!.sink;
       await refuseCircle(queries, masterKey, { definition, config });
       await insertSink(queries, row);

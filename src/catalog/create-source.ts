@@ -4,20 +4,20 @@ import { type Source, Source_Mode, SourceSchema } from "#gen/tributary/managemen
 import type { CreateSourceRequest } from "#gen/tributary/management/v1/source_service_pb.js";
 import { SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import type { IssuedToken } from "#gen/tributary/management/v1/token_pb.js";
-import { fail, failFields, notFound } from "../core/errors.ts";
+import { failFields, notFound } from "../core/errors.ts";
 import { formatName, ID_PATTERN, parseName } from "../core/names.ts";
 import type { Principal } from "../core/principal.ts";
 import { uniqueViolationOf } from "../db/database-errors.ts";
 import { nextPollTime } from "../sources/poll.ts";
 import { attachToken } from "./attached-token.ts";
 import { alreadyExists, checkName, chooseId, insertNamed } from "./catalog.ts";
+import { checkCreation } from "./creation-quota.ts";
 import { findReadyBranch } from "./log-store.ts";
 import { schedulePoll } from "./poll-store.ts";
 import type { SourceCatalog } from "./source-catalog.ts";
 import { checkSource } from "./source-check.ts";
 import { makePublicId, makeSourceSecret, type SourceSecret, storeSecret } from "./source-secret.ts";
 import {
-  countSources,
   encodeSource,
   insertSource,
   insertSourceKey,
@@ -25,10 +25,7 @@ import {
   type SourceRow,
 } from "./source-store.ts";
 import { addressOf, viewSource } from "./source-view.ts";
-import { lockStream, type StreamRow } from "./stream-store.ts";
-
-/** Sources of one stream at most. */
-const SOURCES_MAX = 100;
+import { findStream, lockStream, type StreamRow } from "./stream-store.ts";
 
 /** What `createSource` takes: a request, or the same as a plain object. */
 export type NewSource = Pick<CreateSourceRequest, "parent" | "sourceId"> & {
@@ -62,8 +59,12 @@ export async function createSource(
   const time = new Date(catalog.now());
   const save = () =>
     catalog.database.inProject(name, async (queries) => {
+      const found = await findStream(queries, request.parent);
+      if (!found) throw notFound(request.parent);
+      const { projectUid, uid: streamUid } = found;
+      await checkCreation(queries, { projectUid, streamUid }, { sources_per_stream: 1 });
       const stream = await lockStream(queries, request.parent);
-      if (!stream) throw notFound(request.parent);
+      if (!stream || stream.uid !== streamUid) throw notFound(request.parent);
       checkSource(given, fromBinary(SchemaSchema, stream.schema));
       await checkBranch(given.branch, (branch) =>
         findReadyBranch(queries, `${request.parent}/branches/${branch}`),
@@ -71,11 +72,6 @@ export async function createSource(
       const row = rowOf(catalog, { stream, name, publicId, source: savedSource(given, id), time });
       const keys = made ? [keyOf(catalog, row, { source: given, secret: made })] : [];
       if (request.validateOnly) return { row, keys: [], stats: undefined, token: undefined };
-      if ((await countSources(queries, stream.uid)) >= SOURCES_MAX) {
-        throw fail("QUOTA_EXCEEDED", `a stream has at most ${SOURCES_MAX} sources`, {
-          metadata: { limit: String(SOURCES_MAX) },
-        });
-      }
       await insertSource(queries, row);
       for (const key of keys) await insertSourceKey(queries, key);
       if (given.poll) await schedulePoll(queries, row, nextPollTime(given.poll, time));

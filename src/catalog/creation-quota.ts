@@ -1,13 +1,42 @@
 /** Quotas on what is made in a project, checked in the transaction that makes it. */
-import { count, eq, sum } from "drizzle-orm";
+import { count, eq, type SQL, sum } from "drizzle-orm";
 import type { PgTable } from "drizzle-orm/pg-core";
 import { notFound, quotaExceeded } from "../core/errors.ts";
 import { type Quotas, resolveQuotas } from "../core/quotas.ts";
 import type { Queries } from "../db/client.ts";
-import { projectLimits, projects, settings, sinks, streams } from "../db/schema.ts";
+import {
+  applications,
+  projectLimits,
+  projects,
+  settings,
+  sinks,
+  sources,
+  streams,
+  tokens,
+} from "../db/schema.ts";
 
 /** What is counted. */
-export type CountedQuota = "streams" | "sinks" | "partitions";
+export type CountedQuota =
+  | "streams"
+  | "sinks"
+  | "partitions"
+  | "applications"
+  | "tokens"
+  | "sinks_per_stream"
+  | "sources_per_stream";
+
+/** What it is counted in; the stream where the quota is one of streams. */
+export interface CountedScope {
+  readonly projectUid: string;
+  readonly streamUid?: string;
+}
+
+const TABLES = { streams, sinks, applications, tokens } as const;
+const STREAM_TABLES = { sinks_per_stream: sinks, sources_per_stream: sources } as const;
+const WORDS = {
+  sinks_per_stream: "sinks on that stream",
+  sources_per_stream: "sources on that stream",
+};
 
 /** The quotas that hold for a project, as they are in the database now. */
 export async function readQuotas(queries: Queries, projectUid: string): Promise<Quotas> {
@@ -22,10 +51,10 @@ export async function readQuotas(queries: Queries, projectUid: string): Promise<
   return resolveQuotas(limits?.quotas, defaults?.value);
 }
 
-/** How much of it a project has. */
+/** How much of it there is. */
 export async function countUsed(
   queries: Queries,
-  projectUid: string,
+  { projectUid, streamUid = "" }: CountedScope,
   quota: CountedQuota,
 ): Promise<number> {
   if (quota === "partitions") {
@@ -35,36 +64,42 @@ export async function countUsed(
       .where(eq(streams.projectUid, projectUid));
     return Number(row?.used ?? 0);
   }
-  const table = quota === "streams" ? streams : sinks;
-  const [row] = await queries
-    .select({ used: count() })
-    .from(table as PgTable)
-    .where(eq(table.projectUid, projectUid));
+  if (quota === "sinks_per_stream" || quota === "sources_per_stream") {
+    const table = STREAM_TABLES[quota];
+    return await countRows(queries, table, eq(table.streamUid, streamUid));
+  }
+  const table = TABLES[quota];
+  return await countRows(queries, table, eq(table.projectUid, projectUid));
+}
+
+async function countRows(queries: Queries, table: PgTable, where: SQL): Promise<number> {
+  const [row] = await queries.select({ used: count() }).from(table).where(where);
   return row?.used ?? 0;
 }
 
 /**
- * Fails with QUOTA_EXCEEDED when the project would have more than it may. Locks the project until the
+ * Fails with QUOTA_EXCEEDED when the project, or a stream of it, would have more than it may. Locks the project until the
  * transaction ends, so that of several that take the last place one gets it.
  */
 export async function checkCreation(
   queries: Queries,
-  projectUid: string,
+  scope: CountedScope,
   added: Partial<Record<CountedQuota, number>>,
 ): Promise<void> {
   const [project] = await queries
     .select({ name: projects.name })
     .from(projects)
-    .where(eq(projects.uid, projectUid))
+    .where(eq(projects.uid, scope.projectUid))
     .for("no key update");
   if (!project) throw notFound("the project");
-  const quotas = await readQuotas(queries, projectUid);
+  const quotas = await readQuotas(queries, scope.projectUid);
   for (const [name, more] of Object.entries(added) as [CountedQuota, number][]) {
     const limit = quotas[name];
     if (limit === 0 || more <= 0) continue;
-    const used = await countUsed(queries, projectUid, name);
+    const used = await countUsed(queries, scope, name);
     if (used + more <= limit) continue;
-    const text = `has ${used} ${name} and may have ${limit}`;
+    const word = name in WORDS ? WORDS[name as keyof typeof WORDS] : name;
+    const text = `has ${used} ${word} and may have ${limit}`;
     throw quotaExceeded({ project: project.name, name, limit }, text);
   }
 }

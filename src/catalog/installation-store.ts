@@ -150,7 +150,9 @@ async function readUsed(queries: Queries, uids: readonly string[]) {
       (SELECT count(*) FROM tributary.streams s WHERE s.project_uid = p.uid) AS streams,
       (SELECT coalesce(sum(partitions), 0) FROM tributary.streams s WHERE s.project_uid = p.uid)
         AS partitions,
-      (SELECT count(*) FROM tributary.sinks k WHERE k.project_uid = p.uid) AS sinks
+      (SELECT count(*) FROM tributary.sinks k WHERE k.project_uid = p.uid) AS sinks,
+      (SELECT count(*) FROM tributary.applications a WHERE a.project_uid = p.uid) AS applications,
+      (SELECT count(*) FROM tributary.tokens t WHERE t.project_uid = p.uid) AS tokens
     FROM tributary.projects p
     WHERE p.uid IN (SELECT jsonb_array_elements_text(${JSON.stringify(uids)}::text::jsonb))`);
   return new Map(rows.map((row) => [row.uid ?? "", row]));

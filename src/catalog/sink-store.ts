@@ -1,6 +1,6 @@
 /** Sinks and their versions in the database. */
 
-import { asc, count, eq } from "drizzle-orm";
+import { asc, eq } from "drizzle-orm";
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { MasterKey } from "../core/envelope.ts";
@@ -97,12 +97,6 @@ export async function sinkUidsOf(queries: Queries, streamUid: string): Promise<s
   const condition = eq(sinks.streamUid, streamUid);
   const rows = await queries.select({ uid: sinks.uid }).from(sinks).where(condition);
   return rows.map((row) => row.uid);
-}
-
-/** Number of sinks of a stream. */
-export async function countSinks(queries: Queries, streamUid: string): Promise<number> {
-  const condition = eq(sinks.streamUid, streamUid);
-  return (await queries.select({ number: count() }).from(sinks).where(condition))[0]?.number ?? 0;
 }
 
 /** Changes a row; `version` must grow for the data plane to see it. */

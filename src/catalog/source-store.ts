@@ -165,11 +165,6 @@ export async function listSourceRows(
     .limit(limit);
 }
 
-/** Number of sources of a stream. */
-export async function countSources(queries: Queries, streamUid: string): Promise<number> {
-  return await queries.$count(sources, eq(sources.streamUid, streamUid));
-}
-
 /** Changes a row; `version` must grow for the data plane to see it. */
 export async function updateSourceRow(
   queries: Queries,

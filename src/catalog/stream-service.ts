@@ -98,7 +98,11 @@ export async function createStream(
         updateTime: time,
         sealingTime: null,
       };
-      await checkCreation(queries, parent.uid, { streams: 1, partitions: made.partitions });
+      await checkCreation(
+        queries,
+        { projectUid: parent.uid },
+        { streams: 1, partitions: made.partitions },
+      );
       if (isOnlyCheck) {
         if (await findStream(queries, name)) throw alreadyExists(name, "stream_id");
         return made;

@@ -2,17 +2,18 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { AccessRule_Role } from "#gen/tributary/access/v1/access_pb.js";
 import { type Token, Token_Kind } from "#gen/tributary/management/v1/token_pb.js";
-import { type FieldViolation, fail, failFields, notFound } from "../core/errors.ts";
+import { type FieldViolation, fail, failFields, notFound, quotaExceeded } from "../core/errors.ts";
 import { parseName, projectOf } from "../core/names.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Queries } from "../db/client.ts";
 import { checkNotWider } from "./application-check.ts";
 import { callerRole } from "./caller-role.ts";
+import { countUsed, readQuotas } from "./creation-quota.ts";
 import { findProject } from "./project-store.ts";
 import { findSink } from "./sink-store.ts";
 import { findSource } from "./source-store.ts";
 import { findStream } from "./stream-store.ts";
-import { countTokens, type TokenRow } from "./token-store.ts";
+import type { TokenRow } from "./token-store.ts";
 
 /** Longest life of a personal token. */
 const PERSONAL_MAX_MS = 90 * 24 * 60 * 60_000;
@@ -99,14 +100,14 @@ export async function checkTokenNotWider(
   });
 }
 
-/** Tokens of a project. */
-const TOKENS_MAX = 1_000;
-
 /** Fails with QUOTA_EXCEEDED when a project has as many tokens as it may have. */
 export async function checkTokenRoom(
   queries: Queries,
   { projectUid, project }: { readonly projectUid: string; readonly project: string },
 ): Promise<void> {
-  if ((await countTokens(queries, projectUid)) < TOKENS_MAX) return;
-  throw fail("QUOTA_EXCEEDED", `${project} has ${TOKENS_MAX} tokens; delete those not in use`);
+  const { tokens: limit } = await readQuotas(queries, projectUid);
+  const used = limit === 0 ? 0 : await countUsed(queries, { projectUid }, "tokens");
+  if (limit === 0 || used < limit) return;
+  const text = `has ${used} tokens and may have ${limit}; delete those not in use`;
+  throw quotaExceeded({ project, name: "tokens", limit }, text);
 }

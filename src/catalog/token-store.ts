@@ -1,7 +1,7 @@
 /** Personal and service tokens in the database: what is known of them, and hashes of their secrets. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { and, asc, count, eq } from "drizzle-orm";
+import { and, asc, eq } from "drizzle-orm";
 import { type Token, Token_Kind, TokenSchema } from "#gen/tributary/management/v1/token_pb.js";
 import type { PageRequest } from "../core/page-token.ts";
 import { type TokenKind, tokenPrefix } from "../core/token-text.ts";
@@ -82,13 +82,6 @@ export async function listTokens(
     .where(where)
     .orderBy(...orderBy)
     .limit(limit);
-}
-
-/** How many tokens a project has. */
-export async function countTokens(queries: Queries, projectUid: string): Promise<number> {
-  const condition = eq(tokens.projectUid, projectUid);
-  const [row] = await queries.select({ number: count() }).from(tokens).where(condition);
-  return row?.number ?? 0;
 }
 
 /** Changes a row; `version` must grow for the data plane to see it. */

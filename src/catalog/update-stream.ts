@@ -57,7 +57,7 @@ export async function updateStream(
   await tryArchive(catalog, before.uid, { wanted: planned, saved: before });
   const partitions = planned.partitions - before.partitions;
   if (partitions > 0) {
-    const check = (queries: Queries) => checkCreation(queries, before.projectUid, { partitions });
+    const check = (queries: Queries) => checkCreation(queries, before, { partitions });
     await database.inProject(name, check);
   }
   if (planned.generation !== before.generation) {

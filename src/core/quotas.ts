@@ -9,6 +9,10 @@ export const QUOTA_NAMES = [
   "sinks",
   "partitions",
   "connections",
+  "sinks_per_stream",
+  "sources_per_stream",
+  "applications",
+  "tokens",
 ] as const;
 
 /** One of them. */
@@ -26,6 +30,10 @@ export const BUILT_IN_QUOTAS: Quotas = Object.freeze({
   sinks: 20_000,
   partitions: 100_000,
   connections: 1_000,
+  sinks_per_stream: 20,
+  sources_per_stream: 100,
+  applications: 1_000,
+  tokens: 1_000,
 });
 
 /** The quotas that hold: the first source that names one decides. What is no quota is ignored. */

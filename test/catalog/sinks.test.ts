@@ -135,7 +135,7 @@ test("names every fault at once", async () => {
 });
 
 test("K03: a stream has at most 20 sinks, also when they are made at once", async () => {
-  const { ops } = await useStream();
+  const { ops, database } = await useStream();
   const results = await Promise.allSettled(
     Array.from({ length: 22 }, (_, i) =>
       ops.sinks.createSink({ parent, sinkId: `k${i}`, sink: file(`out/${i}`), skipTest: true }),
@@ -143,7 +143,16 @@ test("K03: a stream has at most 20 sinks, also when they are made at once", asyn
   );
   expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(20);
   const more = ops.sinks.createSink({ parent, sinkId: "more", sink: file(), skipTest: true });
-  expect((await failureOf(more)).reason).toBe("QUOTA_EXCEEDED");
+  expect(await failureOf(more)).toMatchObject({ reason: "QUOTA_EXCEEDED" });
+  await expect(more).rejects.toThrow(
+    "projects/a has 20 sinks on that stream and may have 20 (quota sinks_per_stream: 20)",
+  );
+  await database.sql`
+    INSERT INTO tributary.project_limits (project_uid, suspend_reason, quotas, stop_when_used)
+    SELECT uid, '', '{"sinks_per_stream": 21}', false FROM tributary.projects`;
+  await ops.sinks.createSink({ parent, sinkId: "more", sink: file(), skipTest: true });
+  const last = ops.sinks.createSink({ parent, sinkId: "last", sink: file(), skipTest: true });
+  await expect(last).rejects.toThrow("(quota sinks_per_stream: 21)");
 });
 
 test("K18: the start becomes a sequence inside the call, and the note names what will not be seen", async () => {

@@ -89,6 +89,34 @@ test("B22: a creation beyond a quota gets RESOURCE_EXHAUSTED that names the quot
     }),
   );
   expect(more.text).toContain("(quota partitions: 6)");
+  await setQuotas(name, {
+    sinks: 5,
+    sinksPerStream: 1,
+    applications: 1,
+    tokens: 1,
+    sourcesPerStream: 1,
+  });
+  const beside = await refusalOf(
+    createSink(owner, stream, { id: "two", webhook: { url: receiver.url } }),
+  );
+  expect(beside).toMatchObject({ status: 429, reason: "QUOTA_EXCEEDED" });
+  expect(beside.text).toBe(
+    "projects/small has 1 sinks on that stream and may have 1 (quota sinks_per_stream: 1)",
+  );
+  const makeSource = (sourceId: string) =>
+    call(owner, "management.v1.SourceService/CreateSource", {
+      ...{ parent: stream, sourceId },
+      source: { apiKey: {} },
+    });
+  await makeSource("first");
+  expect((await refusalOf(makeSource("second"))).text).toContain("(quota sources_per_stream: 1)");
+  const makeApplication = (applicationId: string) =>
+    call(owner, "management.v1.ApplicationService/CreateApplication", {
+      ...{ parent: name, applicationId, application: {} },
+    });
+  await makeApplication("first").catch(() => undefined);
+  expect((await refusalOf(makeApplication("second"))).text).toContain("(quota applications: 1)");
+  await setQuotas(name, { streams: 2, sinks: 1, partitions: 6 });
   const { quotas } = await call<{ quotas: { name: string; limit?: string; used?: string }[] }>(
     owner,
     "management.v1.InstallationService/GetProjectQuotas",

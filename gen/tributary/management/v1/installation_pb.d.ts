@@ -148,6 +148,34 @@ export declare type Quotas = Message<"tributary.management.v1.Quotas"> & {
    * @generated from field: optional int64 connections = 7;
    */
   connections?: bigint | undefined;
+
+  /**
+   * Sinks of one stream. Built in: 20.
+   *
+   * @generated from field: optional int64 sinks_per_stream = 20;
+   */
+  sinksPerStream?: bigint | undefined;
+
+  /**
+   * Sources of one stream. Built in: 100.
+   *
+   * @generated from field: optional int64 sources_per_stream = 21;
+   */
+  sourcesPerStream?: bigint | undefined;
+
+  /**
+   * Applications. Built in: 1,000.
+   *
+   * @generated from field: optional int64 applications = 22;
+   */
+  applications?: bigint | undefined;
+
+  /**
+   * Tokens, those of sources and sinks included. Built in: 1,000.
+   *
+   * @generated from field: optional int64 tokens = 23;
+   */
+  tokens?: bigint | undefined;
 };
 
 /**
