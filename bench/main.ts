@@ -2,17 +2,20 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchDelivery } from "./delivery.ts";
+import { benchFairness } from "./fairness.ts";
 import { benchIsolation } from "./isolation.ts";
 import { benchMapping } from "./mapping.ts";
 import { benchPush } from "./push.ts";
 import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
+import { benchSoak } from "./soak.ts";
 import { benchTail } from "./tail.ts";
 import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery | isolation | token | mapping | tail | smoke> [options]
+const USAGE = `npm run bench -- <push | delivery | isolation | fairness | token | mapping | tail | soak | smoke> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
+  --minutes 60    how long the soak takes
   --only regexp   only measurements whose name matches
   --profile dir   keep a CPU profile of the server
   --json file     keep every measurement as JSON
@@ -26,6 +29,8 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report
   mapping: benchMapping,
   token: benchToken,
   tail: benchTail,
+  fairness: benchFairness,
+  soak: benchSoak,
   smoke: benchSmoke,
 };
 
@@ -49,6 +54,7 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: "string", default: "3" },
     runs: { type: "string", default: "3" },
+    minutes: { type: "string", default: "60" },
     only: { type: "string", default: "" },
     profile: { type: "string", default: "" },
     json: { type: "string" },
@@ -61,6 +67,7 @@ if (bench) {
   const report = await bench({
     seconds: Number(values.seconds),
     runs: Number(values.runs),
+    minutes: Number(values.minutes),
     only: values.only,
     profile: values.profile,
   });

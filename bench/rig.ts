@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly seconds: number;
   /** Rounds over all measurements; the tables show medians. */
   readonly runs: number;
+  /** How long a soak takes. */
+  readonly minutes: number;
   /** A regular expression: only measurements whose name matches. Empty for all. */
   readonly only: string;
   /** Folder for a CPU profile of the server; empty for none. */
@@ -28,12 +30,12 @@ export interface Rig {
 const REST_MS = 3_000;
 
 /** Starts the server with its embedded servers, which sync before each answer. */
-export async function openRig(options: BenchOptions): Promise<Rig> {
+export async function openRig(options: BenchOptions, nodeOptions = ""): Promise<Rig> {
   const profile = `--cpu-prof --cpu-prof-interval=500 --cpu-prof-dir=${options.profile}`;
   const env = {
     // One address makes all calls of the benchmarks.
     TRIBUTARY_RATE_TOKEN: "0",
-    ...(options.profile && { NODE_OPTIONS: profile }),
+    NODE_OPTIONS: [nodeOptions, options.profile && profile].filter(Boolean).join(" "),
   };
   const server = await startServer({ env });
   const processes = [

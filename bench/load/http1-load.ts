@@ -11,6 +11,8 @@ const plan = JSON.parse(readFileSync(0, "utf8")) as LoadPlan;
 const meter = createMeter(plan);
 const requests = plan.bodies.map(({ path = plan.path, body }) => encodeRequest(path, body));
 const expected = `HTTP/1.1 ${plan.status ?? 200}`;
+/** Between the calls of one connection. */
+const gapMs = plan.perSecond ? (plan.callers / plan.perSecond) * 1_000 : 0;
 let turn = 0;
 
 function encodeRequest(path: string, base64: string): Buffer {
@@ -24,7 +26,7 @@ function encodeRequest(path: string, base64: string): Buffer {
   return Buffer.concat([Buffer.from(`${head}\r\n\r\n`), body]);
 }
 
-for (let i = 0; i < plan.callers; i++) open();
+for (let i = 0; i < plan.callers; i++) setTimeout(open, (i / plan.callers) * gapMs);
 
 function open(): void {
   const socket = connect({ host: plan.host, port: plan.port, noDelay: true });
@@ -45,7 +47,11 @@ function open(): void {
     const isLast = /\r\nconnection: close/i.test(received);
     received = "";
     if (isLast) reopen(socket);
-    else if (!meter.isOver()) send();
+    else if (!meter.isOver()) {
+      const restMs = sentAt + gapMs - performance.now();
+      if (restMs > 0) setTimeout(send, restMs);
+      else send();
+    }
   });
 }
 

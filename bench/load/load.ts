@@ -13,6 +13,8 @@ export interface LoadPlan {
   readonly status?: number;
   /** Calls under way at once. */
   readonly callers: number;
+  /** Calls a second of all callers together, HTTP/1.1 only; as many as are answered when left out. */
+  readonly perSecond?: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
 }

@@ -1,6 +1,7 @@
-/** What an installation of 10,000 streams and 1,000 sinks costs while nothing happens. */
+/** What an installation of 10,000 streams and 1,000 sinks costs while nothing happens, and at a small load. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { residentBytes as residentBytesOf } from "../../bench/processes.ts";
 import { familySeconds, processorSeconds, residentBytes } from "../support/process-usage.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { embeddedPid, startServer, type TestServer, waitFor } from "../support/server.ts";
@@ -8,6 +9,9 @@ import { embeddedPid, startServer, type TestServer, waitFor } from "../support/s
 const STREAMS = 10_000;
 const SINKS = 1_000;
 const LANES = 16;
+/** Records a second of the small load, each to another stream; one in ten has a sink. */
+const RATE = 167;
+const LOAD_SECONDS = 30;
 
 let server: TestServer;
 let receiver: Receiver;
@@ -83,6 +87,34 @@ async function measureIdle(label: string) {
   return { percent: percent + natsPercent + postgresPercent, bytes };
 }
 
+/** Bytes of the node and its embedded servers; what Postgres' processes share counts once. */
+function memoryOfAll(): number {
+  const node = residentBytes(server.child.pid ?? 0);
+  const [nats, postgres] = (["nats", "postgres"] as const).map((name) =>
+    residentBytesOf(embeddedPid(server.dataDir, name), name === "postgres"),
+  );
+  return node + (nats ?? 0) + (postgres ?? 0);
+}
+
+/** Pushes `RATE` records a second; resolves with the processor's share of all processes, in percent. */
+async function measureLoad(): Promise<number> {
+  const pid = server.child.pid ?? 0;
+  const nats = embeddedPid(server.dataDir, "nats");
+  const postgres = embeddedPid(server.dataDir, "postgres");
+  const seconds = () => processorSeconds(pid) + processorSeconds(nats) + familySeconds(postgres);
+  await server.get("/healthz");
+  const before = seconds();
+  const startedAt = performance.now();
+  const calls: Promise<void>[] = [];
+  for (let sent = 0; sent < RATE * LOAD_SECONDS; sent++) {
+    const waitMs = startedAt + (sent / RATE) * 1_000 - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
+    calls.push(pushTo((sent * 37) % STREAMS));
+  }
+  await Promise.all(calls);
+  return ((seconds() - before) / ((performance.now() - startedAt) / 1_000)) * 100;
+}
+
 /** Pushes to a stream that has a sink and to one that has none. */
 async function expectPrompt(n: number, withinMs = 1_000): Promise<void> {
   const accepted = receiver.accepted().length;
@@ -112,6 +144,21 @@ test("10,000 streams and 1,000 sinks at rest: the node below 400 MiB, all proces
 test("any of them takes and delivers a record within a second", async () => {
   for (const n of [0, 517, 999]) await expectPrompt(n);
 });
+
+test("167 records a second over all of them: all processes together below 25 % of a core and below 1 GB, and everything is delivered", async () => {
+  const accepted = receiver.accepted().length;
+  const percent = await measureLoad();
+  const bytes = memoryOfAll();
+  say(`${RATE} records/s: ${percent.toFixed(1)} % of a core, ${megabytes(bytes)} MiB together`);
+  const sent = Array.from({ length: RATE * LOAD_SECONDS }, (_, n) => (n * 37) % STREAMS);
+  const wanted = sent.filter((n) => n % (STREAMS / SINKS) === 0).length;
+  await waitFor(() => receiver.accepted().length - accepted >= wanted, {
+    what: () => `${wanted} deliveries: ${receiver.accepted().length - accepted}`,
+    timeoutMs: 60_000,
+  });
+  expect(percent).toBeLessThan(25);
+  expect(bytes).toBeLessThan(1e9);
+}, 180_000);
 
 test("they start again within 10 s, at rest soon, and deliver", async () => {
   const { dataDir } = server;

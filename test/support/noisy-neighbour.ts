@@ -6,10 +6,10 @@
  * What its accepted records cost is reported beside it: pushes against a neighbour that does nothing.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { call, createStream } from "./api.ts";
-import { type PacedChild, type PacedPlan, startPacedChild } from "./paced-pushes.ts";
+import { call, createApplication, createGrant, createStream } from "./api.ts";
+import { type PacedChild, startPacedChild } from "./paced-pushes.ts";
 import { processorSeconds } from "./process-usage.ts";
-import type { TestServer } from "./server.ts";
+import { fetchToken, type TestServer } from "./server.ts";
 
 /** Slices alternate faster than a disk drifts. */
 const SLICE_MS = 250;
@@ -67,28 +67,18 @@ export async function openNeighbourhood(
     readonly rate: number;
   },
 ): Promise<Neighbourhood> {
-  const streams: string[] = [];
-  for (const id of ["quiet", "noisy"]) {
-    await call(server, "management.v1.ProjectService/CreateProject", {
-      projectId: id,
-      project: {},
-    });
-    streams.push(
-      await createStream(server, "s", { fields: { n: "LONG" }, project: `projects/${id}` }),
-    );
-  }
-  const [quiet = "", noisy = ""] = streams;
+  const quiet = await openProject(server, "quiet", { n: "LONG" });
+  const noisy = await openProject(server, "noisy", { n: "LONG" });
   await call(server, "management.v1.InstallationService/UpdateProjectQuotas", {
     name: "projects/noisy",
     quotas: { recordsPerSecond: String(quota) },
   });
-  const token = await server.token();
-  const start = (plan: Pick<PacedPlan, "stream" | "perSecond">) =>
-    startPacedChild({ url: server.url, token, ...plan });
+  const start = ({ stream, token }: OwnProject, perSecond: number) =>
+    startPacedChild({ url: server.url, token, stream, perSecond });
   const pushers: Pushers = {
-    quiet: start({ stream: quiet, perSecond: rate }),
-    atQuota: start({ stream: noisy, perSecond: quota }),
-    above: start({ stream: noisy, perSecond: quota * 9 }),
+    quiet: start(quiet, rate),
+    atQuota: start(noisy, quota),
+    above: start(noisy, quota * 9),
   };
   return {
     compare: (calm, loud, size) =>
@@ -97,6 +87,27 @@ export async function openNeighbourhood(
       for (const child of Object.values(pushers)) child.close();
     },
   };
+}
+
+/** A project with a stream, and a token of an application of its own that may push to it. */
+export interface OwnProject {
+  readonly stream: string;
+  readonly token: string;
+}
+
+/** Makes a project whose pushes count for itself alone. */
+export async function openProject(
+  server: TestServer,
+  projectId: string,
+  fields: Readonly<Record<string, string>>,
+): Promise<OwnProject> {
+  const project = `projects/${projectId}`;
+  await call(server, "management.v1.ProjectService/CreateProject", { projectId, project: {} });
+  const stream = await createStream(server, "s", { fields, project });
+  const made = await createApplication(server, "pusher", undefined, project);
+  await createGrant(server, stream, { clientId: made.clientId, role: "EDITOR" });
+  const env = { CLIENT_ID: made.clientId, CLIENT_SECRET: made.clientSecret };
+  return { stream, token: await fetchToken(server.url, env) };
 }
 
 interface Pushers {
