@@ -27,8 +27,9 @@ export function OpenAlerts({
 }) {
   const alerts = useOpenAlerts(project, resource);
   if (alerts.length === 0) return null;
+  const isWorse = alerts.some(({ kind }) => kind !== Kind.HELD);
   return (
-    <section className="note bad" aria-label="What goes wrong now">
+    <section className={`note ${isWorse ? "bad" : "warn"}`} aria-label="What goes wrong now">
       <ul className="stack plain">
         {alerts.slice(0, SHOWN_MAX).map((alert) => (
           <li key={alert.name}>
