@@ -25,4 +25,4 @@ test("check 5: a project at 10 times its quota is refused, and every push of ano
   report("at 10 times its quota, against one at its quota", result);
   expect(result.failed).toBe(0);
   expect(result.refused).toBeGreaterThan(result.accepted * 3);
-}, 90_000);
+}, 150_000);

@@ -73,7 +73,7 @@ test("two processes share the port: one banner, both take calls, and what one st
     }),
   );
   expect(new Set(lists)).toEqual(new Set([pushed]));
-}, 90_000);
+}, 150_000);
 
 test("a worker that is killed is started again", async () => {
   const [killed = 0] = workers();
@@ -82,7 +82,7 @@ test("a worker that is killed is started again", async () => {
     what: "another worker",
     timeoutMs: 60_000,
   });
-}, 90_000);
+}, 150_000);
 
 test("SIGTERM ends all of them with 0", async () => {
   const pids = workers();
