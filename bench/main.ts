@@ -6,13 +6,14 @@ import { benchFairness } from "./fairness.ts";
 import { benchIsolation } from "./isolation.ts";
 import { benchMapping } from "./mapping.ts";
 import { benchPush } from "./push.ts";
+import { benchRemote } from "./remote.ts";
 import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
 import { benchSoak } from "./soak.ts";
 import { benchTail } from "./tail.ts";
 import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery | isolation | fairness | token | mapping | tail | soak | smoke> [options]
+const USAGE = `npm run bench -- <push | delivery | remote | isolation | fairness | token | mapping | tail | soak | smoke> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
   --minutes 60    how long the soak takes
@@ -25,6 +26,7 @@ const USAGE = `npm run bench -- <push | delivery | isolation | fairness | token 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report>>> = {
   push: benchPush,
   delivery: benchDelivery,
+  remote: benchRemote,
   isolation: benchIsolation,
   mapping: benchMapping,
   token: benchToken,

@@ -1,12 +1,15 @@
+import { createServer, request as forward } from "node:http";
+import { type AddressInfo, connect, createServer as createNetServer, type Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { TributarySink_Method } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type as T } from "#gen/tributary/management/v1/stream_pb.js";
 import { fail } from "../../src/core/errors.ts";
 import { sinkDrivers } from "../../src/sinks/index.ts";
 import { outcomeOfRefusal } from "../../src/sinks/tributary/fault.ts";
 import { describeSink, type SinkHarness } from "../contract/sink-suite.ts";
 import { startTributary } from "../contract/tributary-harness.ts";
-import { attempt, schemaOf as schemaWith } from "../sinks/sample.ts";
+import { attempt, requestOf, rowsOf, schemaOf as schemaWith } from "../sinks/sample.ts";
 import {
   call,
   countsOf,
@@ -115,4 +118,80 @@ test("refusals of the other side: its hints are followed, records at fault are f
       burnsAttempt: true,
     });
   }
+});
+
+/** Passes bytes on, to what the server listens on; connections can be cut. */
+async function startWire(target: string) {
+  const { port } = new URL(target);
+  const open = new Set<Socket>();
+  const wire = createNetServer((socket) => {
+    const onward = connect(Number(port), "127.0.0.1");
+    open.add(socket);
+    for (const [a, b] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const) {
+      a.on("error", () => b.destroy());
+      a.on("close", () => {
+        open.delete(socket);
+        b.destroy();
+      });
+      a.pipe(b);
+    }
+  });
+  await new Promise<void>((listening) => wire.listen(0, "127.0.0.1", listening));
+  onTestFinished(() => void wire.close());
+  return {
+    url: `http://127.0.0.1:${(wire.address() as AddressInfo).port}`,
+    cut: () => {
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+test("a PushStream that breaks is opened again; a repeat stores nothing twice, by either method", async () => {
+  const wire = await startWire(server.url);
+  for (const method of [TributarySink_Method.PUSH_STREAM, TributarySink_Method.PUSH]) {
+    const stream = await createStream(server, `wired-${method}`, { fields: { id: "LONG" } });
+    const config = { ...harness.config, url: wire.url, stream, method };
+    const sink = await sinkDrivers.tributary.open(config, {
+      ...harness.env,
+      sinkUid: `w${method}`,
+    });
+    const first = requestOf(rowsOf([{ id: 1 }], 1));
+    expect(await sink.write(first, attempt())).toMatchObject({ kind: "rows" });
+    wire.cut();
+    const again = async () => (await sink.write(first, attempt())).kind === "rows";
+    await waitFor(again, { what: "the stream to be opened again" });
+    const next = requestOf(rowsOf([{ id: 2 }, { id: 3 }], 2));
+    expect(await sink.write(next, attempt())).toMatchObject({ kind: "rows" });
+    expect((await listAll(server, stream)).map(({ value }) => value.id)).toEqual([1, 2, 3]);
+    await sink.close();
+  }
+});
+
+test("a way that speaks HTTP/1.1 only is said to, and no other method is chosen silently", async () => {
+  const one = createServer((request, response) => {
+    const onward = forward(server.url + request.url, {
+      method: request.method ?? "GET",
+      headers: { ...request.headers, host: new URL(server.url).host },
+    });
+    onward.on("response", (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  });
+  await new Promise<void>((listening) => one.listen(0, "127.0.0.1", listening));
+  onTestFinished(() => void one.close());
+  const url = `http://127.0.0.1:${(one.address() as AddressInfo).port}`;
+  const lastOf = async (method: TributarySink_Method) => {
+    const config = { ...harness.config, url, method };
+    const options = { prepare: false, signal: attempt() };
+    return (await sinkDrivers.tributary.test(config, harness.env, options)).at(-1)?.message;
+  };
+  expect(await lastOf(TributarySink_Method.METHOD_UNSPECIFIED)).toMatch(
+    /HTTP2_REFUSED: .* set method to PUSH/,
+  );
+  expect(await lastOf(TributarySink_Method.PUSH)).toMatch(/the stream takes records/);
 });

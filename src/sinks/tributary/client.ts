@@ -2,20 +2,22 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { isIP } from "node:net";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import {
   ClientCredentialsSchema,
   type TributarySink,
+  TributarySink_Method,
 } from "#gen/tributary/management/v1/sink_pb.js";
-import type { PushRequestSchema } from "#gen/tributary/push/v1/push_service_pb.js";
 import { PushService } from "#gen/tributary/push/v1/push_service_pb.js";
 import { createEgressGuard } from "../egress.ts";
 import { createGuardedFetch } from "../guarded-fetch.ts";
 import type { SinkEnvironment } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import { createTokenSource } from "../token-source.ts";
+import { createPushChannel, type PushChannel, type PushInit } from "./push-channel.ts";
+import { createPushSession, type PushSessionOptions } from "./push-session.ts";
 
 const CONNECTIONS_MAX = 8;
 /** Answers say how many records were taken; none comes near this. */
@@ -26,7 +28,7 @@ export interface RemoteStream {
   /** Addresses are allowed, and a token is there. Rejects with SinkFault. */
   authenticate(signal: AbortSignal): Promise<void>;
   /** Pushes; a refused token is renewed once. Rejects with SinkFault or ConnectError. */
-  push(request: MessageInitShape<typeof PushRequestSchema>, signal: AbortSignal): Promise<void>;
+  push(request: PushInit, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -47,15 +49,16 @@ export function openRemote(config: TributarySink, env: SinkEnvironment): RemoteS
   });
   const ask = createGuardedFetch(guard, undefined, ca);
   const tokens = createTokenSource(credentials, ask, Date.now);
-  const transport = createConnectTransport({
-    httpVersion: "1.1",
+  const shared = {
     baseUrl,
     useBinaryFormat: true,
     acceptCompression: [],
     readMaxBytes: ANSWER_BYTES_MAX,
-    nodeOptions: { agent },
-  });
-  const client = createClient(PushService, transport);
+  };
+  const way =
+    config.method === TributarySink_Method.PUSH
+      ? unaryWay(createConnectTransport({ ...shared, httpVersion: "1.1", nodeOptions: { agent } }))
+      : streamWay(shared, { lookup: guard.lookup, ...(ca && { ca }) });
   // Node asks no resolver for IP literals; WHATWG URL has made 0x7f.1 and the like plain already.
   const literal = url.hostname.replace(/^\[|\]$/g, "");
   const checkLiteral = async () => {
@@ -68,9 +71,7 @@ export function openRemote(config: TributarySink, env: SinkEnvironment): RemoteS
     },
     async push(request, signal) {
       await checkLiteral();
-      const attempt = async (token: string) => {
-        await client.push(request, { signal, headers: { authorization: `Bearer ${token}` } });
-      };
+      const attempt = (token: string) => way.push(request, { token, signal });
       const token = await tokens.get(signal);
       try {
         await attempt(token);
@@ -80,7 +81,47 @@ export function openRemote(config: TributarySink, env: SinkEnvironment): RemoteS
         await attempt(await tokens.get(signal));
       }
     },
-    close: () => agent.destroy(),
+    close() {
+      way.close();
+      agent.destroy();
+    },
+  };
+}
+
+/** A call for each request. */
+function unaryWay(transport: Transport): PushChannel {
+  const client = createClient(PushService, transport);
+  return {
+    async push(request, { token, signal }) {
+      await client.push(request, { signal, headers: { authorization: `Bearer ${token}` } });
+    },
+    close: () => undefined,
+  };
+}
+
+/** One stream for all, on an HTTP/2 connection of its own. */
+function streamWay(
+  shared: { readonly baseUrl: string; readonly readMaxBytes: number },
+  options: PushSessionOptions,
+): PushChannel {
+  const session = createPushSession(new URL(shared.baseUrl).origin, options);
+  const transport = createConnectTransport({
+    ...shared,
+    httpVersion: "2",
+    sessionManager: session,
+  });
+  const client = createClient(PushService, transport);
+  const channel = createPushChannel({
+    open: (requests, { token, signal }) =>
+      client.pushStream(requests, { signal, headers: { authorization: `Bearer ${token}` } }),
+    onIdle: () => session.abort(),
+  });
+  return {
+    push: channel.push,
+    close() {
+      channel.close();
+      session.abort();
+    },
   };
 }
 

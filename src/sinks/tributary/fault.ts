@@ -17,6 +17,12 @@ export function toRemoteFault(error: unknown): SinkFault {
   if (code === Code.DeadlineExceeded || code === Code.Canceled) {
     return new SinkFault("TIMEOUT", "the push did not finish in the time of one attempt");
   }
+  if (network === "ERR_HTTP2_ERROR") {
+    const why =
+      "the way to the other server is not HTTP/2, which PushStream needs: set method to PUSH where a " +
+      "proxy speaks HTTP/1.1 only";
+    return new SinkFault("HTTP2_REFUSED", why, { cause: error });
+  }
   if (typeof network === "string") {
     const reason = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO/.test(network)
       ? "TLS_FAILED"

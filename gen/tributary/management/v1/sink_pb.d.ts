@@ -1786,6 +1786,13 @@ export declare type TributarySink = Message<"tributary.management.v1.TributarySi
    * @generated from field: string certificate_authority = 6;
    */
   certificateAuthority: string;
+
+  /**
+   * How records get there. One never stands in for the other.
+   *
+   * @generated from field: tributary.management.v1.TributarySink.Method method = 7;
+   */
+  method: TributarySink_Method;
 };
 
 /**
@@ -1793,6 +1800,39 @@ export declare type TributarySink = Message<"tributary.management.v1.TributarySi
  * Use `create(TributarySinkSchema)` to create a new message.
  */
 export declare const TributarySinkSchema: GenMessage<TributarySink>;
+
+/**
+ * How records get there.
+ *
+ * @generated from enum tributary.management.v1.TributarySink.Method
+ */
+export enum TributarySink_Method {
+  /**
+   * Means PUSH_STREAM.
+   *
+   * @generated from enum value: METHOD_UNSPECIFIED = 0;
+   */
+  METHOD_UNSPECIFIED = 0,
+
+  /**
+   * PushStream: one connection over HTTP/2 on which each request is acknowledged.
+   *
+   * @generated from enum value: PUSH_STREAM = 1;
+   */
+  PUSH_STREAM = 1,
+
+  /**
+   * A call of Push for each request, for ways to the server that speak HTTP/1.1 only.
+   *
+   * @generated from enum value: PUSH = 2;
+   */
+  PUSH = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.TributarySink.Method.
+ */
+export declare const TributarySink_MethodSchema: GenEnum<TributarySink_Method>;
 
 /**
  * Another stream of the same project, into which the mapped records are pushed. A record that does not
