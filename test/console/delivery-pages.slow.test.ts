@@ -263,6 +263,24 @@ test("K18: a new sink begins at a sequence or a time, and its page says what it 
   expect(sink.start).toEqual({ sequence });
 });
 
+test("G10: one switch stops the delivery of a stream and lets it go on, also after a reload", async () => {
+  const { page, open, ada } = rig;
+  await open(`/${READINGS}/sinks`);
+  await page.getByLabel("Real-time notifications").uncheck();
+  await page.getByText("Nothing is delivered.").waitFor();
+  await page.reload();
+  await page.getByText("Nothing is delivered.").waitFor();
+  const { sinks } = await ada.call<{ sinks: { status: { state: string } }[] }>(
+    "SinkService/ListSinks",
+    { parent: READINGS },
+  );
+  expect(new Set(sinks.map(({ status }) => status.state))).toEqual(new Set(["PAUSED"]));
+  expect(await page.getByLabel("Real-time notifications").isChecked()).toBe(false);
+  await page.getByLabel("Real-time notifications").check();
+  await page.getByText("Nothing is delivered.").waitFor({ state: "detached" });
+  await page.getByText("Running", { exact: true }).first().waitFor();
+});
+
 test("K24, K25: the tokens of a sink are renewed; the new secret is shown once", async () => {
   const { page, open } = rig;
   await open(`/${READINGS}/live`);

@@ -58,7 +58,7 @@ beforeAll(async () => {
   await page.getByLabel("Password").fill(PASSWORD);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Projects" }).waitFor();
-});
+}, 300_000);
 afterEach(async ({ task }) => {
   if (task.result?.state !== "fail") return;
   process.stderr.write(`the page showed: ${await page.locator("body").innerText()}\n`);

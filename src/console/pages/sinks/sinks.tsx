@@ -10,6 +10,7 @@ import { Time } from "../../parts/time.tsx";
 import { type TableColumn, VirtualTable } from "../../parts/virtual-table.tsx";
 import type { StreamPart } from "../stream/stream.tsx";
 import { NewSink } from "./new-sink.tsx";
+import { RealtimeSwitch } from "./realtime-switch.tsx";
 import { SinkDetails } from "./sink-details.tsx";
 import { kindTitle, SINK_KINDS } from "./sink-kinds.ts";
 import { StateBadge } from "./state-badge.tsx";
@@ -78,6 +79,8 @@ function SinkList({ stream }: { readonly stream: string }) {
                   Add sink
                 </Link>
               </div>
+              <RealtimeSwitch stream={stream} shown={all} />
+              <h2>Realtime configuration</h2>
               <VirtualTable
                 label="Sinks, newest first"
                 columns={COLUMNS}

@@ -199,9 +199,10 @@ function labelOf(path: string): string {
 function SourceSigns() {
   return (
     <Note>
-      A stream is fed by pushes, by webhooks and devices (its sources, for senders that speak no
-      API), and by Kafka Connect. Create the stream first; its parts Connect and Sources then lead
-      through each.
+      A stream is fed by pushes, by listeners for webhooks and devices (its sources, for senders
+      that speak no API; one in mode Request keeps whatever comes, raw), by asking an address that
+      exists on a schedule (a source in mode Poll), and by Kafka Connect. Create the stream first;
+      its parts Connect and Sources then lead through each.
     </Note>
   );
 }
