@@ -18,11 +18,14 @@ const CALLERS = 64;
 const SPREAD_STREAMS = 16;
 const PEER = "peer: Telegraf, answers before it stores";
 const PUSH = "/tributary.push.v1.PushService/Push";
+/** A rate far below what one core takes: latencies are those of the way, not of a queue. */
+const CALM_RATE = 1_600;
+const DISK = "limit: write and fdatasync of 4 KiB on this disk";
 
 interface Work {
   readonly name: string;
   readonly count: number;
-  readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies" | "status"> & {
+  readonly plan: Pick<LoadPlan, "protocol" | "path" | "bodies" | "status" | "perSecond"> & {
     readonly port?: number;
     /** In place of the access token. */
     readonly headers?: Readonly<Record<string, string>>;
@@ -62,6 +65,7 @@ export async function benchPush(options: BenchOptions): Promise<Report> {
         measurements.push(await measure(rig, work, options));
         await work.settle?.();
       }
+      if (new RegExp(options.only).test(DISK)) measurements.push(measureDisk());
       measurements.push(...(await measureJetStream(options)));
     }
     const missing = "missing" in peer ? [`Telegraf was not measured: ${peer.missing}`] : [];
@@ -143,6 +147,21 @@ function listWorks(stream: string, spread: readonly string[], source: BenchSourc
         path: PUSH,
         bodies: [{ body: encode(connectBody(stream, count)) }],
       }),
+      ...(count === 1
+        ? [
+            work(`REST JSON, ${CALM_RATE} calls a second`, count, {
+              protocol: "http1",
+              path: restPath(stream),
+              perSecond: CALM_RATE,
+              bodies: [{ body: encode(restBody(count)) }],
+            }),
+          ]
+        : []),
+      work("gRPC PushStream", count, {
+        protocol: "stream",
+        path: `${PUSH}Stream`,
+        bodies: [{ body: encode(messageBody(stream, count)) }],
+      }),
       work("gRPC", count, {
         protocol: "grpc",
         path: PUSH,
@@ -174,7 +193,7 @@ function peerWorks({ port, path, pid, settle }: TelegrafPeer): Work[] {
 function bareWorks({ port, pid }: { port: number; pid: number }): Work[] {
   return [1, 100, 1_000].map((count) => ({
     pid,
-    ...work("limit: bare node:http and JSON.parse, no log", count, {
+    ...work("limit: bare node:http, JSON.parse and schema check, no log", count, {
       protocol: "http1",
       path: "/",
       port,
@@ -229,6 +248,12 @@ async function startBareHttp(): Promise<{ port: number; pid: number; close: () =
   pin(child.pid!, SERVER_CPU);
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
   return { port: Number(line), pid: child.pid!, close: () => void child.kill() };
+}
+
+/** Beside the latencies of the same round. */
+function measureDisk(): Measurement {
+  const { p50, p99 } = measureDiskSync();
+  return { name: DISK, recordsPerSecond: 1000 / p50, p50, p99 };
 }
 
 /** Bare publishes of one record, and of a batch of 100, with as many under way as there are callers. */

@@ -11,8 +11,8 @@ const plan = JSON.parse(readFileSync(0, "utf8")) as LoadPlan;
 const meter = createMeter(plan);
 const requests = plan.bodies.map(({ path = plan.path, body }) => encodeRequest(path, body));
 const expected = `HTTP/1.1 ${plan.status ?? 200}`;
-/** Between the calls of one connection. */
-const gapMs = plan.perSecond ? (plan.callers / plan.perSecond) * 1_000 : 0;
+/** Between two calls of one caller; 0 for no wait. */
+const everyMs = plan.perSecond ? (plan.callers * 1000) / plan.perSecond : 0;
 let turn = 0;
 
 function encodeRequest(path: string, base64: string): Buffer {
@@ -26,7 +26,7 @@ function encodeRequest(path: string, base64: string): Buffer {
   return Buffer.concat([Buffer.from(`${head}\r\n\r\n`), body]);
 }
 
-for (let i = 0; i < plan.callers; i++) setTimeout(open, (i / plan.callers) * gapMs);
+for (let i = 0; i < plan.callers; i++) setTimeout(open, (everyMs * i) / plan.callers);
 
 function open(): void {
   const socket = connect({ host: plan.host, port: plan.port, noDelay: true });
@@ -35,6 +35,16 @@ function open(): void {
   const send = () => {
     sentAt = performance.now();
     socket.write(requests[turn++ % requests.length]!);
+  };
+  // A call that is late because of the answer before it counts from when it was due.
+  const sendWhenDue = () => {
+    const due = sentAt + everyMs;
+    const waitMs = due - performance.now();
+    if (everyMs > 0 && waitMs > 0) setTimeout(send, waitMs);
+    else {
+      send();
+      if (everyMs > 0) sentAt = due;
+    }
   };
   socket.on("connect", send);
   socket.on("error", (error) => meter.note(sentAt, String(error)));
@@ -47,11 +57,7 @@ function open(): void {
     const isLast = /\r\nconnection: close/i.test(received);
     received = "";
     if (isLast) reopen(socket);
-    else if (!meter.isOver()) {
-      const restMs = sentAt + gapMs - performance.now();
-      if (restMs > 0) setTimeout(send, restMs);
-      else send();
-    }
+    else if (!meter.isOver()) sendWhenDue();
   });
 }
 

@@ -2,7 +2,7 @@
 
 /** One kind of call, over many connections at once, each call after the answer of the one before. */
 export interface LoadPlan {
-  readonly protocol: "http1" | "grpc";
+  readonly protocol: "http1" | "grpc" | "stream";
   readonly host: string;
   readonly port: number;
   readonly path: string;
