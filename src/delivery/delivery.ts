@@ -264,7 +264,7 @@ function lowestNeeded(
   for (const sink of sinks) {
     const worker = workerOf(sink);
     if (!worker) return 0;
-    if (worker.trimFate === fate) lowest = Math.min(lowest, worker.neededFrom);
+    if (worker.retention.trimFate === fate) lowest = Math.min(lowest, worker.retention.neededFrom);
   }
   return lowest;
 }

@@ -211,7 +211,7 @@ export class ShardDelivery implements ShardListener {
     await Promise.all(
       workers.map((worker) => {
         if (!worker) throw new Error("a sink of the log is not known yet");
-        return worker.expireBelow(sequence);
+        return worker.retention.expireBelow(sequence);
       }),
     );
     if (this.#owned !== owned) throw new Error("the shard is not owned here any more");

@@ -135,8 +135,8 @@ export class SinkRun {
   hasRoom(): boolean {
     if (this.signal.aborted) return false;
     this.#share.update(this.lanes.pendingBytes);
-    if (this.lanes.isBlocked || this.standby.isDraining || this.#frozen || this.isHalted)
-      return false;
+    const { lanes, standby } = this;
+    if (lanes.isBlocked || standby.isDraining || this.#frozen || this.isHalted) return false;
     return this.#share.hasRoom(this.versions.at(this.#feed.position).bytesMax);
   }
 

@@ -71,6 +71,16 @@ export class SinkStart {
     return isRestarted;
   }
 
+  /** Says what a new definition means for the state; gives whether the sink is to try again at once. */
+  noteUpdate(before: SinkDefinition, now: SinkDefinition): boolean {
+    const { note } = this.#host;
+    const isResumed = before.isPaused && !now.isPaused;
+    const isRestarted = this.noteRestart(now.restarts) || isResumed;
+    if (now.isPaused && !before.isPaused) note.enter(Sink_State.PAUSED);
+    else if (isRestarted && !now.isPaused) note.enter(Sink_State.PENDING);
+    return isRestarted;
+  }
+
   #failed(error: unknown): void {
     const { definition, note } = this.#host;
     const { logger, now } = this.#input.options;

@@ -2,48 +2,36 @@
  * Delivers one log to one sink while this node owns the shard. Dormant until there is something to
  * deliver; then it claims the cursor, opens the destination, and sends what its lanes plan.
  */
-import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
-import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import { type ClaimHost, CursorClaim } from "./cursor-claim.ts";
-import type { CursorWriter } from "./cursor-writer.ts";
 import { within } from "./destinations.ts";
-import { expireBelow } from "./expiry.ts";
-import { Feed, type FeedTarget, type ShardEdge } from "./feed.ts";
-import { createHeldQuota } from "./held-quota.ts";
+import type { Feed, FeedTarget } from "./feed.ts";
 import { KnownState } from "./known-state.ts";
-import type { LaneRow } from "./lane-row.ts";
 import { createLogBound, type LogBound } from "./log-bound.ts";
 import { holdRefused, type RefusedRows } from "./refused-rows.ts";
+import { makeRun } from "./run-making.ts";
 import type { RunOwner } from "./run-owner.ts";
+import { type HandOverHost, handOver, takeBack } from "./sink-hand-over.ts";
 import { SinkNote } from "./sink-note.ts";
-import { SinkRun } from "./sink-run.ts";
+import { type RetentionHost, SinkRetention } from "./sink-retention.ts";
+import type { SinkRun } from "./sink-run.ts";
 import { SinkStart, type StartHost } from "./sink-start.ts";
 import type { RestorePoint, SinkState } from "./sink-state.ts";
 import { type ImportHost, StagingImport } from "./staging-import.ts";
 import { stagingLimitsOf } from "./staging-status.ts";
-import { settledBelow, type TrimFate, trimFate } from "./stored-work.ts";
-import type { TrimMarks } from "./trim-marks.ts";
+import { settledBelow } from "./stored-work.ts";
+import type { WorkerInput } from "./worker-input.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
-/** What a worker gets from its shard. */
-export interface WorkerInput {
-  readonly options: WorkerOptions;
-  readonly definition: SinkDefinition;
-  readonly writer: CursorWriter;
-  readonly trims: TrimMarks;
-  readonly edge: ShardEdge;
-  readonly rowsOf: (message: LogMessage) => readonly LaneRow[];
-  /** Another owner has taken over: the worker has stopped. */
-  readonly onFenced: () => void;
-}
-
 /** The worker of one sink. */
-export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, StartHost {
+export class SinkWorker
+  implements ClaimHost, FeedTarget, HandOverHost, ImportHost, RetentionHost, RunOwner, StartHost
+{
   readonly note: SinkNote;
   definition: SinkDefinition;
   acceptsLoss = false;
+  readonly retention: SinkRetention;
   readonly #input: WorkerInput;
   readonly #claim: CursorClaim;
   readonly #controller = new AbortController();
@@ -56,8 +44,6 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
   #feed: Feed | undefined;
   #commands: Promise<unknown> = Promise.resolve();
   #activating: Promise<void> | undefined;
-  /** First sequence that the archive has; undefined for none, and before it was asked. */
-  #keptFrom: number | undefined;
 
   constructor(input: WorkerInput) {
     this.#input = input;
@@ -71,6 +57,11 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     this.#known = new KnownState(input.definition, this.#bound);
     const [claim, known, { edge }] = [this.#claim, this.#known, this.#bound];
     this.#start = new SinkStart(this, { options, edge, trims, claim, known });
+    this.retention = new SinkRetention(this, {
+      ...{ trims, known, bound: this.#bound, kept: options.kept, rowsOf: input.rowsOf },
+      storedFrom: () => claim.storedFrom,
+      isRefused: () => this.#start.isRefused,
+    });
     const area = stagingLimitsOf(this.definition, options.drivers) && options.staging;
     this.#import = area && new StagingImport(this, { ...options, area });
   }
@@ -112,9 +103,12 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     return this.#known.found?.restored;
   }
 
+  get feed(): Feed | undefined {
+    return this.#feed;
+  }
+
   get trimmedBelow(): number {
-    const trimmed = Math.min(this.#input.trims.of(this.logUid), this.#bound.end);
-    return Math.min(trimmed, this.#keptFrom ?? trimmed);
+    return this.retention.trimmedBelow;
   }
 
   /** Finds out whether there is something to do. Never rejects; tries again until stopped. */
@@ -160,24 +154,14 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
 
   async #makeRun(): Promise<void> {
     if (this.#run) return;
-    const options = this.#options;
-    const { rowsOf } = this.#input;
     const state = await this.#claim.claim();
-    if (settledBelow(state) < this.trimmedBelow) await this.loadKept();
+    if (settledBelow(state) < this.trimmedBelow) await this.retention.loadKept();
     this.#known.claimed(state);
-    const held = createHeldQuota(options.held, this.sinkUid, options.heldLimits);
-    const run = new SinkRun(this, { options, rowsOf, state, count: this.#known.count, held });
-    const feed = {
-      log: this.definition.log,
-      reader: options.reader,
-      edge: this.#bound.edge,
-      target: this,
-      logger: options.logger,
-      signal: this.signal,
-    };
-    this.#run = run;
-    this.#feed = new Feed(feed, run.lanes.position);
-    run.begin(this.#feed);
+    const facts = { options: this.#options, bound: this.#bound, count: this.#known.count };
+    const made = makeRun(this, { ...facts, rowsOf: this.#input.rowsOf, state });
+    this.#run = made.run;
+    this.#feed = made.feed;
+    made.run.begin(made.feed);
   }
 
   /** A message of the log at the edge. */
@@ -192,17 +176,6 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     else if (!this.#start.isRefused) void this.start();
   }
 
-  /** What becomes of records that it has not settled when retention takes them. */
-  get trimFate(): TrimFate {
-    const isKept = this.#input.options.kept?.isKept(this.logUid) ?? false;
-    return trimFate(this.definition, this.note.note.state, isKept);
-  }
-
-  /** Finds out from where the archive has what the log has no more. */
-  async loadKept(): Promise<void> {
-    this.#keptFrom = await this.#input.options.kept?.keptFrom(this.logUid);
-  }
-
   /** The run, made when the sink is dormant or paused: for commands about held records. */
   async ensureRun(): Promise<SinkRun> {
     await this.#start.task.ended;
@@ -215,24 +188,6 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     const result = this.#commands.then(command);
     this.#commands = result.catch(() => undefined);
     return result;
-  }
-
-  /** Books what retention is about to take below a sequence. Rejects while this sink still needs it. */
-  async expireBelow(trimmed: number): Promise<void> {
-    const sequence = Math.min(trimmed, this.#bound.end);
-    if (!this.isKnown) throw new Error("it is not known what a sink needs");
-    if (this.#start.isRefused) return;
-    if (this.neededFrom >= sequence) {
-      // The next owner must know it as well, or it would miss what is gone.
-      if (this.#run && this.#claim.storedFrom < sequence) await this.confirm();
-      return;
-    }
-    const fate = this.trimFate;
-    if (fate === "needed") throw new Error("a sink needs the records");
-    if (fate === "kept") return this.loadKept();
-    await this.exclusively(async () => {
-      await expireBelow(await this.ensureRun(), sequence, this.#input.rowsOf);
-    });
   }
 
   hasRoom(): boolean {
@@ -261,22 +216,11 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     return this.#run !== undefined || !this.#start.task.isOpen;
   }
 
-  /** First sequence that this sink still needs, to deliver or to count; 0 while that is not known. */
-  get neededFrom(): number {
-    if (!this.isKnown) return 0;
-    const from = this.#known.neededFrom(this.#run);
-    // The sink that goes on needs the rest itself; until there is one, this one keeps it.
-    return this.definition.endSequence && from >= this.#bound.end ? Number.POSITIVE_INFINITY : from;
-  }
-
   /** Takes a new definition of the same sink. */
   update(definition: SinkDefinition): void {
     const before = this.definition;
     this.definition = definition;
-    const isResumed = before.isPaused && !definition.isPaused;
-    const isRestarted = this.#start.noteRestart(definition.restarts) || isResumed;
-    if (definition.isPaused && !before.isPaused) this.note.enter(Sink_State.PAUSED);
-    else if (isRestarted && !definition.isPaused) this.note.enter(Sink_State.PENDING);
+    const isRestarted = this.#start.noteUpdate(before, definition);
     if (this.#run) this.#run.updated({ isRestarted });
     else if (isRestarted || definition.isPaused !== before.isPaused) this.#start.task.renew();
     this.#import?.updated(isRestarted);
@@ -287,37 +231,24 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
     this.#claim.changed(isUrgent);
   }
 
-  /**
-   * Ends delivery at a sequence above everything that this or an earlier owner may have planned, and
-   * gives it; the same again when it has ended already. It is stored in the cursor, so every later
-   * owner ends there too. Fails with WRONG_STATE and LOG_UNAVAILABLE.
-   */
+  /** Ends delivery at a sequence and gives it, as `handOver` of `sink-hand-over.ts`. */
   handOver(): Promise<number> {
-    return this.exclusively(async () => {
-      if (this.#start.isRefused) throw fail("WRONG_STATE", this.note.note.cause);
-      const run = await this.ensureRun();
-      if (Number.isFinite(this.#bound.end)) return this.#bound.end;
-      const { shardLastSequence } = await this.#options.reader.info(this.definition.log);
-      const read = Math.max(this.#feed?.position ?? 0, run.lanes.reached);
-      this.#bound.end = Math.max(shardLastSequence + 1, this.#input.edge.sequence + 1, read);
-      this.#options.at?.("handing-over");
-      await this.confirm();
-      this.#options.at?.("handed-over");
-      return this.#bound.end;
+    const { edge } = this.#input;
+    const { reader } = this.#options;
+    return this.exclusively(() => {
+      const { isRefused } = this.#start;
+      return handOver(this, { bound: this.#bound, edge, reader, isRefused });
     });
   }
 
   /** Goes on after a hand-over that came to nothing. */
   takeBack(): Promise<void> {
-    return this.exclusively(async () => {
-      await this.ensureRun();
-      if (!Number.isFinite(this.#bound.end)) return;
-      this.#bound.end = Number.POSITIVE_INFINITY;
-      await this.confirm();
-      // What was not shown is read from the cursor on, as by a new owner.
-      this.#abort();
-      this.#input.onFenced();
-    });
+    return this.exclusively(() => takeBack(this, this.#bound));
+  }
+
+  startAgain(): void {
+    this.#abort();
+    this.#input.onFenced();
   }
 
   confirm(): Promise<void> {
@@ -336,13 +267,9 @@ export class SinkWorker implements ClaimHost, FeedTarget, ImportHost, RunOwner, 
 
   fenced(): void {
     if (this.signal.aborted) return;
-    const { logger } = this.#input.options;
-    logger.info("another node has taken over a sink", {
-      sink: this.definition.name,
-      epoch: this.epoch,
-    });
-    this.#abort();
-    this.#input.onFenced();
+    const facts = { sink: this.definition.name, epoch: this.epoch };
+    this.#options.logger.info("another node has taken over a sink", facts);
+    this.startAgain();
   }
 
   /**
