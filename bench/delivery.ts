@@ -21,7 +21,8 @@ export async function benchDelivery(options: BenchOptions): Promise<Report> {
   const receiver = startTaker("receiver.ts");
   const aws = startTaker("aws.ts");
   const want = (name: string) => new RegExp(options.only).test(name);
-  const count = Math.ceil((options.seconds * RECORDS_PER_SECOND) / CALL) * CALL;
+  const { seconds } = options;
+  const count = Math.ceil((seconds * RECORDS_PER_SECOND) / CALL) * CALL;
   try {
     const measurements: Measurement[] = [];
     const webhook = { webhook: { url: `http://127.0.0.1:${await receiver.port}/` } };
@@ -57,7 +58,8 @@ export async function benchDelivery(options: BenchOptions): Promise<Report> {
           }),
         () => drain(rig, { name: "SQS sink (double)", id: `sqs-${run}`, count, sink: sqs }),
         () => drain(rig, { name: "S3 sink, gzip (double)", id: `s3-${run}`, count, sink: s3 }),
-        () => measureVisibility(rig, { sql, id: `seen-${run}`, seconds: options.seconds }),
+        () => measureVisibility(rig, { sql, id: `seen-${run}`, seconds, rate: 1_000 }),
+        () => measureVisibility(rig, { sql, id: `seen5-${run}`, seconds, rate: 5_000 }),
       ] satisfies (() => Promise<Measurement>)[];
       for (const [i, work] of works.entries())
         if (want(WORK_NAMES[i]!)) measurements.push(await work());
@@ -80,7 +82,8 @@ const WORK_NAMES = [
   "webhook partitions",
   "sqs",
   "s3",
-  "latency",
+  "latency 1000",
+  "latency 5000",
 ];
 
 interface Drain {
