@@ -42,7 +42,7 @@ test("N03: of three nats-servers the leader of the log killed with -9 again and 
         await leader.restart();
       },
     });
-    const outcome = await scene.finish({ timeoutMs: 180_000 });
+    const outcome = await scene.finish({ timeoutMs: 45_000 });
     const more = { leaders: new Set(leaders).size, streams, recoveryMs: longest(recoveriesMs) };
     if (outcome.table.lost.length > 0) process.stderr.write(server.output());
     expectWhole("cluster-leader", outcome, { faults: KILLS, more });

@@ -15,9 +15,9 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.close());
 
-const PUSHES = size(400, 10_000);
-const RESTARTS = 5;
-const WINDOW_S = size(240, 600);
+const PUSHES = size(200, 10_000);
+const RESTARTS = size(3, 5);
+const WINDOW_S = size(180, 600);
 const AT_ONCE = 16;
 
 /** Pushes the numbers, each with the idempotency key of its own, until each was answered with 200. */
@@ -71,10 +71,16 @@ test("pushes sent three times across five restarts of node and nats-server insid
     n: Number(value.n),
   }));
   const log = checkHistory(history, rows);
-  // The window begins when a push is stored, not when it is sent again.
-  await sleep(Math.max(0, WINDOW_S - elapsedS + 30) * 1_000);
-  await pushAll(node, stream, keys.slice(0, 1));
-  const storedAfterWindow = (await listAll(node.server, stream)).length;
+  // The window begins when a push is stored; nats-server forgets what has left it within another window.
+  await sleep(Math.max(0, WINDOW_S - elapsedS) * 1_000);
+  const storedAfterWindow = await waitFor(
+    async () => {
+      await pushAll(node, stream, keys.slice(0, 1));
+      const stored = (await listAll(node.server, stream)).length;
+      return stored > PUSHES ? stored : undefined;
+    },
+    { timeoutMs: WINDOW_S * 1_000 + 30_000, everyMs: 5_000, what: "a resend to be stored again" },
+  );
   const more = { resends: 3, windowS: WINDOW_S, elapsedS, storedAfterWindow };
   printFigures("dedupe", { faults: RESTARTS, log }, more);
   expect(elapsedS).toBeLessThan(WINDOW_S);

@@ -1,6 +1,6 @@
 /** A load on one stream with a Postgres and a webhook sink, and what must hold of it after a fault. */
 import { expect } from "vitest";
-import { countsOf, listAll, type SinkView } from "../api.ts";
+import { countsOf, getSink, listAll, type SinkView } from "../api.ts";
 import { checkHistory, faultsOf, type Verdict } from "../history.ts";
 import { type Load, type LoadOptions, startLoad } from "../load.ts";
 import { type Receiver, startReceiver } from "../receiver.ts";
@@ -129,7 +129,12 @@ export async function checkLedgers(
       const isExact = Object.entries(whole).every(
         ([count, value]) => (counts as Record<string, unknown>)[count] === value,
       );
-      if (!isExact) wrong.push(`${name}: ${JSON.stringify(counts)}, stored ${pushed}`);
+      if (isExact) continue;
+      const { status } = await getSink(target, name).catch(() => ({ status: undefined }));
+      const { state = "?", reason = "", cause = "" } = status ?? {};
+      wrong.push(
+        `${name}: ${state} ${reason} ${cause} ${JSON.stringify(counts)}, stored ${pushed}`,
+      );
     }
     return wrong.length === 0;
   };
