@@ -1,8 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
 const STRICT = `${READINGS}/sinks/strict`;
+
+// A page takes several times as long on a machine that is busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 let rig: ConsoleRig;
 let receiver: Receiver;

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { createBrowser, type Browser as Person } from "../support/browser.ts";
 import { buildConsole, startChromium } from "../support/chromium.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
@@ -16,6 +16,9 @@ const FIRST_LOAD_MAX = 220 * 1024;
 const root = join(import.meta.dirname, "../..");
 const dist = join(root, "dist/console");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// A page takes several times as long on a machine that is busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: TestServer;
 let browser: Browser;
