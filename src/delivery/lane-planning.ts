@@ -42,12 +42,14 @@ export function planLanes(
     if (waitUntilMs > nowMs) continue;
     let open = lane.requests.filter((request) => request.state !== "staged").length;
     const isEnough = !input.keepsCursor && open > openMax / 2;
-    const isHeavy = lane.requests.reduce(bytesOf, 0) > OPEN_BYTES_MAX;
-    const most = isHeavy ? Math.min(openMax, input.concurrency) : openMax;
-    while (!isEnough && open < most && !isBlocked) {
+    let bytes = lane.requests.reduce(bytesOf, 0);
+    while (!isEnough && open < openMax && !isBlocked) {
+      if (bytes > OPEN_BYTES_MAX && open >= input.concurrency) break;
       // What follows a request that is under way should be worth it: the next goes on with all that came.
       const isPatient = input.keepsCursor && open > 0;
-      if (!lane.plan({ versionAt, isForced, isStaging, isPatient, nowMs })) break;
+      const planned = lane.plan({ versionAt, isForced, isStaging, isPatient, nowMs });
+      if (!planned) break;
+      bytes = bytesOf(bytes, planned);
       open += 1;
       isPlanned = true;
     }
