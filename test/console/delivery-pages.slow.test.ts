@@ -32,6 +32,21 @@ afterAll(async () => {
   await receiver?.close();
 });
 
+test("from all projects it is two clicks to the cause of records that do not arrive", {
+  timeout: 120_000,
+}, async () => {
+  const { page, open } = rig;
+  await open("/");
+  const tile = page.getByRole("listitem").filter({ hasText: "Farm" });
+  await tile.getByText("1 alert").waitFor({ timeout: 30_000 });
+  await tile.getByRole("link", { name: "Farm" }).click();
+  const trouble = page.getByRole("region", { name: "What goes wrong now" });
+  await trouble.getByText("2 records could not be delivered and are held").waitFor();
+  await trouble.getByRole("link", { name: "streams/readings/sinks/strict" }).click();
+  await page.getByRole("heading", { name: "Held records" }).waitFor();
+  await page.getByText("column who: the path site.name is missing").first().waitFor();
+});
+
 test("N05: keys that wait are listed; one is skipped with a reason, which the audit log keeps", async () => {
   const { page, open } = rig;
   await open(`/${STRICT}`);
