@@ -66,13 +66,17 @@ async function fill(): Promise<void> {
 
 /** Addresses of one page for different things have the same shape. */
 function shapeOf(path: string): string {
-  return path
-    .replace(/^\/projects\/[^/]+/, "/projects/:p")
-    .replace(/\/(streams|sinks|sources)\/(?!new\b)[^/]+/, "/$1/:id")
-    .replace(/\/(sinks|sources)\/(?!new\b)[^/]+/, "/$1/:id")
-    .replace(/\/trace\/.+$/, "/trace/:id")
-    .replace(/^\/docs\/[^/]+\/[^/]+$/, "/docs/:service/:method")
-    .replace(/^\/docs\/(?!:)[^/]+$/, "/docs/:service");
+  return (
+    path
+      .replace(/^\/projects\/[^/]+/, "/projects/:p")
+      .replace(/\/(streams|sinks|sources)\/(?!new\b)[^/]+/, "/$1/:id")
+      .replace(/\/(sinks|sources)\/(?!new\b)[^/]+/, "/$1/:id")
+      // The forms of all kinds are made by the same lines from the protos: four stand for them.
+      .replace(/\/sinks\/new\/(?!webhook|postgres|kafka|s3)[^/]+$/, "/sinks/new/:kind")
+      .replace(/\/trace\/.+$/, "/trace/:id")
+      .replace(/^\/docs\/[^/]+\/[^/]+$/, "/docs/:service/:method")
+      .replace(/^\/docs\/(?!:)[^/]+$/, "/docs/:service")
+  );
 }
 
 /** What axe and a look at each size of screen find on the page, with everything on it opened. */
