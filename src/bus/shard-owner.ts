@@ -5,6 +5,7 @@ import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BusConnection } from "./connection.ts";
+import { withOpeningPatience } from "./opening-patience.ts";
 import type { Publisher } from "./publisher.ts";
 import { type PulledMessage, pullOnce } from "./pull-consumer.ts";
 import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
@@ -15,9 +16,6 @@ const GROUP = "owner";
 const CONSUMER_EXISTS = 10148;
 /** A pinned client that does not pull for this long is not the owner any more. */
 const PIN_TIMEOUT_MS = 5_000;
-/** How long opening a shard is tried, and the wait between two tries. */
-const OPENING_MS = 15_000;
-const OPENING_WAIT_MS = 250;
 const PULL_EXPIRES_MS = 2_000;
 /** How often a follower looks whether a shard has no owner. */
 const CLAIM_EVERY_MS = 1_000;
@@ -95,15 +93,7 @@ async function ensureConsumer(stream: string, shard: number, { jsm, names }: Fol
       if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_EXISTS) throw error;
       return jsm.consumers.update(stream, CONSUMER, config);
     });
-  // A server that has just started, on a busy disk, may take longer than one request waits.
-  for (const endMs = performance.now() + OPENING_MS; ; ) {
-    try {
-      return await add();
-    } catch (error) {
-      if (error instanceof JetStreamApiError || performance.now() > endMs) throw error;
-      await delay(OPENING_WAIT_MS);
-    }
-  }
+  await withOpeningPatience(add);
 }
 
 interface Owned {

@@ -2,6 +2,7 @@ import { JetStreamApiError, type JetStreamManager, type StreamConfig } from "@na
 import { nanos } from "@nats-io/transport-node";
 import { fail } from "../core/errors.ts";
 import { StartError } from "../core/start-error.ts";
+import { withOpeningPatience } from "./opening-patience.ts";
 import type { SubjectNames } from "./subjects.ts";
 
 /** Most bytes of a stored message with its headers; every server takes as much. */
@@ -83,8 +84,12 @@ export type StreamSettings = Partial<StreamConfig> & {
 /** JetStream's code for a stream whose name is taken with another configuration. */
 const STREAM_NAME_EXISTS = 10058;
 
-/** Creates a stream or updates it where it differs; answers with its state. */
-export async function ensureStream(jsm: JetStreamManager, settings: StreamSettings) {
+/** Creates a stream or updates it where it differs, with patience; answers with its state. */
+export function ensureStream(jsm: JetStreamManager, settings: StreamSettings) {
+  return withOpeningPatience(() => tryStream(jsm, settings));
+}
+
+async function tryStream(jsm: JetStreamManager, settings: StreamSettings) {
   const found = await jsm.streams.info(settings.name).catch((error: unknown) => {
     if (error instanceof JetStreamApiError && error.status === 404) return undefined;
     throw error;
