@@ -4,13 +4,11 @@ import { fail, reasonOf } from "../core/errors.ts";
 import type { Eventually } from "../core/eventually.ts";
 import { failJson, JsonFault } from "../core/json-fault.ts";
 import { findScalar } from "../core/json-find.ts";
-import { decodeString } from "../core/json-names.ts";
 import type { JsonPath } from "../core/json-path.ts";
-import { expectByte, faultHere, peekSpaced, scanString, scanValue } from "../core/json-scan.ts";
+import { faultHere, peekSpaced } from "../core/json-scan.ts";
 import type { RuleSource } from "../core/record-rules.ts";
 import { FAULTS_MAX, report } from "../core/schema-scan.ts";
 import { requireEnd, requireLineBreak, startBody, withFaults } from "./push-body.ts";
-import { readName, readText } from "./push-record.ts";
 import {
   type CollectorMark,
   countOf,
@@ -24,6 +22,7 @@ import {
   takeRecord,
   yieldTurn,
 } from "./record-set.ts";
+import { isWrapped, readWrapped } from "./wrapped-record.ts";
 
 /** Bytes that a producer's id may have. */
 const ID_BYTES_MAX = 256;
@@ -150,13 +149,13 @@ function readMore(reader: Reader, isArray: boolean): Promise<void> | undefined {
 
 /** Reads a record; one that the schema refuses is set apart where that is wanted. */
 function readOne(reader: Reader, mark: CollectorMark): void {
-  const { collector, options } = reader;
+  const { collector, options, canBeWrapped } = reader;
   const { scan } = collector;
   peekSpaced(scan);
   const start = scan.at;
   let isTooFaulty: ConnectError | undefined;
   try {
-    const id = isWrapped(reader) ? readWrapped(collector) : takePlain(collector);
+    const id = canBeWrapped && isWrapped(collector) ? readWrapped(collector) : takePlain(collector);
     noteId(reader, mark, id);
   } catch (error) {
     if (!options.canSetApart || reasonOf(error) !== "RECORD_INVALID") throw error;
@@ -177,51 +176,6 @@ function readOne(reader: Reader, mark: CollectorMark): void {
 
 function takePlain(collector: RecordCollector): undefined {
   takeRecord(collector);
-}
-
-/** Whether the object at the scan's place is `{"value":…}` or `{"id":…,"value":…}`. */
-function isWrapped({ collector, canBeWrapped }: Reader): boolean {
-  const { scan } = collector;
-  if (!canBeWrapped || scan.bytes[scan.at] !== 0x7b) return false;
-  const probe = { bytes: scan.bytes, at: scan.at + 1, end: scan.end };
-  const nameHere = () => {
-    if (peekSpaced(probe) !== 0x22) return undefined;
-    const start = probe.at;
-    // Names that are as long as `value` or `id` are read, no others.
-    const close = probe.bytes.indexOf(0x22, start + 1);
-    if (close < 0 || close - start > 6) return undefined;
-    scanString(probe);
-    return decodeString(probe.bytes, start, probe.at);
-  };
-  const first = nameHere();
-  if (first !== "id") return first === "value";
-  expectByte(probe, 0x3a, 'a ":"');
-  if (peekSpaced(probe) !== 0x22) return false;
-  scanValue(probe, 2);
-  if (peekSpaced(probe) !== 0x2c) return false;
-  probe.at++;
-  return nameHere() === "value";
-}
-
-/** Reads `{"value":{…},"id":"…"}` and returns the id. */
-function readWrapped(collector: RecordCollector): string | undefined {
-  const { scan } = collector;
-  const seen = new Set<string>();
-  let id: string | undefined;
-  scan.at++;
-  for (;;) {
-    const start = scan.at;
-    const name = readName(scan, seen);
-    if (name === "value") takeRecord(collector);
-    else if (name === "id") id = readText(scan, `records[${countOf(collector)}].id`);
-    else throw new JsonFault(start, "beside value and id a wrapped record has no members");
-    const byte = peekSpaced(scan);
-    if (byte !== 0x2c && byte !== 0x7d) throw faultHere(scan, 'a "," or "}"');
-    scan.at++;
-    if (byte === 0x7d) break;
-  }
-  if (!seen.has("value")) throw faultHere(scan, "a member value");
-  return id;
 }
 
 /** Notes the id of the record just read, when it has no faults. */
