@@ -1,6 +1,7 @@
 /** The end of a sink at one sequence, from which another sink goes on, and the way back. */
 import { fail } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
+import type { AtPoint } from "./crash-points.ts";
 import type { Feed, ShardEdge } from "./feed.ts";
 import type { LogBound } from "./log-bound.ts";
 import type { RunOwner } from "./run-owner.ts";
@@ -21,6 +22,7 @@ export interface HandOverInput {
   readonly reader: LogReader;
   /** Whether the log is another than the cursor means. */
   readonly isRefused: boolean;
+  readonly at: AtPoint | undefined;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface HandOverInput {
  */
 export async function handOver(
   host: HandOverHost,
-  { bound, edge, reader, isRefused }: HandOverInput,
+  { bound, edge, reader, isRefused, at }: HandOverInput,
 ): Promise<number> {
   if (isRefused) throw fail("WRONG_STATE", host.note.note.cause);
   const run = await host.ensureRun();
@@ -38,7 +40,9 @@ export async function handOver(
   const { shardLastSequence } = await reader.info(host.definition.log);
   const read = Math.max(host.feed?.position ?? 0, run.lanes.reached);
   bound.end = Math.max(shardLastSequence + 1, edge.sequence + 1, read);
+  at?.("handing-over");
   await host.confirm();
+  at?.("handed-over");
   return bound.end;
 }
 

@@ -234,10 +234,10 @@ export class SinkWorker
   /** Ends delivery at a sequence and gives it, as `handOver` of `sink-hand-over.ts`. */
   handOver(): Promise<number> {
     const { edge } = this.#input;
-    const { reader } = this.#options;
+    const { reader, at } = this.#options;
     return this.exclusively(() => {
       const { isRefused } = this.#start;
-      return handOver(this, { bound: this.#bound, edge, reader, isRefused });
+      return handOver(this, { bound: this.#bound, edge, reader, isRefused, at });
     });
   }
 
