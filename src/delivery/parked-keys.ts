@@ -207,6 +207,8 @@ export class ParkedKeys {
   resume(hashes: Iterable<number>): number {
     let count = 0;
     if (this.#resuming > 0) this.raise(NOWHERE);
+    // The last pass may have ended because all its keys were parked again.
+    else this.resumed = NOWHERE;
     for (const hash of hashes) {
       const key = this.#keys.get(hash);
       if (!key) continue;
