@@ -4,7 +4,7 @@ import type { KeptCursor, RejectedPlace } from "../sinks/sink.ts";
 import { SinkFault } from "../sinks/sink-fault.ts";
 import type { HeldQuota } from "./held-quota.ts";
 import { decodeRows } from "./lane-row.ts";
-import type { LaneState } from "./lane-state.ts";
+import type { LaneCounts, LaneState } from "./lane-state.ts";
 import { formatPlace, placeAfter } from "./place.ts";
 import { decodeLane, type RestorePoint } from "./sink-state.ts";
 
@@ -35,8 +35,17 @@ export async function resumeLane(
   if (committed === input.committed || isSame(ours, committed)) return { state: ours, committed };
   refuseAhead(kept, input.restored);
   const state = mergeLane(ours, kept);
-  if (state !== ours) await holdRejects(state, kept.rejects, input);
+  if (state !== ours) {
+    await holdRejects(state, kept.rejects, input);
+    boundReleased(state.counts);
+  }
   return { state, committed };
+}
+
+/** A target that was restored may know less of what was held than we know of what came of it. */
+function boundReleased(counts: LaneCounts): void {
+  counts.replayed = Math.min(counts.replayed, counts.held);
+  counts.discarded = Math.min(counts.discarded, counts.held - counts.replayed);
 }
 
 /**
@@ -73,15 +82,9 @@ function mergeLane(ours: LaneState, kept: KeptCursor): LaneState {
   const isHeard = ours.requests.every(({ number }) => open.has(number));
   const isNewer = ours.nextRequest === theirs.nextRequest && ours.revision >= theirs.revision;
   if (isNewer && isHeard) return ours;
-  // A target that was restored may know less of what was held than we know of what came of it.
-  const { held } = theirs.counts;
-  const replayed = Math.min(Math.max(ours.counts.replayed, theirs.counts.replayed), held);
+  const replayed = Math.max(ours.counts.replayed, theirs.counts.replayed);
   const discarded = Math.max(ours.counts.discarded, theirs.counts.discarded);
-  return {
-    ...theirs,
-    counts: { ...theirs.counts, replayed, discarded: Math.min(discarded, held - replayed) },
-    released: ours.released,
-  };
+  return { ...theirs, counts: { ...theirs.counts, replayed, discarded }, released: ours.released };
 }
 
 /**
