@@ -29,6 +29,8 @@ export interface Catalog {
   readonly sealGeneration: (log: LogPlace, generation: number) => Promise<void>;
   /** Deletes the records of logs that are gone. */
   readonly purger: Pick<LogPurger, "note" | "purge">;
+  /** Waits a few seconds for a log to be counted; false when it is not yet. Undefined where nothing counts. */
+  readonly waitForCount?: (log: LogPlace) => Promise<boolean>;
   /** Tries the place of an archive, secret included. Fails with DESTINATION_REFUSED. */
   readonly tryArchive?: (archive: Archive) => Promise<void>;
   /** Imports what a sink has staged; undefined where nothing is delivered. */

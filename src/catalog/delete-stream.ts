@@ -10,7 +10,8 @@ import { bringBack } from "./bring-back.ts";
 import { type Catalog, checkEtag, checkName } from "./catalog.ts";
 import { readSinks } from "./definition-store.ts";
 import { keepDeleted, lockNewestDeleted } from "./deleted-store.ts";
-import { takeUnreadyBranches } from "./log-store.ts";
+import type { LogPlace } from "./log-purger.ts";
+import { logsOfStream, takeUnreadyBranches } from "./log-store.ts";
 import { sinkUidsOf } from "./sink-store.ts";
 import {
   deleteStream as deleteRow,
@@ -24,7 +25,8 @@ const FLUSH_MS = 20_000;
 
 /**
  * Deletes a stream with what belongs to it, and keeps all of it for 7 days: its name is free at once.
- * A branch that was still being copied is gone for good. Fails with RESOURCE_NOT_FOUND and ETAG_STALE.
+ * A branch that was still being copied is gone for good. What was accepted until then is counted when
+ * it resolves, unless counting is behind: then it follows. Fails with RESOURCE_NOT_FOUND and ETAG_STALE.
  */
 export async function deleteStream(
   catalog: Catalog,
@@ -32,18 +34,33 @@ export async function deleteStream(
 ): Promise<void> {
   const { database, purger, refresh, now } = catalog;
   await flushStaged(catalog, name, etag);
-  const unready = await database.inProject(name, async (queries) => {
+  const { unready, kept } = await database.inProject(name, async (queries) => {
     const row = await lockStream(queries, name);
     if (!row) throw notFound(name);
     checkEtag(etag, row);
-    const logs = await takeUnreadyBranches(queries, row.uid);
-    await purger.note(queries, logs);
+    const unready = await takeUnreadyBranches(queries, row.uid);
+    await purger.note(queries, unready);
+    const kept = await logsOfStream(queries, row.uid);
     await keepDeleted(queries, "stream", { ...row, time: new Date(now()) });
     await deleteRow(queries, row.uid);
-    return logs;
+    return { unready, kept };
   });
   await refresh();
   await purger.purge(unready);
+  await settleUsage(catalog, name, kept);
+}
+
+/** Waits for what the logs hold to be counted. Never fails: the stream is deleted, and counting goes on. */
+async function settleUsage(
+  { waitForCount, logger }: Catalog,
+  stream: string,
+  logs: readonly LogPlace[],
+): Promise<void> {
+  try {
+    for (const log of logs) if ((await waitForCount?.(log)) === false) return;
+  } catch (error) {
+    logger.debug("the usage of a deleted stream is counted later", { stream, error });
+  }
 }
 
 /** Imports what the stream's sinks have staged, as far as it can be; the rest is staged if they come back. */

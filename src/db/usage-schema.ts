@@ -43,6 +43,8 @@ export const usageDays = tributary.table(
     unauthenticatedBytes: number().notNull(),
     charge: numeric().notNull(),
     unauthenticatedCharge: numeric().notNull(),
+    /** Bytes of files that were added to archives. */
+    archivedBytes: number().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.streamUid, t.day] }), index().on(t.projectUid, t.day)],
 );
@@ -60,6 +62,12 @@ export const storedBytes = tributary.table(
   { shard: integer().notNull(), projectUid: text().notNull(), bytes: number().notNull() },
   (t) => [primaryKey({ columns: [t.shard, t.projectUid] })],
 );
+
+/** Bytes of the files that each project's archives hold; written by a trigger. */
+export const archivedBytes = tributary.table("archived_bytes", {
+  projectUid: text().primaryKey(),
+  bytes: number().notNull(),
+});
 
 /** Credits and refunds: rows are only ever added, which a trigger enforces. */
 export const ledgerEntries = tributary.table(
