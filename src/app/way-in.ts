@@ -6,6 +6,7 @@ import { watchSchemaDrift } from "../catalog/schema-drift.ts";
 import { addSourceStats, noteKeyUse } from "../catalog/source-store.ts";
 import { createOpenCalls, type OpenCalls } from "../core/open-calls.ts";
 import type { Principal } from "../core/principal.ts";
+import { createSharedLook } from "../core/shared-look.ts";
 import { makeUid } from "../core/uid.ts";
 import { type Admission, createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
@@ -55,6 +56,7 @@ export async function openWayIn(
   closers.add("schema drift", drift.close);
   const ingest = createIngest({
     definitions: snapshot,
+    lookAgain: createSharedLook(snapshot.refresh),
     log: bus.writer,
     reader: bus.reader,
     durabilityWarning: () => bus.durability.warning ?? "",

@@ -1,9 +1,9 @@
 /** Checks personal and service tokens against the definitions in memory. */
 import { timingSafeEqual } from "node:crypto";
-import { setTimeout } from "node:timers/promises";
 import type { Definitions, TokenDefinition } from "../core/definitions.ts";
 import { streamOf } from "../core/names.ts";
 import type { Principal } from "../core/principal.ts";
+import { createSharedLook } from "../core/shared-look.ts";
 import { readTokenText } from "../core/token-text.ts";
 import type { CredentialVerifier } from "./credential-verifier.ts";
 
@@ -21,18 +21,13 @@ const NO_SECRET = Buffer.alloc(32);
 /** A token has at most two secrets while one replaces the other. */
 const COMPARED_SECRETS = 2;
 
-/** All unknown tokens that come within this time share one look into the database. */
-const REFRESH_EVERY_MS = 100;
-/** How long an unknown token waits for that look. */
-const REFRESH_WAIT_MS = 2_000;
-
 /**
  * Makes the verifier of `trib_…` tokens. Only a token that is not known waits: another node may have
  * made or refreshed it just now, so the definitions are read once more before it is refused.
  */
 export function createOpaqueTokens(options: OpaqueTokensOptions): CredentialVerifier {
   const { definitions, refresh, onUsed, now = Date.now } = options;
-  const lookAgain = refresh && createLook(refresh);
+  const lookAgain = refresh && createSharedLook(refresh);
   /** Which secret each caller came with: a refresh ends the one and not the other. */
   const secrets = new WeakMap<Principal, Uint8Array>();
   return {
@@ -66,24 +61,6 @@ export function createOpaqueTokens(options: OpaqueTokensOptions): CredentialVeri
       if (isGood) onUsed?.(token.uid);
       return isGood;
     },
-  };
-}
-
-/** Resolves after the next shared refresh, or when that takes too long or fails. */
-function createLook(refresh: () => Promise<void>): () => Promise<void> {
-  let next: Promise<void> | undefined;
-  const look = async () => {
-    await setTimeout(REFRESH_EVERY_MS);
-    next = undefined;
-    const tooLate = new AbortController();
-    const wait = setTimeout(REFRESH_WAIT_MS, undefined, { signal: tooLate.signal });
-    await Promise.race([refresh(), wait]).catch(() => undefined);
-    tooLate.abort();
-    await wait.catch(() => undefined);
-  };
-  return () => {
-    next ??= look();
-    return next;
   };
 }
 

@@ -4,6 +4,7 @@ import type { Definitions, LogDefinition, StreamDefinition } from "../core/defin
 import { failFields, reasonOf } from "../core/errors.ts";
 import type { Eventually } from "../core/eventually.ts";
 import type { LogAppended, LogCall, LogReader, LogWriter } from "../core/log.ts";
+import { parseName } from "../core/names.ts";
 import type { BlockHeader, CallFacts } from "../core/record-block.ts";
 import { divide, type EncodedPart, encodeParts, encodePartsAtOnce } from "./call-parts.ts";
 import { contentHash } from "./content-hash.ts";
@@ -58,6 +59,11 @@ export interface Ingest {
    */
   streamOf(name: string): StreamDefinition;
   /**
+   * Undefined when the stream is known. Else another node may have made it just now: resolves after one
+   * more look, whether that found it or not. Only for callers who are authorised for the stream.
+   */
+  lookFor(name: string): Promise<void> | undefined;
+  /**
    * Stores all records of the call, or none. Fails with RECORD_INVALID, INVALID_FIELDS,
    * RESOURCE_NOT_FOUND, as `PushLimits.take`, and with what `LogWriter.append` fails with.
    */
@@ -73,6 +79,8 @@ export interface Ingest {
 export interface IngestOptions {
   readonly definitions: Definitions;
   readonly log: LogWriter;
+  /** Brings the definitions up to date before a stream counts as unknown; never by default. */
+  readonly lookAgain?: () => Promise<void>;
   /** What the stream's project may push; without it everything. */
   readonly limits?: PushLimits;
   /** Finds the arrival of a duplicate's original, for its record ids; without it they are left out. */
@@ -96,20 +104,12 @@ export function createIngest(options: IngestOptions): Ingest {
     reader: options.reader,
     durabilityWarning: options.durabilityWarning ?? (() => ""),
   };
-  const turns = new WeakMap<StreamDefinition, { next: number }>();
+  const nextTurn = createTurns();
 
   const streamOf = (name: string) => {
     const stream = findStream(definitions, name);
     limits?.check(stream.projectUid);
     return stream;
-  };
-
-  /** The partition of the next call to a stream without keys. */
-  const nextTurn = (stream: StreamDefinition) => {
-    const turn = turns.get(stream) ?? { next: 0 };
-    turns.set(stream, turn);
-    turn.next = (turn.next + 1) % stream.partitions;
-    return turn.next;
   };
 
   const send = (call: PushCall, stream: StreamDefinition): Eventually<SentCall> => {
@@ -164,7 +164,12 @@ export function createIngest(options: IngestOptions): Ingest {
 
   return {
     streamOf,
-    start: async (call) => ({ answer: answerOf(call, await begin(call)) }),
+    lookFor: (name) => lookFor(name, options),
+    async start(call) {
+      const looking = lookFor(call.stream, options);
+      if (looking) await looking;
+      return { answer: answerOf(call, await begin(call)) };
+    },
     push(call) {
       try {
         const sent = begin(call);
@@ -175,6 +180,21 @@ export function createIngest(options: IngestOptions): Ingest {
       }
     },
   };
+}
+
+/** Gives the partition of the next call to a stream without keys. */
+function createTurns(): (stream: StreamDefinition) => number {
+  const turns = new WeakMap<StreamDefinition, { next: number }>();
+  return (stream) => {
+    const turn = turns.get(stream) ?? { next: 0 };
+    turns.set(stream, turn);
+    turn.next = (turn.next + 1) % stream.partitions;
+    return turn.next;
+  };
+}
+
+function lookFor(name: string, { definitions, lookAgain }: IngestOptions) {
+  return definitions.stream(name) || !parseName(name, "stream") ? undefined : lookAgain?.();
 }
 
 function factsOf(

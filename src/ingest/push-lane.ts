@@ -105,6 +105,8 @@ async function serve(
     if (options.limitCaller) setHeaders(response, options.limitCaller(principal.id));
     if (route.kind === "rest") {
       options.authorizePush(principal, route.stream);
+      const looking = options.ingest.lookFor(route.stream);
+      if (looking) await looking;
       options.ingest.streamOf(route.stream);
     }
     const inflate = checkHead(route, request);
@@ -115,7 +117,7 @@ async function serve(
       admission.admitNow(projectUid, bytes) ??
       (await waitForRoom(admission, response, { projectUid, bytes }));
     const arrived = readBody(request, { inflate, admitted });
-    const reading = readPush(options, route, {
+    const reading = readKnownPush(options, route, {
       ...{ principal, bytes: arrived instanceof Promise ? await arrived : arrived },
       onStream: (stream) => {
         resource = stream;
@@ -165,18 +167,44 @@ function checkHead(route: LaneRoute, request: LaneRequest) {
   throw fail(route.kind === "rest" ? "CONTENT_TYPE_UNSUPPORTED" : "NOT_IMPLEMENTED", text);
 }
 
+interface PushInput {
+  readonly bytes: Uint8Array;
+  readonly principal: Principal;
+  readonly onStream: (stream: string) => void;
+}
+
+/** As `readPush`; a body that names an unknown stream is read again after one more look for that. */
+function readKnownPush(
+  options: PushLaneOptions,
+  route: LaneRoute,
+  input: PushInput,
+): Eventually<PushBody> {
+  let looking: Promise<void> | undefined;
+  const onAllowed = (stream: string) => {
+    looking = options.ingest.lookFor(stream);
+  };
+  const again = async (error: unknown) => {
+    if (!looking || reasonOf(error) !== "RESOURCE_NOT_FOUND") throw error;
+    await looking;
+    return await readPush(options, route, input);
+  };
+  try {
+    const reading = readPush(options, route, { ...input, onAllowed });
+    return reading instanceof Promise ? reading.catch(again) : reading;
+  } catch (error) {
+    return again(error);
+  }
+}
+
 function readPush(
   { ingest, authorizePush }: PushLaneOptions,
   route: LaneRoute,
-  input: {
-    readonly bytes: Uint8Array;
-    readonly principal: Principal;
-    readonly onStream: (stream: string) => void;
-  },
+  input: PushInput & { readonly onAllowed?: (stream: string) => void },
 ): Eventually<PushBody> {
   const lookup = (stream: string) => {
     input.onStream(stream);
     authorizePush(input.principal, stream);
+    input.onAllowed?.(stream);
     return ingest.streamOf(stream);
   };
   if (route.kind === "json") return readPushRequest(input.bytes, lookup);
