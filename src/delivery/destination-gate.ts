@@ -115,7 +115,8 @@ export class DestinationGate {
       const released = new Set(state.released.map(formatPlace));
       const isReleased = (key: HeldKey) => released.has(formatPlace(key.place));
       await held.remove(own.filter(isReleased));
-      state.released = [];
+      // A command may have released others meanwhile.
+      state.released = state.released.filter((place) => !released.has(formatPlace(place)));
       const blocked = new Set(own.filter((key) => !isReleased(key)).map((key) => key.keyHash));
       lane.unpark([...state.parked.hashes()].filter((hash) => !blocked.has(hash)));
     }
@@ -138,8 +139,7 @@ export class DestinationGate {
       return claim();
     });
     options.at?.("resumed");
-    const ours = lanes.get(partition).lane.snapshot();
-    const { state, committed } = await resumeLane(ours, kept, {
+    const input = {
       log: owner.definition.log,
       reader: options.reader,
       held: this.#run.held,
@@ -147,15 +147,21 @@ export class DestinationGate {
       nowMs: options.now(),
       committed: this.#committed.get(partition),
       restored: owner.restored,
-    });
-    resumed.add(partition);
-    this.#committed.set(partition, committed);
-    if (state === ours) {
-      lanes.get(partition).lane.state.targetRevision = Math.max(0, committed);
-      return false;
+    };
+    for (;;) {
+      const ours = lanes.get(partition).lane.snapshot();
+      const { state, committed } = await resumeLane(ours, kept, input);
+      owner.signal.throwIfAborted();
+      const { lane } = lanes.get(partition);
+      // A command has released held records meanwhile, which the merged state does not know.
+      if (isReleased(lane.state, ours)) continue;
+      resumed.add(partition);
+      this.#committed.set(partition, committed);
+      const targetRevision = Math.max(0, committed);
+      if (state !== ours) lanes.put({ ...state, targetRevision });
+      else lane.state.targetRevision = targetRevision;
+      return state !== ours;
     }
-    lanes.put({ ...state, targetRevision: Math.max(0, committed) });
-    return true;
   }
 
   /** Says that the target holds a lane as of a revision: another request may be under way behind that. */
@@ -222,4 +228,9 @@ export class DestinationGate {
     this.isStale = false;
     return this.#destinations.close();
   }
+}
+
+function isReleased({ counts }: LaneState, before: LaneState): boolean {
+  const { replayed, discarded } = before.counts;
+  return counts.replayed !== replayed || counts.discarded !== discarded;
 }

@@ -20,11 +20,12 @@ const DISCARD_COUNT_MAX = 1_000;
 
 /** Gives held records up; the number of them. */
 export async function discardHeld(run: SinkRun, keys: readonly HeldKey[]): Promise<number> {
-  for (const [lane, some] of byLane(run, keys)) {
+  for (const [partition, some] of byPartition(keys)) {
     for (let at = 0; at < some.length; at += DISCARD_COUNT_MAX) {
-      await release(run, lane, { keys: some.slice(at, at + DISCARD_COUNT_MAX), to: "discarded" });
+      const page = some.slice(at, at + DISCARD_COUNT_MAX);
+      await release(run, partition, { keys: page, to: "discarded" });
     }
-    await resumeKeys(run, lane);
+    await resumeKeys(run, partition);
   }
   run.roomMade();
   return keys.length;
@@ -36,33 +37,28 @@ export async function discardHeld(run: SinkRun, keys: readonly HeldKey[]): Promi
  */
 export async function replayHeld(run: SinkRun, keys: readonly HeldKey[]): Promise<number> {
   let count = 0;
-  for (const [lane, some] of byLane(run, keys)) {
+  for (const [partition, some] of byPartition(keys)) {
     const ordered = [...some].sort((a, b) => comparePlaces(a.place, b.place));
     try {
       for (let at = 0; at < ordered.length; at += REPLAY_COUNT_MAX) {
         // Between two pages the lane goes on with what else it has: 100,000 copies take minutes.
         const page = await run.held.read(ordered.slice(at, at + REPLAY_COUNT_MAX));
+        const lane = run.lanes.get(partition);
         const work = () => replaySome(run, lane, page);
         count += await whileQuiet(run, [lane], { timeoutMs: QUIET_TIMEOUT_MS, work });
       }
     } finally {
       // Also what was replayed before a failure makes room and lets keys go on.
-      if (!run.signal.aborted) await resumeKeys(run, lane);
+      if (!run.signal.aborted) await resumeKeys(run, partition);
     }
   }
   run.roomMade();
   return count;
 }
 
-function byLane(run: SinkRun, keys: readonly HeldKey[]): Map<LaneRun, HeldKey[]> {
-  const lanes = new Map<LaneRun, HeldKey[]>();
-  for (const key of keys) {
-    const lane = run.lanes.get(key.partition);
-    const some = lanes.get(lane) ?? [];
-    lanes.set(lane, some);
-    some.push(key);
-  }
-  return lanes;
+/** Lanes are looked up when they are needed: one may be replaced by what its target keeps meanwhile. */
+function byPartition(keys: readonly HeldKey[]): Map<number, HeldKey[]> {
+  return Map.groupBy(keys, (key) => key.partition);
 }
 
 async function replaySome(
@@ -96,7 +92,7 @@ async function replaySome(
     if (result.kind === "delivered" || isDurable) done.push(entries[i]!);
     else if (result.kind === "reject") await holdAgain(run, lane, { row: rows[i]!, ...result });
   }
-  await release(run, lane, { keys: done, to: "replayed" });
+  await release(run, lane.lane.state.partition, { keys: done, to: "replayed" });
   return done.length;
 }
 
@@ -171,29 +167,34 @@ function holdAgain(
 /** Counts first, then removes the copies: a crash in between is mended when the cursor is read. */
 async function release(
   run: SinkRun,
-  { lane }: LaneRun,
+  partition: number,
   { keys, to }: { keys: readonly HeldKey[]; to: "replayed" | "discarded" },
 ): Promise<void> {
   if (keys.length === 0) return;
   const places: Place[] = keys.map((key) => key.place);
-  lane.releaseHeld(places, to);
+  run.lanes.get(partition).lane.releaseHeld(places, to);
   await run.owner.confirm();
   run.options.at?.("released");
   await run.held.remove(keys);
   const gone = new Set(places.map(formatPlace));
-  lane.state.released = lane.state.released.filter((place) => !gone.has(formatPlace(place)));
+  const { state } = run.lanes.get(partition).lane;
+  state.released = state.released.filter((place) => !gone.has(formatPlace(place)));
   run.owner.changed(false);
 }
 
 /** Lets parked keys go on of which nothing is held any more. */
-async function resumeKeys(run: SinkRun, { lane }: LaneRun): Promise<void> {
-  const { parked, partition } = lane.state;
-  if (parked.size === 0) return;
+async function resumeKeys(run: SinkRun, partition: number): Promise<void> {
+  // One that is parked only while the copies are listed may have its copy behind the list.
+  const waiting: number[] = [];
+  for (const [hash, { isResuming }] of run.lanes.get(partition).lane.state.parked.entries()) {
+    if (!isResuming) waiting.push(hash);
+  }
+  if (waiting.length === 0) return;
   const left = (await run.held.keys()).filter((key) => key.partition === partition);
   const held = new Set(left.map((key) => key.keyHash));
-  const resuming = [...parked.hashes()].filter((hash) => !held.has(hash));
+  const resuming = waiting.filter((hash) => !held.has(hash));
   if (resuming.length === 0) return;
-  lane.unpark(resuming);
+  run.lanes.get(partition).lane.unpark(resuming);
   run.rewind();
   run.owner.changed(false);
 }

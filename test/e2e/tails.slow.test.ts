@@ -119,7 +119,11 @@ test("a reader that takes nothing for a while is told how many records it missed
   let given = (await reader.next()).value?.records.length ?? 0;
   const calls = 40;
   for (let call = 0; call < calls; call++) {
-    await push(server, stream, Array.from({ length: 10 }, (_, i) => ({ n: call * 10 + i, text })));
+    await push(
+      server,
+      stream,
+      Array.from({ length: 10 }, (_, i) => ({ n: call * 10 + i, text })),
+    );
   }
   let missed = 0;
   while (given + missed < calls * 10 + 1) {
