@@ -161,6 +161,7 @@ for (const kind of ["cursor in the target", "cursor in the store"] as const) {
       ),
     );
     stage.fix();
+    let standing: unknown;
     await waitFor(
       async () => {
         for (const definition of [sinks.holding, sinks.blocking]) {
@@ -169,11 +170,17 @@ for (const kind of ["cursor in the target", "cursor in the store"] as const) {
         const [holding, blocking, trimmed] = await Promise.all(
           [sinks.holding, sinks.blocking, sinks.trimmed].map((s) => ledger(last, s)),
         );
-        const open = [holding, blocking, trimmed].map((found) => found!.counts);
-        return open.every(({ pending, held }) => pending + held === 0);
+        const counts = [holding, blocking, trimmed].map((found) => found!.counts);
+        open = {
+          counts,
+          causes: [holding, blocking, trimmed].map((found) => found!.status?.cause),
+        };
+        return counts.every(({ pending, held }) => pending + held === 0);
       },
       { timeoutMs: 20_000, everyMs: 20 },
-    );
+    ).catch(() => {
+      throw new Error(`still open: ${JSON.stringify(standing)}`);
+    });
     await judge(stage, last);
     // Rows and cursor are one commit there.
     if (kind === "cursor in the target") {
