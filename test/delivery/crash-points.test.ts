@@ -171,7 +171,7 @@ for (const kind of ["cursor in the target", "cursor in the store"] as const) {
           [sinks.holding, sinks.blocking, sinks.trimmed].map((s) => ledger(last, s)),
         );
         const counts = [holding, blocking, trimmed].map((found) => found!.counts);
-        open = {
+        standing = {
           counts,
           causes: [holding, blocking, trimmed].map((found) => found!.status?.cause),
         };
