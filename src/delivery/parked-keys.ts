@@ -197,9 +197,10 @@ export class ParkedKeys {
       if (first && comparePlaces(row.place, first) < 0) firsts.set(row.keyHash!, row.place);
     }
     for (const [hash, first] of firsts) {
-      const known = this.#keys.get(hash);
-      const isEarlier = known && !known.isResuming && comparePlaces(known.first, first) < 0;
-      if (!isEarlier) this.set(hash, { first, isResuming: false });
+      const known = this.get(hash);
+      const isEarlier = known && comparePlaces(known.first, first) < 0;
+      // Of a key that goes on already nothing behind its place was delivered in order.
+      this.set(hash, { first: isEarlier ? known.first : first, isResuming: false });
     }
   }
 
