@@ -79,7 +79,6 @@ export class DestinationGate {
     const destination = await this.#destinations.get(plan);
     this.isStaging = destination.sink.flush !== undefined;
     if (await this.#resume(destination, plan, partition)) {
-      this.#run.rewind();
       throw new Error("the lane goes on from what its target keeps");
     }
     return destination;
@@ -158,8 +157,12 @@ export class DestinationGate {
       resumed.add(partition);
       this.#committed.set(partition, committed);
       const targetRevision = Math.max(0, committed);
-      if (state !== ours) lanes.put({ ...state, targetRevision });
-      else lane.state.targetRevision = targetRevision;
+      if (state === ours) lane.state.targetRevision = targetRevision;
+      else {
+        lanes.put({ ...state, targetRevision });
+        // At once: what is read meanwhile lies behind what this lane needs.
+        this.#run.rewind();
+      }
       return state !== ours;
     }
   }

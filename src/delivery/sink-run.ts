@@ -48,6 +48,8 @@ export class SinkRun {
   readonly #timer: RunTimer;
   #feed!: Feed;
   #isScheduled = false;
+  /** Whether the lanes were taken over. */
+  #isOpened = false;
   /** Set while what expires is booked: nothing is read or planned. */
   #frozen: { isReadWanted: boolean } | undefined;
   #oldestArrivalUs = 0;
@@ -114,6 +116,7 @@ export class SinkRun {
 
   /** The target's partitions are ours: looks what is missing, and reads. */
   opened(): void {
+    this.#isOpened = true;
     this.losses.checkMark();
     this.rewind();
   }
@@ -121,9 +124,9 @@ export class SinkRun {
   /** Reads again from the lowest place that needs it; nothing while the sink is paused. */
   rewind(): void {
     if (this.#frozen) this.#frozen.isReadWanted = true;
-    if (this.#frozen || this.standby.isWanted || this.isHalted) {
-      this.schedule();
-      return;
+    // Lanes that are still taken over would let what was read ahead of them pass.
+    if (this.#frozen || this.standby.isWanted || this.isHalted || !this.#isOpened) {
+      return this.schedule();
     }
     const isPassedBy = (run: LaneRun) => this.waits.isPassedBy(run);
     const position = this.lanes.release(isPassedBy, this.concurrency);
