@@ -126,7 +126,8 @@ export class SinkRun {
     if (this.#frozen) this.#frozen.isReadWanted = true;
     // Lanes that are still taken over would let what was read ahead of them pass.
     if (this.#frozen || this.standby.isWanted || this.isHalted || !this.#isOpened) {
-      return this.schedule();
+      this.schedule();
+      return;
     }
     const isPassedBy = (run: LaneRun) => this.waits.isPassedBy(run);
     const position = this.lanes.release(isPassedBy, this.concurrency);
