@@ -6,6 +6,7 @@
  * What its accepted records cost is reported beside it: pushes against a neighbour that does nothing.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { OTHER_CPU, pin, SERVER_CPU } from "../../bench/processes.ts";
 import { call, createApplication, createGrant, createStream } from "./api.ts";
 import { type PacedChild, startPacedChild } from "./paced-pushes.ts";
 import { processorSeconds } from "./process-usage.ts";
@@ -21,7 +22,7 @@ type Noise = "none" | "at its quota" | "over its quota";
 
 /** What came of a comparison. */
 export interface NeighbourResult {
-  /** Of each pair: p99 beside the louder neighbour, by p99 beside the calmer one. */
+  /** Of each pair: p99 beside the louder neighbour, by p99 beside the calmer one, each the median over slices. */
   readonly ratios: readonly number[];
   readonly medianRatio: number;
   /** Upper end of the 95 % interval of the median ratio, by bootstrap. */
@@ -43,8 +44,8 @@ export interface NeighbourResult {
 /** Two projects of a server, and processes that push to them. */
 export interface Neighbourhood {
   /**
-   * Runs `pairs` pairs, each of `slices` slices of both kinds. A pair's p99 is taken over all its slices
-   * of a kind: a disk that stalls for a second meets both alike.
+   * Runs `pairs` pairs, each of `slices` slices of both kinds. The p99 of a half is the median of the
+   * p99s of its slices: a disk that stalls makes that of the slice it falls into, whoever pushes.
    */
   compare(
     calm: Noise,
@@ -80,6 +81,7 @@ export async function openNeighbourhood(
     atQuota: start(noisy, quota),
     above: start(noisy, quota * 9),
   };
+  pinAll(server, pushers);
   return {
     compare: (calm, loud, size) =>
       comparePairs({ ...size, pid: server.child.pid ?? 0, pushers }, calm, loud),
@@ -87,6 +89,14 @@ export async function openNeighbourhood(
       for (const child of Object.values(pushers)) child.close();
     },
   };
+}
+
+/** Callers and log on another processor than the server, where there are two. */
+function pinAll(server: TestServer, pushers: Pushers): void {
+  const pid = server.child.pid ?? 0;
+  pin(pid, OTHER_CPU);
+  pin(pid, SERVER_CPU, { withChildren: false });
+  for (const child of Object.values(pushers)) pin(child.pid, OTHER_CPU);
 }
 
 /** A project with a stream, and a token of an application of its own that may push to it. */
@@ -128,7 +138,9 @@ interface Size {
 
 /** What was seen in slices of one kind. */
 interface Seen {
-  tookMs: number[];
+  /** Of each slice. */
+  p99sMs: number[];
+  samples: number;
   failed: number;
   accepted: number;
   refused: number;
@@ -165,7 +177,13 @@ async function runSlice({ pid, pushers }: Size, noise: Noise, seen: Seen): Promi
   await sleep(SLICE_MS);
   const answers = await pushers.quiet.end();
   seen.processorSeconds += processorSeconds(pid) - before;
-  seen.tookMs.push(...answers.map(({ tookMs }) => tookMs));
+  seen.p99sMs.push(
+    percentile(
+      answers.map(({ tookMs }) => tookMs),
+      0.99,
+    ),
+  );
+  seen.samples += answers.length;
   seen.failed += answers.filter(({ status }) => status !== 200).length;
   for (const child of loud) {
     const counts = await child.off();
@@ -175,18 +193,18 @@ async function runSlice({ pid, pushers }: Size, noise: Noise, seen: Seen): Promi
 }
 
 function nothingSeen(): Seen {
-  return { tookMs: [], failed: 0, accepted: 0, refused: 0, processorSeconds: 0 };
+  return { p99sMs: [], samples: 0, failed: 0, accepted: 0, refused: 0, processorSeconds: 0 };
 }
 
 function describe(
   halves: readonly { readonly calm: Seen; readonly loud: Seen }[],
 ): NeighbourResult {
   const p99s = halves.map(({ calm, loud }) => ({
-    calm: percentile(calm.tookMs, 0.99),
-    loud: percentile(loud.tookMs, 0.99),
+    calm: percentile(calm.p99sMs, 0.5),
+    loud: percentile(loud.p99sMs, 0.5),
   }));
   const ratios = p99s.map(({ calm, loud }) => loud / calm);
-  const sum = (kind: "calm" | "loud", figure: Exclude<keyof Seen, "tookMs">) =>
+  const sum = (kind: "calm" | "loud", figure: Exclude<keyof Seen, "p99sMs">) =>
     halves.reduce((total, half) => total + half[kind][figure], 0);
   const refusedMore = sum("loud", "refused") - sum("calm", "refused");
   const processorMore = sum("loud", "processorSeconds") - sum("calm", "processorSeconds");
@@ -202,9 +220,7 @@ function describe(
       p99s.map(({ loud }) => loud),
       0.5,
     ),
-    samples: Math.min(
-      ...halves.map(({ calm, loud }) => Math.min(calm.tookMs.length, loud.tookMs.length)),
-    ),
+    samples: Math.min(...halves.map(({ calm, loud }) => Math.min(calm.samples, loud.samples))),
     refused: sum("loud", "refused"),
     accepted: sum("loud", "accepted"),
     failed: sum("calm", "failed") + sum("loud", "failed"),

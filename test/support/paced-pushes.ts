@@ -1,8 +1,14 @@
-/** Pushes at a steady rate, whatever the answers do: in this process, or in one of its own. */
+/**
+ * Pushes at a steady rate, whatever the answers do: in this process, or in one of its own. Over plain
+ * sockets that stay open, with a request that was made once: a client that costs more than what it
+ * measures would share a processor with it.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
-import { Agent, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+
+const CONNECTIONS = 32;
 
 /** What is pushed, and how often. */
 export interface PacedPlan {
@@ -20,47 +26,122 @@ export interface PacedAnswer {
   readonly tookMs: number;
 }
 
-/** Pushes until the signal fires, and gives the answers to all of it. */
-export async function pushPaced(plan: PacedPlan, signal: AbortSignal): Promise<PacedAnswer[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  const answers: PacedAnswer[] = [];
-  const open = new Set<Promise<void>>();
-  const beganAt = performance.now();
-  for (let sent = 0; !signal.aborted; ) {
-    const due = ((performance.now() - beganAt) / 1000) * plan.perSecond;
-    for (; sent < due; sent++) {
-      const call = pushOnce(plan, agent).then((answer) => void answers.push(answer));
-      open.add(call);
-      void call.finally(() => open.delete(call));
-    }
-    await sleep(2);
-  }
-  await Promise.all(open);
-  agent.destroy();
-  return answers;
+/** Connections to a server, of which each has one call under way. */
+export interface PacedPusher {
+  /** Pushes until the signal fires, and gives the answers to all of it. */
+  push(signal: AbortSignal): Promise<PacedAnswer[]>;
+  close(): void;
 }
 
-function pushOnce({ url, stream, token }: PacedPlan, agent: Agent): Promise<PacedAnswer> {
-  const beganAt = performance.now();
+/** A connection that waits for its answer. */
+interface Caller {
+  socket: Socket;
+  received: string;
+  answered: ((status: number) => void) | undefined;
+}
+
+/** Opens the connections as they are needed, and keeps them. */
+export function openPacedPusher(plan: PacedPlan): PacedPusher {
+  const request = requestOf(plan);
+  const free: Caller[] = [];
+  const waiting: ((caller: Caller) => void)[] = [];
+  const all: Caller[] = [];
+  const callOnce = async (dueAt: number): Promise<PacedAnswer> => {
+    const caller =
+      free.pop() ??
+      (all.length < CONNECTIONS
+        ? openCaller(plan.url, all)
+        : await new Promise<Caller>((resolve) => waiting.push(resolve)));
+    const status = await new Promise<number>((resolve) => {
+      caller.answered = resolve;
+      caller.socket.write(request);
+    });
+    const next = waiting.shift();
+    if (next) next(caller);
+    else free.push(caller);
+    return { status, tookMs: performance.now() - dueAt };
+  };
+  return {
+    async push(signal) {
+      const answers: Promise<PacedAnswer>[] = [];
+      const everyMs = 1000 / plan.perSecond;
+      for (let dueAt = performance.now(); !signal.aborted; ) {
+        for (; dueAt <= performance.now(); dueAt += everyMs) answers.push(callOnce(dueAt));
+        await sleep(1);
+      }
+      return await Promise.all(answers);
+    },
+    close: () => {
+      for (const { socket } of all) socket.destroy();
+    },
+  };
+}
+
+function requestOf({ url, stream, token }: PacedPlan): Buffer {
   const body = '[{"value":{"n":1}}]';
-  return new Promise((resolve) => {
-    const end = (status: number) => resolve({ status, tookMs: performance.now() - beganAt });
-    const headers = {
-      authorization: `Bearer ${token}`,
-      "content-type": "application/json",
-      "content-length": body.length,
-    };
-    const call = request(
-      `${url}/v1/${stream}/records`,
-      { method: "POST", agent, headers },
-      (answer) => {
-        answer.resume();
-        answer.on("end", () => end(answer.statusCode ?? 0));
-      },
-    );
-    call.on("error", () => end(0));
-    call.end(body);
+  const head = [
+    `POST /v1/${stream}/records HTTP/1.1`,
+    `host: ${new URL(url).host}`,
+    `authorization: Bearer ${token}`,
+    "content-type: application/json",
+    `content-length: ${body.length}`,
+  ];
+  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+function openCaller(url: string, all: Caller[]): Caller {
+  const caller: Caller = { socket: connectTo(url), received: "", answered: undefined };
+  all.push(caller);
+  listen(url, caller);
+  return caller;
+}
+
+function connectTo(url: string): Socket {
+  const { hostname, port } = new URL(url);
+  return connect({ host: hostname, port: Number(port), noDelay: true }).setEncoding("latin1");
+}
+
+/** Reads answers; a connection that the server ends is opened anew. */
+function listen(url: string, caller: Caller): void {
+  const settle = (status: number) => {
+    const { answered } = caller;
+    caller.answered = undefined;
+    caller.received = "";
+    answered?.(status);
+  };
+  const { socket } = caller;
+  const renew = () => {
+    socket.destroy();
+    if (caller.socket !== socket) return;
+    caller.socket = connectTo(url);
+    listen(url, caller);
+  };
+  socket.on("error", () => undefined);
+  socket.on("close", () => {
+    if (!caller.answered) return;
+    renew();
+    settle(0);
   });
+  socket.on("data", (chunk: string) => {
+    caller.received += chunk;
+    const head = caller.received.indexOf("\r\n\r\n");
+    if (head < 0) return;
+    const length = Number(/content-length: (\d+)/i.exec(caller.received)?.[1] ?? 0);
+    if (caller.received.length < head + 4 + length) return;
+    const status = Number(caller.received.slice(9, 12));
+    if (/\r\nconnection: close/i.test(caller.received.slice(0, head))) renew();
+    settle(status);
+  });
+}
+
+/** Pushes in this process until the signal fires, and gives the answers to all of it. */
+export async function pushPaced(plan: PacedPlan, signal: AbortSignal): Promise<PacedAnswer[]> {
+  const pusher = openPacedPusher(plan);
+  try {
+    return await pusher.push(signal);
+  } finally {
+    pusher.close();
+  }
 }
 
 /** A process that pushes while it is on. */
@@ -70,6 +151,8 @@ export interface PacedChild {
   off(): Promise<Record<string, number>>;
   /** The same, and gives every answer. */
   end(): Promise<PacedAnswer[]>;
+  /** Of the process. */
+  readonly pid: number;
   close(): void;
 }
 
@@ -93,16 +176,18 @@ export function startPacedChild(plan: PacedPlan): PacedChild {
       for (const { status } of await end()) counts[status] = (counts[status] ?? 0) + 1;
       return counts;
     },
+    pid: child.pid ?? 0,
     close: () => void child.kill("SIGKILL"),
   };
 }
 
 async function runChild(plan: PacedPlan): Promise<void> {
+  const pusher = openPacedPusher(plan);
   let running: { ending: AbortController; answers: Promise<PacedAnswer[]> } | undefined;
   for await (const line of createInterface({ input: process.stdin })) {
     if (line === "on") {
       const ending = new AbortController();
-      running = { ending, answers: pushPaced(plan, ending.signal) };
+      running = { ending, answers: pusher.push(ending.signal) };
       continue;
     }
     running?.ending.abort();
