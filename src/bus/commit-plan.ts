@@ -103,7 +103,10 @@ export function planCommit(
     messages: messages.map(({ subject, headers, blocks }) => ({
       subject,
       headers,
-      data: encodeRecordBatch(blocks),
+      // When it is sent: a large call is not there twice, nor copied in one turn of the event loop.
+      get data() {
+        return encodeRecordBatch(blocks);
+      },
     })),
   };
 }

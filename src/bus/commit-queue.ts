@@ -25,6 +25,8 @@ export interface CommitQueue {
   push(pending: PendingCall): void;
   /** Takes the calls of the next publish; calls that are settled already fall out. */
   take(limits: TakeLimits): PendingCall[];
+  /** Calls of a project that are not taken yet, in their order. */
+  waitingOf(projectUid: string): readonly PendingCall[];
   isEmpty(): boolean;
 }
 
@@ -52,6 +54,7 @@ export function createCommitQueue(): CommitQueue {
       turn.end();
       return turn.taken;
     },
+    waitingOf: (projectUid) => projects.get(projectUid) ?? [],
     isEmpty: () => projects.size === 0,
   };
 }

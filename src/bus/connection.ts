@@ -35,12 +35,7 @@ export interface BusConnection {
  * Fails with LOG_UNAVAILABLE when there is no server, and with a StartError when it does not do.
  */
 export async function openBusConnection(options: BusConnectionOptions): Promise<BusConnection> {
-  const nc = await connect({ ...readUrl(options), ...reconnectOptions }).catch((cause) => {
-    if (cause instanceof AuthorizationError) {
-      throw new StartError("nats-server refuses the user and password of NATS_URL", { cause });
-    }
-    throw fail("LOG_UNAVAILABLE", "nats-server cannot be reached", { cause });
-  });
+  const nc = await dial(options);
   try {
     await checkServer(nc);
   } catch (error) {
@@ -48,6 +43,20 @@ export async function openBusConnection(options: BusConnectionOptions): Promise<
     throw error;
   }
   return watchConnection(nc, options.logger);
+}
+
+/** One more connection beside the first, which says what there is to say when the server goes and comes. */
+export async function openNextConnection(options: BusConnectionOptions): Promise<BusConnection> {
+  return watchConnection(await dial(options));
+}
+
+async function dial(options: BusConnectionOptions): Promise<NatsConnection> {
+  return await connect({ ...readUrl(options), ...reconnectOptions }).catch((cause) => {
+    if (cause instanceof AuthorizationError) {
+      throw new StartError("nats-server refuses the user and password of NATS_URL", { cause });
+    }
+    throw fail("LOG_UNAVAILABLE", "nats-server cannot be reached", { cause });
+  });
 }
 
 const reconnectOptions = {
@@ -90,15 +99,15 @@ async function checkServer(nc: NatsConnection): Promise<void> {
   });
 }
 
-function watchConnection(nc: NatsConnection, logger: Logger): BusConnection {
+function watchConnection(nc: NatsConnection, logger?: Logger): BusConnection {
   let connected = true;
   let closing: Promise<void> | undefined;
   const listeners = new Set<(isConnected: boolean) => void>();
   const change = (now: boolean) => {
     if (connected === now || closing) return;
     connected = now;
-    if (now) logger.info("nats-server is back");
-    else logger.warn("nats-server is away");
+    if (now) logger?.info("nats-server is back");
+    else logger?.warn("nats-server is away");
     for (const listener of [...listeners]) listener(now);
   };
   const watching = (async () => {

@@ -6,6 +6,7 @@ import {
   checkDurability,
   type Durability,
   openBusConnection,
+  openNextConnection,
 } from "./connection.ts";
 import { type FollowLogOptions, followLog } from "./follow-log.ts";
 import { sealGeneration } from "./generation-seal.ts";
@@ -90,15 +91,24 @@ export interface Bus {
 /** Connects, checks the server, and makes the streams. Fails when there is no server or it will not do. */
 export async function createBus(options: BusOptions): Promise<Bus> {
   const connection = await openBusConnection(options);
+  let next: BusConnection | undefined;
   try {
-    return await openBus(connection, options);
+    next = await openNextConnection(options);
+    return await openBus({ connection, next }, options);
   } catch (error) {
+    await next?.close();
     await connection.close();
     throw error;
   }
 }
 
-async function openBus(connection: BusConnection, options: BusOptions): Promise<Bus> {
+/** Connections of a bus: all use the first one, and large calls the next, so that nothing waits for them. */
+interface Connections {
+  readonly connection: BusConnection;
+  readonly next: BusConnection;
+}
+
+async function openBus({ connection, next }: Connections, options: BusOptions): Promise<Bus> {
   const { nc } = connection;
   const { logger, shards = 8, replicas = 1 } = options;
   const names = createSubjectNames(options.namespace);
@@ -115,6 +125,7 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
   const durability: Durability = replicas > 1 ? { ...found, isPowerSafe: true } : found;
   if (durability.warning && replicas === 1) logger.warn(durability.warning);
   const publisher = createPublisher(connection);
+  const large = { connection: next, publisher: createPublisher(next, { inSlices: true }) };
   const room = watchRoom({
     ...options,
     nc,
@@ -129,6 +140,7 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
   const writer = createLogWriter({
     ...options,
     ...keyed,
+    large,
     shards,
     lastSequences,
     maxBlockBytes: MAX_BLOCK_BYTES,
@@ -158,8 +170,8 @@ async function openBus(connection: BusConnection, options: BusOptions): Promise<
       closing ??= (async () => {
         room.close();
         await writer.close();
-        publisher.close();
-        await connection.close();
+        for (const each of [publisher, large.publisher]) each.close();
+        await Promise.all([connection.close(), next.close()]);
       })();
       return closing;
     },

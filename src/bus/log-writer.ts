@@ -20,6 +20,8 @@ const DRAIN_MS = 1_500;
 export interface LogWriterOptions {
   readonly connection: BusConnection;
   readonly publisher: Publisher;
+  /** The way of large calls. */
+  readonly large: { readonly connection: BusConnection; readonly publisher: Publisher };
   readonly jsm: JetStreamManager;
   readonly names: SubjectNames;
   readonly shards: number;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { headers as createHeaders, createInbox, type Msg, nuid } from "@nats-io/transport-node";
 import type { BusConnection } from "./connection.ts";
 
@@ -5,6 +6,7 @@ import type { BusConnection } from "./connection.ts";
 export interface OutgoingMessage {
   readonly subject: string;
   readonly headers: readonly (readonly [string, string])[];
+  /** Read once, when it is sent. */
   readonly data: Uint8Array;
 }
 
@@ -32,11 +34,23 @@ export interface Publisher {
 /** How many messages JetStream takes in one atomic batch. */
 export const MAX_BATCH_MESSAGES = 1_000;
 
+export interface PublisherOptions {
+  /**
+   * Whether a publish is sent message by message, with turns for others in between and no more than
+   * 2 MiB that the server has not read: for large ones, so that none of its bytes wait in memory as
+   * copies, and no turn of the event loop is long. A publish without an answer in time stops half-way.
+   */
+  readonly inSlices?: boolean;
+}
+
 /**
  * A publisher with one reply subscription for all answers: the request of the client library makes
  * a muxed promise and an error with a stack for each, at an eighth of the rate.
  */
-export function createPublisher(connection: BusConnection): Publisher {
+export function createPublisher(
+  connection: BusConnection,
+  { inSlices = false }: PublisherOptions = {},
+): Publisher {
   const { nc } = connection;
   const inbox = createInbox();
   const waiting = new Map<string, (answer: PublishAnswer) => void>();
@@ -68,10 +82,15 @@ export function createPublisher(connection: BusConnection): Publisher {
           resolve(answer);
         };
         waiting.set(token, settle);
-        try {
-          send(nc, messages, `${inbox}.${token}`);
-        } catch (error) {
+        const refuse = (error: unknown) =>
           settle({ kind: "refused", code: 400, text: String(error) });
+        const publish = { messages, reply: `${inbox}.${token}` };
+        try {
+          if (inSlices && messages.length > 1) {
+            sendInSlices(nc, publish, () => waiting.has(token)).catch(refuse);
+          } else send(nc, publish);
+        } catch (error) {
+          refuse(error);
         }
       });
     },
@@ -83,23 +102,63 @@ export function createPublisher(connection: BusConnection): Publisher {
   };
 }
 
-function send(nc: BusConnection["nc"], messages: readonly OutgoingMessage[], reply: string): void {
-  const batchId = messages.length > 1 ? nuid.next() : undefined;
-  for (const [index, message] of messages.entries()) {
-    const isLast = index === messages.length - 1;
-    const headers = createHeaders();
-    for (const [name, value] of message.headers) headers.set(name, value);
-    if (batchId) {
-      headers.set("Nats-Batch-Id", batchId);
-      headers.set("Nats-Batch-Sequence", String(index + 1));
-      if (isLast) headers.set("Nats-Batch-Commit", "1");
+interface Publish {
+  readonly messages: readonly OutgoingMessage[];
+  readonly reply: string;
+}
+
+function send(nc: BusConnection["nc"], publish: Publish): void {
+  const batchId = publish.messages.length > 1 ? nuid.next() : undefined;
+  for (const index of publish.messages.keys()) sendOne(nc, publish, { index, batchId });
+}
+
+/** Bytes between two questions whether the server has read what was sent; two of them may be open. */
+const WINDOW_BYTES = 1024 * 1024;
+
+/** Sends while the publish is still wanted; its messages are encoded one by one. */
+async function sendInSlices(
+  nc: BusConnection["nc"],
+  publish: Publish,
+  isWanted: () => boolean,
+): Promise<void> {
+  const batchId = nuid.next();
+  let sent = 0;
+  let read: Promise<unknown> | undefined;
+  for (const index of publish.messages.keys()) {
+    sent += sendOne(nc, publish, { index, batchId });
+    await nextTurn();
+    if (sent >= WINDOW_BYTES) {
+      sent = 0;
+      await read;
+      // A connection that breaks ends the publish by itself.
+      read = nc.flush().catch(() => undefined);
     }
-    const hasHeaders = batchId !== undefined || message.headers.length > 0;
-    nc.publish(message.subject, message.data, {
-      ...(hasHeaders ? { headers } : {}),
-      ...(isLast ? { reply } : {}),
-    });
+    if (!isWanted()) return;
   }
+}
+
+/** Returns the bytes of the message. */
+function sendOne(
+  nc: BusConnection["nc"],
+  { messages, reply }: Publish,
+  { index, batchId }: { readonly index: number; readonly batchId: string | undefined },
+): number {
+  const message = messages[index]!;
+  const isLast = index === messages.length - 1;
+  const headers = createHeaders();
+  for (const [name, value] of message.headers) headers.set(name, value);
+  if (batchId) {
+    headers.set("Nats-Batch-Id", batchId);
+    headers.set("Nats-Batch-Sequence", String(index + 1));
+    if (isLast) headers.set("Nats-Batch-Commit", "1");
+  }
+  const hasHeaders = batchId !== undefined || message.headers.length > 0;
+  const { data } = message;
+  nc.publish(message.subject, data, {
+    ...(hasHeaders ? { headers } : {}),
+    ...(isLast ? { reply } : {}),
+  });
+  return data.length;
 }
 
 interface PubAckBody {

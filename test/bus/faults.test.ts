@@ -89,6 +89,52 @@ test("kill -9 of nats-server under load of 16 writers: nothing acknowledged is l
   }
 }, 120_000);
 
+test("kill -9 under load of large calls: each is stored whole and once, or not at all, in order", async () => {
+  let isOver = false;
+  const stored: string[] = [];
+  const failed: string[] = [];
+  const writers = ["a", "b"].map(async (letter) => {
+    for (let i = 0; !isOver; i++) {
+      const large = Array.from({ length: 12 }, (_, j) =>
+        part(j % 2, `${letter}${i}.${j}.${"x".repeat(200_000)}`),
+      );
+      const calls = [large, [part(0, `${letter}${i}.small`)]].map((parts) =>
+        bus.writer.append(call(parts, { logUid: logUid(letter) })).then(
+          () => stored.push(`${letter}${i}.${parts.length}`),
+          (error) => failed.push(`${letter}${i}.${parts.length} ${reasonOf(error)}`),
+        ),
+      );
+      await Promise.all(calls);
+    }
+  });
+  for (let kill = 0; kill < 3; kill++) {
+    const before = stored.length;
+    await waitFor(() => stored.length > before + 8);
+    await nats.kill("SIGKILL");
+    await nats.restart();
+  }
+  const before = stored.length;
+  await waitFor(() => stored.length > before + 8);
+  isOver = true;
+  await Promise.all(writers);
+  expect(failed.filter((text) => !text.endsWith("LOG_UNAVAILABLE"))).toEqual([]);
+  for (const letter of ["a", "b"]) {
+    const messages = await readAll(bus.reader, { shard: 0, uid: logUid(letter) });
+    const texts = messages.flatMap((m) => recordsOf(m).map((text) => text.replace(/\.x+$/, "")));
+    expect(new Set(texts).size).toBe(texts.length);
+    const calls = Map.groupBy(texts, (text) => Number(text.slice(1).split(".")[0]));
+    for (const [i, list] of calls) {
+      const large = list.filter((text) => !text.endsWith("small"));
+      expect([0, 12]).toContain(large.length);
+      if (stored.includes(`${letter}${i}.12`)) expect(large).toHaveLength(12);
+      if (stored.includes(`${letter}${i}.1`)) expect(list).toContain(`${letter}${i}.small`);
+      // The small one came behind the large one, in the partition that they share.
+      if (list.length === 13) expect(list.at(-1)).toBe(`${letter}${i}.small`);
+    }
+    expect([...calls.keys()]).toEqual([...calls.keys()].sort((x, y) => x - y));
+  }
+}, 60_000);
+
 test("while nats-server is down a push fails in 5 s with a hint, and goes on soon after its return", async () => {
   await bus.writer.append(call([part(0, "before")]));
   await nats.kill("SIGKILL");
