@@ -37,7 +37,7 @@ afterAll(async () => {
 const heading = (name: string) => page.getByRole("heading", { name, exact: true }).waitFor();
 const shown = (text: string | RegExp) => page.getByText(text).first().waitFor();
 /** What those hear who do not see the page. */
-const said = (text: string) => page.locator("[data-announcer]").getByText(text).waitFor();
+const said = (text: string) => page.locator("[data-announcer]").getByText(text).last().waitFor();
 
 async function open(path: string): Promise<void> {
   await page.goto(`${server.url}${path}`);
