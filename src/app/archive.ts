@@ -2,7 +2,7 @@
 import type { Archive } from "#gen/tributary/management/v1/archive_pb.js";
 import { createArchiveReader } from "../archive/archive-reader.ts";
 import { createArchiveStore } from "../archive/archive-store.ts";
-import { type Archiver, startArchiver } from "../archive/archiver.ts";
+import { type Archiver, type ArchiverOptions, startArchiver } from "../archive/archiver.ts";
 import { readAcross } from "../archive/log-across.ts";
 import { openPlace } from "../archive/place.ts";
 import { fail } from "../core/errors.ts";
@@ -36,14 +36,11 @@ export function openReader(
   };
 }
 
-/**
- * Writes archives; its owner tells it of shards. `neededFrom` gives the first sequence of a log that
- * must stay in its archive.
- */
+/** Writes archives; its owner tells it of shards. `needs` says what must stay in them. */
 export function openArchiver(
   foundations: Foundations,
   closers: Closers,
-  neededFrom: (logUid: string) => number,
+  needs: Pick<ArchiverOptions, "neededFrom" | "beforeDelete">,
 ): Archiver {
   const { bus, snapshot, database, masterKey, logger } = foundations;
   const archiver = startArchiver({
@@ -53,7 +50,7 @@ export function openArchiver(
     masterKey,
     environment: placeEnvironment(foundations),
     logger,
-    neededFrom,
+    ...needs,
   });
   closers.add("archiver", archiver.close);
   return archiver;

@@ -26,7 +26,10 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
   ]);
   const keepers = new Map<number, Retention>();
   const usage = openUsage(foundations, keepers, (shard) => delivery.staged.bytesOf(shard));
-  const archiver = openArchiver(foundations, closers, (logUid) => delivery.lowestKept(logUid));
+  const archiver = openArchiver(foundations, closers, {
+    neededFrom: (logUid) => delivery.lowestKept(logUid),
+    beforeDelete: (log, sequence) => delivery.beforeSweep(log, sequence),
+  });
   const endKeeper = async (shard: number) => {
     const keeper = keepers.get(shard);
     keepers.delete(shard);

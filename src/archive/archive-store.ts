@@ -54,6 +54,8 @@ export interface ArchiveStore {
   span(logUid: string): Promise<ArchiveSpan | undefined>;
   /** The first file with a record stored at this time or later. */
   fileSince(logUid: string, time: Date): Promise<FileRow | undefined>;
+  /** Last sequence of the files that `expire` would take out of the manifest; undefined for none. */
+  lastDue(logUid: string, limits: ExpiryLimits): Promise<number | undefined>;
   /**
    * Takes files out of the manifest whose newest record is older than `before` and stands below a
    * sequence; gives those to delete.
@@ -104,6 +106,14 @@ export function createArchiveStore(database: Database): ArchiveStore {
     span: (logUid) => run((queries) => findSpan(queries, logUid)),
     fileSince: (logUid, time) =>
       run((queries) => firstFile(queries, logUid, gte(archiveFiles.lastTime, time))),
+    lastDue: (logUid, limits) =>
+      run(async (queries) => {
+        const [found] = await queries
+          .select({ last: max(archiveFiles.toSequence) })
+          .from(archiveFiles)
+          .where(isDue(logUid, limits));
+        return found?.last ?? undefined;
+      }),
     expire: (logUid, limits) => run((queries) => expire(queries, logUid, limits)),
     orphans: () =>
       run((queries) =>
@@ -214,26 +224,20 @@ async function findSpan(queries: Queries, logUid: string): Promise<ArchiveSpan |
   return typeof first === "number" && typeof last === "number" ? { first, last } : undefined;
 }
 
-async function expire(
-  queries: Queries,
-  logUid: string,
-  { before, below, now }: ExpiryLimits,
-): Promise<FileRow[]> {
-  const isOfLog = eq(archiveFiles.logUid, logUid);
-  await queries
-    .update(archiveFiles)
-    .set({ expireTime: now })
-    .where(
-      and(
-        isOfLog,
-        isNull(archiveFiles.expireTime),
-        lt(archiveFiles.lastTime, before),
-        lt(archiveFiles.toSequence, Math.min(below, Number.MAX_SAFE_INTEGER)),
-      ),
-    );
+function isDue(logUid: string, { before, below }: ExpiryLimits) {
+  return and(
+    eq(archiveFiles.logUid, logUid),
+    isNull(archiveFiles.expireTime),
+    lt(archiveFiles.lastTime, before),
+    lt(archiveFiles.toSequence, Math.min(below, Number.MAX_SAFE_INTEGER)),
+  );
+}
+
+async function expire(queries: Queries, logUid: string, limits: ExpiryLimits): Promise<FileRow[]> {
+  await queries.update(archiveFiles).set({ expireTime: limits.now }).where(isDue(logUid, limits));
   return await queries
     .select()
     .from(archiveFiles)
-    .where(and(isOfLog, isNotNull(archiveFiles.expireTime)))
+    .where(and(eq(archiveFiles.logUid, logUid), isNotNull(archiveFiles.expireTime)))
     .limit(FILES_MAX);
 }

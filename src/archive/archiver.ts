@@ -1,6 +1,6 @@
 /** Writes the archives of the logs whose shards this node owns, one file at a time, and deletes what is due. */
 
-import type { ArchiveDefinition, Definitions } from "../core/definitions.ts";
+import type { ArchiveDefinition, Definitions, LogDefinition } from "../core/definitions.ts";
 import type { MasterKey } from "../core/envelope.ts";
 import type { LogMessage, LogReader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
@@ -39,6 +39,8 @@ export interface ArchiverOptions {
   readonly logger: Logger;
   /** First sequence of a log that must stay in its archive, for who still reads there. */
   readonly neededFrom: (logUid: string) => number;
+  /** See `SweepInput.beforeDelete`. */
+  readonly beforeDelete: (log: LogDefinition, sequence: number) => Promise<void>;
   readonly now?: () => number;
   /** How often it looks what is due; 1 s. */
   readonly everyMs?: number;
@@ -97,8 +99,9 @@ export function startArchiver(options: ArchiverOptions): Archiver {
     isSweeping = true;
     try {
       const targets = [...archivedOf(definitions, owned)];
-      const { neededFrom } = options;
-      await sweepArchives(tools, { targets, neededFrom, isSweeping: owned.has(SWEEPING_SHARD) });
+      const { neededFrom, beforeDelete } = options;
+      const isSweeping = owned.has(SWEEPING_SHARD);
+      await sweepArchives(tools, { targets, neededFrom, beforeDelete, isSweeping });
     } finally {
       isSweeping = false;
       sweptMs = now();

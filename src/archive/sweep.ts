@@ -12,6 +12,8 @@ export interface SweepInput {
   readonly targets: Iterable<ArchivedLog>;
   /** First sequence of a log that must stay. */
   readonly neededFrom: (logUid: string) => number;
+  /** Awaited before what stands below a sequence of a log is deleted; when it rejects, nothing goes now. */
+  readonly beforeDelete: (log: ArchivedLog["log"], sequence: number) => Promise<void>;
   /** Whether logs that are gone are this node's to look for. */
   readonly isSweeping: boolean;
 }
@@ -22,13 +24,19 @@ export interface SweepInput {
  */
 export async function sweepArchives(
   tools: ArchiverTools,
-  { targets, neededFrom, isSweeping }: SweepInput,
+  { targets, neededFrom, beforeDelete, isSweeping }: SweepInput,
 ): Promise<void> {
   const now = new Date(tools.now());
   for (const { log, archive } of targets) {
     if (!Number.isFinite(archive.retentionMs)) continue;
     const before = new Date(now.getTime() - archive.retentionMs);
-    const files = await tools.store.expire(log.uid, { before, below: neededFrom(log.uid), now });
+    const limits = { before, below: neededFrom(log.uid), now };
+    const due = await tools.store.lastDue(log.uid, limits);
+    const isAllowed =
+      due === undefined || (await mayDelete(tools, () => beforeDelete(log, due + 1)));
+    if (!isAllowed) continue;
+    // What became due meanwhile was not booked.
+    const files = await tools.store.expire(log.uid, { ...limits, below: (due ?? -1) + 1 });
     const row = files.length > 0 ? await tools.store.find(log.uid) : undefined;
     if (row) await removeFiles(tools, row, files);
   }
@@ -45,6 +53,17 @@ export async function sweepArchives(
     await removePlanned(tools, row);
     await tools.store.drop(row.logUid);
     tools.logger.info("the archive of a log that is gone was deleted", { folder: row.folder });
+  }
+}
+
+/** One log whose files must stay for now holds no other up. */
+async function mayDelete({ logger }: ArchiverTools, ask: () => Promise<void>): Promise<boolean> {
+  try {
+    await ask();
+    return true;
+  } catch (error) {
+    logger.debug("files of an archive stay for now", { error: String(error) });
+    return false;
   }
 }
 

@@ -24,7 +24,7 @@ import type { SinkStatusInit } from "./sink-status.ts";
 import type { SinkWorker } from "./sink-worker.ts";
 import { createStagedRecords, type StagedRecords } from "./staged-records.ts";
 import { createStagingArea, type StagingSettings } from "./staging-area.ts";
-import type { TrimFate } from "./stored-work.ts";
+import type { UnsettledFate } from "./stored-work.ts";
 import type { DriverTable } from "./version-table.ts";
 import { type WaitingKey, waitingKeys } from "./waiting-keys.ts";
 import type { KeptLogs, WorkerOptions } from "./worker-options.ts";
@@ -115,6 +115,11 @@ export interface Delivery {
     log: { readonly shard: number; readonly uid: string },
     sequence: number,
   ): Promise<void>;
+  /** The same before the archive of a log deletes what stands below a sequence. */
+  beforeSweep(
+    log: { readonly shard: number; readonly uid: string },
+    sequence: number,
+  ): Promise<void>;
   /** Requests in flight may end (5 s), cursors are written, shards are given away. Idempotent. */
   close(): Promise<void>;
 }
@@ -172,10 +177,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return isStaged ? { ...found, kind: "staged" } : found;
     },
     held: createHeldRecords(heldInput),
-    lowestNeeded: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf, "needed"),
-    lowestKept: (logUid) => lowestNeeded(definitions.sinksOfLog(logUid), workerOf, "kept"),
+    lowestNeeded: (logUid) =>
+      lowestNeeded(definitions.sinksOfLog(logUid), workerOf, ({ inLog }) => inLog === "needed"),
+    lowestKept: (logUid) =>
+      lowestNeeded(definitions.sinksOfLog(logUid), workerOf, (fate) => fate.isNeededInArchive),
     async beforeTrim(log, sequence) {
       await shards[log.shard]?.beforeTrim(log.uid, sequence);
+    },
+    async beforeSweep(log, sequence) {
+      await shards[log.shard]?.beforeSweep(log.uid, sequence);
     },
     close() {
       closing ??= (async () => {
@@ -254,17 +264,17 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
   };
 }
 
-/** The lowest sequence that some sink needs of those whose unsettled records have this fate. */
+/** The lowest sequence that some sink needs of those whose unsettled records have such a fate. */
 function lowestNeeded(
   sinks: readonly SinkDefinition[],
   workerOf: (sink: SinkDefinition) => SinkWorker | undefined,
-  fate: TrimFate,
+  isIt: (fate: UnsettledFate) => boolean,
 ): number {
   let lowest = Number.POSITIVE_INFINITY;
   for (const sink of sinks) {
     const worker = workerOf(sink);
     if (!worker) return 0;
-    if (worker.retention.trimFate === fate) lowest = Math.min(lowest, worker.retention.neededFrom);
+    if (isIt(worker.retention.fate)) lowest = Math.min(lowest, worker.retention.neededFrom);
   }
   return lowest;
 }

@@ -82,6 +82,13 @@ export class LaneWaits {
     this.#clear(run);
   }
 
+  /** Ends those waits that only the owner could end. */
+  endAllOfOwner(): void {
+    for (const run of this.#host.lanes.all()) {
+      if (run.waitUntilMs === Number.POSITIVE_INFINITY) this.end(run);
+    }
+  }
+
   #clear(run: LaneRun): void {
     clearTimeout(run.timer);
     run.waitUntilMs = 0;

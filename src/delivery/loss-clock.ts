@@ -13,6 +13,8 @@ export interface LossFacts {
   /** Retention of the stream; 0 for none. */
   readonly retentionAgeMs: number;
   readonly retentionBytes: number;
+  /** Age at which its archive deletes records, Infinity for never; undefined when no archive takes them. */
+  readonly archiveAgeMs?: number | undefined;
   /** Arrival of the oldest record that is needed, in ms since 1970. */
   readonly oldestMs: number;
   /** First sequence that is needed. */
@@ -31,11 +33,15 @@ export function lossClock(facts: LossFacts): LossClock | undefined {
   const { retentionAgeMs, oldestMs, nowMs, pending } = facts;
   const byAge = retentionAgeMs > 0 ? oldestMs + retentionAgeMs : Number.POSITIVE_INFINITY;
   const byBytes = bytesFullMs(facts);
-  const timeMs = Math.max(nowMs, Math.min(byAge, byBytes));
+  const byLog = Math.min(byAge, byBytes);
+  // Only what neither log nor archive holds is lost.
+  const byArchive = oldestMs + (facts.archiveAgeMs ?? Number.NEGATIVE_INFINITY);
+  const timeMs = Math.max(nowMs, byLog, byArchive);
   if (timeMs > nowMs + NEVER_MS) return undefined;
+  const ofLog = byBytes < byAge ? LossClock_Limit.BYTES : LossClock_Limit.AGE;
   return create(LossClockSchema, {
     time: timestampFromMs(Math.round(timeMs)),
-    limit: byBytes < byAge ? LossClock_Limit.BYTES : LossClock_Limit.AGE,
+    limit: byArchive > byLog ? LossClock_Limit.ARCHIVE_AGE : ofLog,
     pending: BigInt(pending),
   });
 }

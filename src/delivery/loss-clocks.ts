@@ -36,6 +36,7 @@ export function createLossClocks({
     const facts: LossFacts = {
       retentionAgeMs: stream.retentionAgeMs,
       retentionBytes: stream.retentionBytes,
+      archiveAgeMs: stream.archive?.isTaking ? stream.archive.retentionMs : undefined,
       oldestMs: state.oldestArrivalUs / 1_000,
       neededFrom: lowestNeeded(state),
       ...{ pending, info, nowMs },

@@ -58,11 +58,6 @@ export class ParkedKeys {
     return this.#fresh.size;
   }
 
-  /** Whether some are being delivered again. */
-  get isAnyResuming(): boolean {
-    return this.#resuming > 0;
-  }
-
   /** The lowest place that waits; undefined without keys. */
   get lowest(): Place | undefined {
     const [parked, resuming] = [this.#lowestParked.place, this.lowestResuming];

@@ -204,19 +204,33 @@ export class ShardDelivery implements ShardListener {
    * what they lose, and then marks the log. Rejects when nothing may be trimmed now.
    */
   async beforeTrim(logUid: string, sequence: number): Promise<void> {
+    const owned = await this.#book(logUid, (sink) => sink.expireBelow(sequence));
+    await owned.trims.raise(logUid, sequence);
+    this.#input.options.at?.("trim-marked");
+  }
+
+  /** The same before the archive of a log deletes what stands below a sequence. */
+  async beforeSweep(logUid: string, sequence: number): Promise<void> {
+    await this.#book(logUid, (sink) => sink.expireArchivedBelow(sequence));
+  }
+
+  async #book(
+    logUid: string,
+    expire: (retention: SinkWorker["retention"]) => Promise<void>,
+  ): Promise<Owned> {
     const owned = this.#owned;
     if (!owned) throw new Error("the shard is not owned here");
+    await owned.trims.load();
     const sinks = this.#input.options.definitions.sinksOfLog(logUid);
     const workers = sinks.map(({ uid }) => owned.workers.get(uid));
     await Promise.all(
       workers.map((worker) => {
         if (!worker) throw new Error("a sink of the log is not known yet");
-        return worker.retention.expireBelow(sequence);
+        return expire(worker.retention);
       }),
     );
     if (this.#owned !== owned) throw new Error("the shard is not owned here any more");
-    await owned.trims.raise(logUid, sequence);
-    this.#input.options.at?.("trim-marked");
+    return owned;
   }
 
   #track(stopping: Promise<unknown>): void {

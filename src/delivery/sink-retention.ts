@@ -7,7 +7,7 @@ import type { LaneRow } from "./lane-row.ts";
 import type { LogBound } from "./log-bound.ts";
 import type { SinkNote } from "./sink-note.ts";
 import type { SinkRun } from "./sink-run.ts";
-import { type TrimFate, trimFate } from "./stored-work.ts";
+import { type UnsettledFate, unsettledFate } from "./stored-work.ts";
 import type { TrimMarks } from "./trim-marks.ts";
 import type { KeptLogs } from "./worker-options.ts";
 
@@ -59,11 +59,11 @@ export class SinkRetention {
     return Math.min(trimmed, this.#keptFrom ?? trimmed);
   }
 
-  /** What becomes of records that the sink has not settled when retention takes them. */
-  get trimFate(): TrimFate {
+  /** What becomes of records that the sink has not settled when they are taken. */
+  get fate(): UnsettledFate {
     const { definition, note } = this.#host;
     const isKept = this.#input.kept?.isKept(this.#logUid) ?? false;
-    return trimFate(definition, note.note.state, isKept);
+    return unsettledFate(definition, note.note.state, isKept);
   }
 
   /** First sequence that the sink still needs, to deliver or to count; 0 while that is not known. */
@@ -80,23 +80,48 @@ export class SinkRetention {
     this.#keptFrom = await this.#input.kept?.keptFrom(this.#logUid);
   }
 
-  /** Books what retention is about to take below a sequence. Rejects while the sink still needs it. */
+  /** Books what retention is about to take from the log below a sequence. Rejects while the sink needs it. */
   async expireBelow(trimmed: number): Promise<void> {
+    if (await this.#isSettledBelow(trimmed)) return;
+    const { inLog } = this.fate;
+    if (inLog === "needed") throw new Error("a sink needs the records");
+    if (inLog === "lost") return this.#book(trimmed);
+    await this.loadKept();
+    // A running sink finds out itself what the archive never got; it is an ERROR, and not retention's doing.
+    const { isNeededInArchive } = this.fate;
+    if (!isNeededInArchive) await this.#book(Math.min(trimmed, this.#keptFrom ?? trimmed));
+  }
+
+  /**
+   * The same for the archive, which is about to delete what stands below a sequence: what the log still
+   * has is not lost by it.
+   */
+  async expireArchivedBelow(sequence: number): Promise<void> {
+    const lost = Math.min(sequence, this.#input.trims.of(this.#logUid));
+    if (await this.#isSettledBelow(lost)) return;
+    if (this.fate.isNeededInArchive) throw new Error("a sink needs the records");
+    await this.#book(lost);
+  }
+
+  /** Whether the sink needs nothing below a sequence, as the next owner knows it too. */
+  async #isSettledBelow(sequence: number): Promise<boolean> {
     const host = this.#host;
-    const { bound, rowsOf, storedFrom, isRefused } = this.#input;
-    const sequence = Math.min(trimmed, bound.end);
+    const { bound, storedFrom, isRefused } = this.#input;
+    const below = Math.min(sequence, bound.end);
     if (!host.isKnown) throw new Error("it is not known what a sink needs");
-    if (isRefused()) return;
-    if (this.neededFrom >= sequence) {
-      // The next owner must know it as well, or it would miss what is gone.
-      if (host.run && storedFrom() < sequence) await host.confirm();
-      return;
-    }
-    const fate = this.trimFate;
-    if (fate === "needed") throw new Error("a sink needs the records");
-    if (fate === "kept") return this.loadKept();
+    if (isRefused()) return true;
+    if (this.neededFrom < below) return false;
+    // The next owner must know it as well, or it would miss what is gone.
+    if (host.run && storedFrom() < below) await host.confirm();
+    return true;
+  }
+
+  async #book(sequence: number): Promise<void> {
+    const host = this.#host;
+    const below = Math.min(sequence, this.#input.bound.end);
+    if (this.neededFrom >= below) return;
     await host.exclusively(async () => {
-      await expireBelow(await host.ensureRun(), sequence, rowsOf);
+      await expireBelow(await host.ensureRun(), below, this.#input.rowsOf);
     });
   }
 }

@@ -1,6 +1,5 @@
 /** A sink at work: plans requests, sends them, lets failing lanes wait, flushes what is staged. */
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
-import { reasonOf } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { DestinationGate } from "./destination-gate.ts";
@@ -13,6 +12,7 @@ import { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
 import { LaneWaits } from "./lane-waits.ts";
 import { QueueShare } from "./queue-share.ts";
+import { ReadingPause } from "./reading-pause.ts";
 import { RequestSender } from "./request-sender.ts";
 import { RunFlusher } from "./run-flusher.ts";
 import { RunLosses } from "./run-losses.ts";
@@ -20,6 +20,7 @@ import { RunOpening } from "./run-opening.ts";
 import type { RunInput, RunOwner } from "./run-owner.ts";
 import { RunStandby } from "./run-standby.ts";
 import { RunTimer } from "./run-timer.ts";
+import { noteUnreadable } from "./unreadable-message.ts";
 import { driverOf, type VersionTable, versionsOf } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -46,12 +47,11 @@ export class SinkRun {
   readonly #share: QueueShare;
   readonly #opening: RunOpening;
   readonly #timer: RunTimer;
+  readonly #pause = new ReadingPause();
   #feed!: Feed;
   #isScheduled = false;
   /** Whether the lanes were taken over. */
   #isOpened = false;
-  /** Set while what expires is booked: nothing is read or planned. */
-  #frozen: { isReadWanted: boolean } | undefined;
   #oldestArrivalUs = 0;
 
   constructor(owner: RunOwner, input: RunInput) {
@@ -123,9 +123,9 @@ export class SinkRun {
 
   /** Reads again from the lowest place that needs it; nothing while the sink is paused. */
   rewind(): void {
-    if (this.#frozen) this.#frozen.isReadWanted = true;
+    const isHeldBack = this.#pause.holdsBack();
     // Lanes that are still taken over would let what was read ahead of them pass.
-    if (this.#frozen || this.standby.isWanted || this.isHalted || !this.#isOpened) {
+    if (isHeldBack || this.standby.isWanted || this.isHalted || !this.#isOpened) {
       this.schedule();
       return;
     }
@@ -140,7 +140,7 @@ export class SinkRun {
     if (this.signal.aborted) return false;
     this.#share.update(this.lanes.pendingBytes);
     const { lanes, standby } = this;
-    if (lanes.isBlocked || standby.isDraining || this.#frozen || this.isHalted) return false;
+    if (lanes.isBlocked || standby.isDraining || this.#pause.isOn || this.isHalted) return false;
     return this.#share.hasRoom(this.versions.at(this.#feed.position).bytesMax);
   }
 
@@ -150,10 +150,7 @@ export class SinkRun {
     try {
       rows = this.#input.rowsOf(message);
     } catch (error) {
-      const reason = reasonOf(error) ?? "LOG_CORRUPT";
-      const why = error instanceof Error ? error.message : String(error);
-      this.owner.note.fail({ reason, why, isError: true, nextAttemptMs: 0 });
-      this.owner.changed(false);
+      noteUnreadable(this.owner, error);
       throw error;
     }
     this.#input.count.add(message.sequence, rows.length, rows[0]?.arrivalTimeUs ?? 0);
@@ -171,7 +168,7 @@ export class SinkRun {
   }
 
   #advance(): void {
-    if (this.signal.aborted || this.#frozen) return;
+    if (this.signal.aborted || this.#pause.isOn) return;
     const nowMs = this.now();
     if (!this.#feed.isStopped) {
       this.lanes.passed(this.#feed.position, nowMs);
@@ -272,24 +269,20 @@ export class SinkRun {
 
   /** Stops reading and planning until `thaw`. */
   freeze(): void {
-    this.#frozen = { isReadWanted: !this.#feed.isStopped };
+    this.#pause.begin({ isReading: !this.#feed.isStopped });
     this.#feed.stop(this.lanes.release(() => false, 0));
     this.#share.update(0);
   }
 
   /** Goes on from where the lanes are now. */
   thaw(): void {
-    const isReadWanted = this.#frozen?.isReadWanted ?? false;
-    this.#frozen = undefined;
-    if (isReadWanted && !this.signal.aborted) this.rewind();
+    if (this.#pause.end() && !this.signal.aborted) this.rewind();
     else this.schedule();
   }
 
   /** Tries at once what waits for room among the held records. */
   roomMade(): void {
-    for (const run of this.lanes.all()) {
-      if (run.waitUntilMs === Number.POSITIVE_INFINITY) this.waits.end(run);
-    }
+    this.waits.endAllOfOwner();
     this.rewind();
   }
 

@@ -59,18 +59,25 @@ export function isStopped(sink: SinkDefinition, state: Sink_State | undefined): 
   return sink.isPaused || state === Sink_State.ERROR;
 }
 
-/**
- * What it means for a sink that retention takes records which it has not settled: they must stay
- * (`needed`), it reads them from the archive (`kept`), or it has lost them (`lost`).
- */
-export type TrimFate = "needed" | "kept" | "lost";
+/** What becomes of records that a sink has not settled when somebody is about to take them. */
+export interface UnsettledFate {
+  /**
+   * When retention takes them from the log: they must stay (`needed`), the sink reads them from the archive
+   * (`kept`), or it has lost them (`lost`).
+   */
+  readonly inLog: "needed" | "kept" | "lost";
+  /** When the archive deletes them: they must stay, as long as the archive is read instead of the log, or not. */
+  readonly isNeededInArchive: boolean;
+}
 
 /** The fate of what a sink has not settled; `isKept` when the archive takes all records of its log. */
-export function trimFate(
+export function unsettledFate(
   sink: SinkDefinition,
   state: Sink_State | undefined,
   isKept: boolean,
-): TrimFate {
-  if (isStopped(sink, state)) return "lost";
-  return isKept ? "kept" : "needed";
+): UnsettledFate {
+  const isNeeded = !isStopped(sink, state);
+  // What the archive has is not lost, whoever reads it, until the archive deletes it.
+  if (isKept) return { inLog: "kept", isNeededInArchive: isNeeded };
+  return { inLog: isNeeded ? "needed" : "lost", isNeededInArchive: false };
 }

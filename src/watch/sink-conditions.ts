@@ -42,11 +42,18 @@ function heldOf({ counts }: Status): Condition | undefined {
   return { kind: Kind.HELD, reason: "RECORDS_HELD", message };
 }
 
+const LIMITS = {
+  [LossClock_Limit.LIMIT_UNSPECIFIED]: "retention",
+  [LossClock_Limit.AGE]: "retention age",
+  [LossClock_Limit.BYTES]: "retention bytes",
+  [LossClock_Limit.ARCHIVE_AGE]: "retention age of the archive",
+} as const satisfies Record<LossClock_Limit, string>;
+
 function lossOf({ loss }: Status, nowMs: number, warningMs: number): Condition | undefined {
   const time = loss?.time as Parameters<typeof timestampMs>[0] | undefined;
   if (!loss || !time || timestampMs(time) - nowMs > warningMs) return undefined;
   const when = new Date(timestampMs(time)).toISOString();
-  const limit = loss.limit === LossClock_Limit.BYTES ? "retention bytes" : "retention age";
+  const limit = LIMITS[loss.limit ?? LossClock_Limit.AGE];
   const message =
     `${loss.pending ?? 0n} records wait for this sink, and from about ${when} on the ${limit} of the stream ` +
     "will take them: mend or resume the sink, or raise the retention.";

@@ -114,15 +114,28 @@ test("F01: files wait for their time or bytes, and go whole when their retention
   world.shard.append(uid, [{ value: { n: 1 } }]);
   await archiveStep(world.owner({ nowMs: 1_500 }), target, signal);
   const isSweeping = true;
+  const asked: number[] = [];
+  let mayGo = false;
+  const beforeDelete = async (_log: unknown, sequence: number) => {
+    asked.push(sequence);
+    if (!mayGo) throw new Error("what goes is not booked");
+  };
   const sweep = (nowMs: number, neededFrom: () => number) =>
-    sweepArchives(world.owner({ nowMs }), { targets: [target], isSweeping, neededFrom });
+    sweepArchives(world.owner({ nowMs }), {
+      targets: [target],
+      ...{ isSweeping, neededFrom, beforeDelete },
+    });
   await sweep(30_000, () => Number.POSITIVE_INFINITY);
+  expect(asked).toEqual([]);
+  await sweep(90_000, () => 2);
   expect(await filesIn(folder)).toHaveLength(2);
+  mayGo = true;
   await sweep(90_000, () => 2);
   expect(await filesIn(folder)).toHaveLength(1);
   world.shard.trim(uid, 10);
   expect(await numbersOf(world.across, target.log)).toEqual([1]);
   await sweep(90_000, () => Number.POSITIVE_INFINITY);
+  expect(asked).toEqual([2, 2, 3]);
   expect(await filesIn(folder)).toEqual([]);
   expect(await numbersOf(world.across, target.log)).toEqual([]);
 });
@@ -146,6 +159,7 @@ test("F01: what the archive cannot take stays in the log, and the branch says wh
     environment: world.environment,
     logger: quietLogger,
     neededFrom: () => Number.POSITIVE_INFINITY,
+    beforeDelete: async () => undefined,
     everyMs: 20,
     now: () => Date.now() + LATER,
   });
@@ -195,14 +209,19 @@ test("F01: an archive in a bucket: written, read, and deleted when its stream is
   world.shard.trim(target.log.uid, 1);
   expect(await numbersOf(world.across, target.log)).toEqual([7]);
   await world.ops.streams.deleteStream({ name });
-  const neededFrom = () => Number.POSITIVE_INFINITY;
-  await sweepArchives(world.owner(), { targets: [], isSweeping: true, neededFrom });
+  const sweep = {
+    targets: [],
+    isSweeping: true,
+    neededFrom: () => Number.POSITIVE_INFINITY,
+    beforeDelete: async () => undefined,
+  };
+  await sweepArchives(world.owner(), sweep);
   // It may be brought back.
   expect(objects.size).toBe(1);
   const { deleted } = await world.ops.deleted.listDeleted({ parent: "projects/a" });
   await world.ops.deleted.purgeDeleted({ name: deleted[0]?.name ?? "" });
   for (let i = 0; i < 2; i++) {
-    await sweepArchives(world.owner(), { targets: [], isSweeping: true, neededFrom });
+    await sweepArchives(world.owner(), sweep);
   }
   expect(objects.size).toBe(0);
   expect(await world.store.find(target.log.uid)).toBeUndefined();

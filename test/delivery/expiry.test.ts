@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
 import { Sink_RecordFailure, Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
+import type { LogMessage, LogReader } from "../../src/core/log.ts";
 import type { Delivery } from "../../src/delivery/delivery.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
@@ -61,6 +62,99 @@ test("D3: a sink in ERROR loses what is trimmed, with its open request, and goes
   await waitFor(async () => (await ledger(engine, a)).counts.delivered === 14);
   expect(world.target.values("a")).toEqual(range(6, 20));
   expect((await ledger(engine, a)).counts).toMatchObject({ expired: 6, pending: 0 });
+});
+
+/** An archive in memory, which has everything from `first` on that was archived, and the reader across. */
+function archived(world: ReturnType<typeof createWorld>) {
+  const files: LogMessage[] = [];
+  const state = { isTaking: true };
+  const { reader } = world.shard;
+  const firstKept = () => files[0]?.sequence;
+  const across: LogReader = {
+    ...reader,
+    async read(log, options) {
+      const { firstSequence } = await reader.info(log);
+      const old = files.filter(
+        ({ sequence }) => sequence >= options.fromSequence && sequence < firstSequence,
+      );
+      return old.length > 0 ? old.slice(0, options.maxMessages) : await reader.read(log, options);
+    },
+    async info(log) {
+      const info = await reader.info(log);
+      return { ...info, firstSequence: Math.min(info.firstSequence, firstKept() ?? Infinity) };
+    },
+  };
+  return {
+    state,
+    take() {
+      for (const message of world.shard.messages) {
+        if (message.sequence > (files.at(-1)?.sequence ?? 0)) files.push(message);
+      }
+    },
+    remove: (below: number) => files.splice(0, files.filter((m) => m.sequence < below).length),
+    options: {
+      reader: across,
+      kept: { isKept: () => state.isTaking, keptFrom: async () => firstKept() },
+    },
+  };
+}
+
+test("D3, N16: a paused sink that lets records expire loses only what neither log nor archive holds", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l") });
+  world.definitions.set({ ...a, isPaused: true });
+  const archive = archived(world);
+  const engine = world.engine(archive.options);
+  void engine.start();
+  for (const i of range(0, 10)) world.shard.append("l", [{ value: i }, { value: i + 100 }]);
+  await waitFor(async () => (await ledger(engine, a)).counts.pushed === 20);
+  archive.take();
+  await engine.beforeTrim(logL, 9);
+  world.shard.trim("l", 8);
+  expect((await ledger(engine, a)).counts).toMatchObject({ expired: 0, pending: 20 });
+  expect(engine.lowestKept("l")).toBe(Number.POSITIVE_INFINITY);
+  // The archive deletes its first file: now that is lost, and booked before.
+  await engine.beforeSweep(logL, 4);
+  archive.remove(4);
+  expect((await ledger(engine, a)).counts).toMatchObject({ expired: 6, pending: 14, pushed: 20 });
+  // What the log still has is not lost by what the archive deletes.
+  await engine.beforeSweep(logL, 11);
+  expect((await ledger(engine, a)).counts).toMatchObject({ expired: 16, pending: 4 });
+  archive.remove(11);
+  await engine.close();
+  const heir = started(world.engine(archive.options));
+  world.definitions.change("a", { isPaused: false });
+  await waitFor(async () => (await ledger(heir, a)).counts.delivered === 4);
+  expect(world.target.values("a")).toEqual([8, 108, 9, 109]);
+  expect((await ledger(heir, a)).counts).toMatchObject({ expired: 16, pending: 0, pushed: 20 });
+  expect((await ledger(heir, a)).status.state).toBe(Sink_State.RUNNING);
+});
+
+test("D1, D3: a paused sink goes on across the border of archive and log in order, each record once, as does the next owner", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l"), versions: [version({ count: 3 })] });
+  world.definitions.set({ ...a, isPaused: true });
+  const archive = archived(world);
+  const first = world.engine(archive.options);
+  void first.start();
+  for (const i of range(0, 40)) world.shard.append("l", [{ key: 1, value: i }]);
+  await waitFor(async () => (await ledger(first, a)).counts.pushed === 40);
+  archive.take();
+  await first.beforeTrim(logL, 21);
+  world.shard.trim("l", 20);
+  let isDown = false;
+  world.target.answer = (request) => {
+    isDown ||= request.rows.some(({ place }) => place.sequence > 15);
+    return isDown ? down : undefined;
+  };
+  world.definitions.change("a", { isPaused: false });
+  await waitFor(() => isDown);
+  await first.close();
+  world.target.answer = () => undefined;
+  const heir = started(world.engine(archive.options));
+  await waitFor(async () => (await ledger(heir, a)).counts.delivered === 40);
+  expect(world.target.values("a")).toEqual(range(0, 40));
+  expect((await ledger(heir, a)).counts).toMatchObject({ expired: 0, pending: 0, pushed: 40 });
 });
 
 test("nothing may be trimmed that a running sink needs, or while a sink is not known", async () => {

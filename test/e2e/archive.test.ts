@@ -129,7 +129,7 @@ test("F01: an archive of fields that make no sense is refused, and its place can
   expect(again.stream.archive).toEqual({ fileTime: "1s", retentionAge: "3153600000s" });
 });
 
-test("N16: with SPILL a paused sink loses nothing that retention takes, and a new one begins in the archive", async () => {
+test("N16: paused sinks lose nothing that the archive holds, with SPILL or without, and a new one begins there", async () => {
   const settings = { fields, keyFields: ["key"], retention: { bytes: "1048576" } };
   const plain = await createStream(server, "plain", settings);
   const file = { directory: "spilled" };
@@ -139,17 +139,24 @@ test("N16: with SPILL a paused sink loses nothing that retention takes, and a ne
   const archive = { fileTime: "1s", fileBytes: "262144" };
   const spilled = await createStream(server, "spilled", { ...settings, archive });
   const sink = await createSink(server, spilled, { id: "files", file, whenFull: "SPILL" });
-  await call(server, "management.v1.SinkService/PauseSink", { name: sink.name });
+  const expiring = await createSink(server, spilled, {
+    ...{ id: "expiring", file: { directory: "expiring" }, whenFull: "EXPIRE" },
+  });
+  const paused = [sink.name, expiring.name];
+  for (const name of paused) await call(server, "management.v1.SinkService/PauseSink", { name });
   await fill(spilled);
   await trimmed(spilled);
-  const counts = () => countsOf(server, sink.name);
-  await waitFor(async () => (await counts()).pushed === COUNT, { what: "all to be counted" });
-  expect(await counts()).toMatchObject({ delivered: 0, expired: 0, pending: COUNT });
-  await call(server, "management.v1.SinkService/ResumeSink", { name: sink.name });
+  for (const name of paused) {
+    const counts = () => countsOf(server, name);
+    await waitFor(async () => (await counts()).pushed === COUNT, { what: "all to be counted" });
+    expect(await counts()).toMatchObject({ delivered: 0, expired: 0, pending: COUNT });
+    await call(server, "management.v1.SinkService/ResumeSink", { name });
+  }
   const early = { id: "early", file: { directory: "early" }, start: { position: "EARLIEST" } };
   const second = await createSink(server, spilled, early);
   for (const { name, directory } of [
     { name: sink.name, directory: "spilled" },
+    { name: expiring.name, directory: "expiring" },
     { name: second.name, directory: "early" },
   ]) {
     await waitFor(async () => (await countsOf(server, name)).delivered === COUNT, {

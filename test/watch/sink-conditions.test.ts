@@ -31,6 +31,16 @@ test("N16: the clock shows the byte limit when pushes fill it first: half the lo
   expect(msOf(clock)).toBe(nowMs + 4 * HOUR_MS);
 });
 
+test("N16: with an archive that takes the records only its own age is in sight, and none where it keeps all", () => {
+  const clock = lossClock({ ...facts, archiveAgeMs: 72 * HOUR_MS });
+  expect(clock?.limit).toBe(LossClock_Limit.ARCHIVE_AGE);
+  expect(msOf(clock)).toBe(nowMs + 71 * HOUR_MS);
+  const message = conditionsOf({ loss: clock! }, { nowMs, warningMs: 100 * HOUR_MS })[0]?.message;
+  expect(message).toContain("the retention age of the archive of the stream");
+  expect(lossClock({ ...facts, archiveAgeMs: HOUR_MS })?.limit).toBe(LossClock_Limit.AGE);
+  expect(lossClock({ ...facts, archiveAgeMs: Number.POSITIVE_INFINITY })).toBeUndefined();
+});
+
 test("N16: the clock is never before now and never after the age limit, whatever the figures", () => {
   const size = fc.integer({ min: 0, max: 2 ** 40 });
   fc.assert(

@@ -343,7 +343,8 @@ export enum Sink_WhenFull {
   WHEN_FULL_UNSPECIFIED = 0,
 
   /**
-   * The oldest expire, and are counted.
+   * The oldest expire, and are counted. Only what neither the log nor the archive of the stream holds any
+   * more is lost: the sink reads on in the archive, whose retention does not wait for it.
    *
    * @generated from enum value: EXPIRE = 1;
    */
@@ -2029,6 +2030,13 @@ export enum LossClock_Limit {
    * @generated from enum value: BYTES = 2;
    */
   BYTES = 2,
+
+  /**
+   * The retention age of the archive of the stream, which holds records longer than the log.
+   *
+   * @generated from enum value: ARCHIVE_AGE = 3;
+   */
+  ARCHIVE_AGE = 3,
 }
 
 /**

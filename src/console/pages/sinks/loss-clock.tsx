@@ -18,10 +18,20 @@ import { Time } from "../../parts/time.tsx";
 import { sinks } from "./sink-kinds.ts";
 
 const CHOICES = [
-  [WhenFull.EXPIRE, "The oldest records expire, and are counted as expired"],
+  [
+    WhenFull.EXPIRE,
+    "The oldest records expire, and are counted as expired; with an archive, when it deletes them",
+  ],
   [WhenFull.BLOCK_PUSHES, "Pushes are refused until there is room: nothing is lost"],
   [WhenFull.SPILL, "Spill: the sink reads on in the archive of the stream, nothing is lost"],
 ] as const;
+
+const RUNS_OUT = {
+  [Limit.LIMIT_UNSPECIFIED]: "retention of the stream runs",
+  [Limit.AGE]: "age of the stream runs",
+  [Limit.BYTES]: "bytes of the stream run",
+  [Limit.ARCHIVE_AGE]: "age of the stream's archive runs",
+} as const satisfies Record<Limit, string>;
 
 /** The clock and the choice. */
 export function LossClock({ sink, stream }: { readonly sink: Sink; readonly stream: Stream }) {
@@ -43,12 +53,11 @@ function LossNote(props: { readonly loss: Loss | undefined; readonly stream: str
       </p>
     );
   }
-  const isBytes = loss.limit === Limit.BYTES;
   return (
     <Note kind="warn">
       {whole(loss.pending)} {loss.pending === 1n ? "record waits" : "records wait"}. The{" "}
-      {isBytes ? "bytes of the stream run" : "age of the stream runs"} out <Time at={loss.time} />.
-      Resume the sink before that, choose below what happens then, or{" "}
+      {RUNS_OUT[loss.limit]} out <Time at={loss.time} />. Resume the sink before that, choose below
+      what happens then, or{" "}
       <Link href={`/${stream}/settings`}>raise the retention of the stream</Link>.
     </Note>
   );
