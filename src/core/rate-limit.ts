@@ -78,7 +78,7 @@ export function createRateLimit(
       return {
         waitMs,
         remaining: Math.max(0, Math.floor((windowMs - leftMs) / callMs + 1e-6)),
-        resetSeconds: Math.ceil(leftMs / 1000),
+        resetSeconds: Math.ceil(leftMs / 1000 - 1e-6),
       };
     },
     add(key, calls) {

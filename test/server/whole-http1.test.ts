@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fail } from "../../src/core/errors.ts";
 import { isPushHead } from "../../src/ingest/lane-route.ts";
 import { sendError, sendJson } from "../../src/server/answer.ts";
+import { readDirectly } from "../../src/server/direct-read.ts";
 import { bodyOf, pathOf } from "../../src/server/http-message.ts";
 import type { Lane } from "../../src/server/route.ts";
 import { waitFor } from "../support/server.ts";
@@ -140,6 +141,62 @@ describe("requests in one piece", () => {
   });
 });
 
+describe("bodies that no read holds alone", () => {
+  test("of 200 KB are joined, with what follows them", async () => {
+    const body = Array.from({ length: 25_000 }, (_, i) => String(i).padStart(8, "-")).join("");
+    const one = Buffer.from(request("/in/a", body));
+    const all = Buffer.concat([one, one, Buffer.from(request("/in/b", "end"))]);
+    const { socket, answers } = await talk(short);
+    for (let at = 0; at < all.length; at += 30_011) {
+      socket.write(all.subarray(at, at + 30_011));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await waitFor(() => answers().length === 3, { timeoutMs: 10_000, everyMs: 2 });
+    expect(answers().map(({ reader }) => reader)).toEqual(["whole", "whole", "whole"]);
+    const bodies = answers().map((each) => JSON.parse(each.body).body);
+    expect(bodies[0] === body && bodies[1] === body).toBe(true);
+    expect(bodies[2]).toBe("end");
+    socket.destroy();
+  });
+
+  test("stay as they came while others are read into the same memory", async () => {
+    const paths = Array.from({ length: 8 }, (_, i) => `caller ${i}`.repeat(50 * (i + 1)));
+    const talks = await Promise.all(paths.map(() => talk(short)));
+    for (let round = 1; round <= 3; round++) {
+      for (const [i, { socket }] of talks.entries()) socket.write(request("/in/slow", paths[i]));
+      const isAnswered = () => talks.every(({ answers }) => answers().length === round);
+      await waitFor(isAnswered, { timeoutMs: 10_000, everyMs: 2 });
+    }
+    for (const [i, { answers, socket }] of talks.entries()) {
+      expect(new Set(answers().map(({ body }) => JSON.parse(body).body))).toEqual(
+        new Set([paths[i]]),
+      );
+      socket.destroy();
+    }
+  });
+
+  test("this version of Node lets sockets be read directly", async () => {
+    const listener = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const caller = connect((listener.address() as AddressInfo).port, "127.0.0.1");
+    const [socket] = (await once(listener, "connection")) as [Socket];
+    let text = "";
+    expect(readDirectly(socket, (bytes) => (text += bytes.toString("latin1")))).toBe(true);
+    socket.resume();
+    caller.write("one");
+    await waitFor(() => text === "one", { timeoutMs: 10_000, everyMs: 1 });
+    socket.pause();
+    caller.end("two");
+    await sleep(20);
+    expect(text).toBe("one");
+    socket.resume();
+    await once(socket, "end");
+    expect(text).toBe("onetwo");
+    socket.destroy();
+    listener.close();
+  });
+});
+
 describe("everything else goes to node:http, and the connection with it", () => {
   const chunked =
     "POST /in/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n\r\n";
@@ -152,7 +209,7 @@ describe("everything else goes to node:http, and the connection with it", () => 
     ["an upgrade", request("/in/a", "z", ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"])],
     ["Connection: close", request("/in/a", "z", ["Connection: close"])],
     ["HTTP/1.0", request("/in/a", "z").replace("HTTP/1.1", "HTTP/1.0")],
-    ["a large body", request("/in/a", "z".repeat(70_000))],
+    ["a large body", request("/in/a", "z".repeat(300_000))],
     ["a large head", request("/in/a", "z", [`a: ${"y".repeat(9_000)}`])],
     ["a path that no lane takes", request("/tributary.push.v1.PushService/Push", "{}")],
     ["a path that the lane leaves", request("/in/left", "{}")],
