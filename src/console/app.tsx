@@ -71,7 +71,7 @@ function Pages() {
       <Route path="/account" component={Account} />
       <Route path="/operator/:part?" component={Operator} />
       <Route path="/projects/:p/new-stream" component={NewStream} />
-      <Route path="/projects/:p/streams/:s/:part?/:id?/:more?" component={Stream} />
+      <Route path="/projects/:p/streams/:s/:part?/:id?/:more?/:last?" component={Stream} />
       <Route path="/projects/:p/:part?" component={Project} />
       <Route path="/projects">
         <Redirect to="/" />

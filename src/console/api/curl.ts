@@ -1,4 +1,5 @@
 /** Calls as commands that can be pasted into a terminal; the token stays in its variable. */
+import { branchQuery, type LogPlace } from "./log-place.ts";
 
 /** A text within single quotes of a shell. */
 export function shell(text: string): string {
@@ -8,8 +9,8 @@ export function shell(text: string): string {
 const TOKEN = `-H "Authorization: Bearer $ACCESS_TOKEN"`;
 
 /** Pushes a record again, byte for byte. */
-export function pushCurl(url: string, stream: string, json: string): string {
-  return `curl -f ${shell(`${url}/v1/${stream}/records`)} \\
+export function pushCurl(url: string, { stream, branch }: LogPlace, json: string): string {
+  return `curl -f ${shell(`${url}/v1/${stream}/records${branchQuery(branch)}`)} \\
   ${TOKEN} \\
   -H 'Content-Type: application/json' \\
   -d ${shell(`[{"value": ${json}}]`)}

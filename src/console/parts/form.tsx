@@ -98,6 +98,8 @@ export function Form(props: {
 /** A button that calls an rpc. */
 export function ActionButton(props: {
   readonly label: string;
+  /** Name for screen readers where the label alone does not tell rows apart. */
+  readonly name?: string;
   readonly call: () => Promise<unknown>;
   readonly className?: string;
 }) {
@@ -107,6 +109,7 @@ export function ActionButton(props: {
       <button
         type="button"
         className={props.className}
+        aria-label={props.name}
         aria-disabled={submit.isBusy || undefined}
         onClick={() => void runAloud(submit, props.label)}
       >

@@ -5,11 +5,13 @@ import { useState } from "react";
 import { useLocation } from "wouter";
 import { type Sink, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { faultAt } from "../../api/fault.ts";
+import { type LogPlace, MAIN } from "../../api/log-place.ts";
 import { SecretBox } from "../../parts/copy.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { MessageForm } from "../../parts/message-form.tsx";
 import { typedJson } from "../../parts/message-json.ts";
+import { Note } from "../../parts/note.tsx";
 import { type SinkKind, sinks } from "./sink-kinds.ts";
 import { LATEST, StartField, startJson } from "./start-field.tsx";
 import { TestLadder } from "./test-ladder.tsx";
@@ -17,7 +19,8 @@ import { TestLadder } from "./test-ladder.tsx";
 const ADVANCED = ["batching", "retry", "on_record_failure", "when_full"];
 
 /** The form of one kind. */
-export function NewSink({ stream, kind }: { readonly stream: string; readonly kind: SinkKind }) {
+export function NewSink({ place, kind }: { readonly place: LogPlace; readonly kind: SinkKind }) {
+  const { stream, branch } = place;
   const [, navigate] = useLocation();
   const queries = useQueryClient();
   const [title, setTitle] = useState("");
@@ -26,7 +29,7 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
   const [withToken, setWithToken] = useState(false);
   const [made, setMade] = useState<Made>();
   const read = (): Sink => {
-    const json = { ...input, displayName: title, start: startJson(start) };
+    const json = { ...input, branch, displayName: title, start: startJson(start) };
     return fromJson(SinkSchema, typedJson(SinkSchema, json));
   };
   const submit = useSubmit(async () => {
@@ -55,6 +58,7 @@ export function NewSink({ stream, kind }: { readonly stream: string; readonly ki
     <section className="card stack" aria-labelledby="new-sink">
       <h2 id="new-sink">New sink: {kind.title}</h2>
       <p>{kind.text}</p>
+      {branch !== MAIN && <Note>It delivers the records of the branch {branch}.</Note>}
       <Form submit={submit} label="Create sink">
         <TextField
           label="Name"

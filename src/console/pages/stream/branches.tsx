@@ -2,9 +2,11 @@
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { type Branch, Branch_State as State } from "#gen/tributary/management/v1/stream_pb.js";
+import { Link } from "wouter";
+import type { Branch } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { faultAt } from "../../api/fault.ts";
+import { addressOf } from "../../api/log-place.ts";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { SelectField, TextField } from "../../parts/field.tsx";
 import { bytes } from "../../parts/figures.ts";
@@ -12,19 +14,21 @@ import { Form, useSubmit } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
+import { BranchPage } from "./branch.tsx";
+import { BranchBadge } from "./branch-badge.tsx";
 import type { StreamPart } from "./stream.tsx";
 import { streams } from "./stream-draft.ts";
 
 const REFRESH_MS = 3_000;
-const STATES: Readonly<{ [S in State]: readonly [string, string] }> = {
-  [State.STATE_UNSPECIFIED]: ["Unknown", ""],
-  [State.READY]: ["Ready", "good"],
-  [State.COPYING]: ["Records are copied", ""],
-  [State.FAILED]: ["The copy failed", "bad"],
-};
 
-/** The part "Branches". */
-export default function Branches({ stream: { name } }: StreamPart) {
+/** The part "Branches": the list, or one of them. */
+export default function Branches(part: StreamPart) {
+  const { stream, id, more, last } = part;
+  if (id) return <BranchPage part={part} branch={id} at={more} id={last} />;
+  return <BranchList name={stream.name} />;
+}
+
+function BranchList({ name }: { readonly name: string }) {
   const query = useInfiniteQuery(
     StreamService.method.listBranches,
     { parent: name, pageToken: "" },
@@ -45,7 +49,7 @@ export default function Branches({ stream: { name } }: StreamPart) {
             <ul className="stack plain">
               {branches.map((branch) => (
                 <li className="card stack" key={branch.name}>
-                  <BranchFacts branch={branch} />
+                  <BranchFacts branch={branch} stream={name} />
                 </li>
               ))}
             </ul>
@@ -57,14 +61,14 @@ export default function Branches({ stream: { name } }: StreamPart) {
   );
 }
 
-function BranchFacts({ branch }: { readonly branch: Branch }) {
+function BranchFacts({ branch, stream }: { readonly branch: Branch; readonly stream: string }) {
   const queries = useQueryClient();
   const id = idOf(branch);
-  const [words, kind] = STATES[branch.state];
   return (
     <>
       <h3>
-        {id} <span className={`badge ${kind}`}>{words}</span>
+        <Link href={`${addressOf({ stream, branch: id })}/live`}>{id}</Link>{" "}
+        <BranchBadge state={branch.state} />
       </h3>
       <p>
         {bytes(branch.storedBytes)} stored, sequences {String(branch.firstSequence)} to{" "}

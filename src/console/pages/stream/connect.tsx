@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { Link } from "wouter";
 import { fittingRecord } from "../../api/field-types.ts";
+import { addressOf, type LogPlace } from "../../api/log-place.ts";
 import { CodeBlock } from "../../parts/copy.tsx";
 import { SelectField } from "../../parts/field.tsx";
 import { Note } from "../../parts/note.tsx";
@@ -17,7 +18,8 @@ import { useTail, WHOLE_TAIL } from "./tail.ts";
 const NOBODY: Credentials = { clientId: "", secret: "" };
 
 /** The part "Connect". Secrets stay in this component: leaving the page forgets them. */
-export default function Connect({ stream }: StreamPart) {
+export default function Connect({ stream, branch }: StreamPart) {
+  const place = { stream: stream.name, branch };
   const [way, setWay] = useState<"application" | "personal">("application");
   const [credentials, setCredentials] = useState(NOBODY);
   const [isShared, setShared] = useState(false);
@@ -26,7 +28,7 @@ export default function Connect({ stream }: StreamPart) {
   const sample = SAMPLES.find(({ id }) => id === language);
   const isReady = way === "personal" ? credentials.secret !== "" : isShared;
   const facts: SampleFacts = {
-    ...{ url: location.origin, stream: stream.name, credential: way, sourceUrl: "" },
+    ...{ url: location.origin, stream: stream.name, branch, credential: way, sourceUrl: "" },
     record: JSON.stringify(fittingRecord(stream.schema?.fields ?? [], new Date())),
     ...credentials,
   };
@@ -39,7 +41,7 @@ export default function Connect({ stream }: StreamPart) {
     <>
       <p className="quiet">
         These steps lead to code that pushes. To see a record first,{" "}
-        <Link href={`/${stream.name}/live`}>push one from this browser</Link>.
+        <Link href={`${addressOf(place)}/live`}>push one from this browser</Link>.
       </p>
       <SelectField
         label="Who pushes?"
@@ -86,7 +88,7 @@ export default function Connect({ stream }: StreamPart) {
               onChange={setLanguage}
             />
             <SampleCode sample={sample} facts={facts} />
-            <FirstRecord stream={stream.name} />
+            <FirstRecord place={place} />
           </>
         ) : (
           <p className="quiet">Opens when the steps above are done.</p>
@@ -99,23 +101,23 @@ export default function Connect({ stream }: StreamPart) {
 function SampleCode({ sample, facts }: { readonly sample: Sample; readonly facts: SampleFacts }) {
   if (!sample.isConnector) return <CodeBlock what="the sample" text={sample.make(facts)} />;
   return (
-    <ConnectorSource stream={facts.stream}>
+    <ConnectorSource place={facts}>
       {(sourceUrl) => <CodeBlock what="the sample" text={sample.make({ ...facts, sourceUrl })} />}
     </ConnectorSource>
   );
 }
 
 /** Waits for a record and turns green by itself. */
-function FirstRecord({ stream }: { readonly stream: string }) {
-  const tail = useTail(stream, WHOLE_TAIL, false);
+function FirstRecord({ place }: { readonly place: LogPlace }) {
+  const tail = useTail(place, WHOLE_TAIL, false);
   return (
     <div role="status">
       {tail.count > 0 ? (
         <Note kind="good">
           <p>
             The stream has records: {tail.count} seen. See them{" "}
-            <Link href={`/${stream}/live`}>as they arrive</Link>, or{" "}
-            <Link href={`/${stream}/sinks`}>choose where they go</Link>.
+            <Link href={`${addressOf(place)}/live`}>as they arrive</Link>, or{" "}
+            <Link href={`${addressOf(place)}/sinks`}>choose where they go</Link>.
           </p>
         </Note>
       ) : (

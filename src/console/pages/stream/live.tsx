@@ -2,11 +2,13 @@
 import { useDeferredValue, useMemo, useState } from "react";
 import { Link } from "wouter";
 import { readCurl } from "../../api/curl.ts";
+import { addressOf, type LogPlace, MAIN } from "../../api/log-place.ts";
 import { jsonOf } from "../../api/record-json.ts";
 import { CopyButton } from "../../parts/copy.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
 import { Empty, Note } from "../../parts/note.tsx";
 import { VirtualList } from "../../parts/virtual-list.tsx";
+import { newSinkAt } from "../sinks/new-sink-address.ts";
 import { RateChart } from "./rate-chart.tsx";
 import { ReadForm, type Reading } from "./read-form.tsx";
 import { RecordLine } from "./record-line.tsx";
@@ -17,19 +19,20 @@ import { TestRecord } from "./test-record.tsx";
 const LINE_HEIGHT = 32;
 
 /** The part "Live". */
-export function Live({ stream }: StreamPart) {
+export function Live({ stream, branch }: StreamPart) {
+  const place = { stream: stream.name, branch };
   const [isPaused, setPaused] = useState(false);
   const [reading, setReading] = useState(WHOLE_TAIL);
   const [text, setText] = useState("");
-  const tail = useTail(stream.name, reading, isPaused);
+  const tail = useTail(place, reading, isPaused);
   return (
     <>
       <div>
-        <Link href={`/${stream.name}/sinks/new`} className="button">
+        <Link href={newSinkAt(place)} className="button">
           Start pipelining <span className="unseen">this stream to a destination</span>
         </Link>
       </div>
-      <TestRecord stream={stream} />
+      <TestRecord stream={stream} branch={branch} />
       <section className="card stack" aria-label="Records">
         <details>
           <summary>Seek by key and time, filter, rate</summary>
@@ -49,13 +52,13 @@ export function Live({ stream }: StreamPart) {
             <CopyButton
               label="Copy as curl"
               what="a command that follows these records"
-              text={tailCurl(stream.name, reading)}
+              text={tailCurl(place, reading)}
             />
           </div>
         </div>
         <TailState tail={tail} isPaused={isPaused} rateMax={reading.rateMax} />
         <RateChart count={tail.count} />
-        <RecordList tail={tail} text={text} stream={stream.name} />
+        <RecordList tail={tail} text={text} place={place} />
       </section>
     </>
   );
@@ -82,9 +85,9 @@ function TailState(props: {
 function RecordList(props: {
   readonly tail: Tail;
   readonly text: string;
-  readonly stream: string;
+  readonly place: LogPlace;
 }) {
-  const { tail, stream } = props;
+  const { tail, place } = props;
   const wanted = useDeferredValue(props.text.toLowerCase());
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const shown = useMemo(
@@ -100,7 +103,7 @@ function RecordList(props: {
     ) : (
       <Empty title="Waiting for records">
         <p>Push one with “Test with JSON” above, or see how to push from your own code.</p>
-        <Link href={`/${stream}/connect`}>Connect a sender</Link>
+        <Link href={`${addressOf(place)}/connect`}>Connect a sender</Link>
       </Empty>
     );
   }
@@ -109,7 +112,7 @@ function RecordList(props: {
       {(record) => (
         <RecordLine
           record={record}
-          stream={stream}
+          place={place}
           isOpen={open.has(record.id)}
           onOpen={(isOpen) => setOpen(changed(open, record.id, isOpen))}
         />
@@ -128,9 +131,10 @@ function changed(open: ReadonlySet<string>, id: string, isOpen: boolean): Readon
 }
 
 /** Tails take a sequence or begin now; a time is looked up by the page. */
-function tailCurl(stream: string, { key, filter, rateMax, start }: Reading): string {
+function tailCurl({ stream, branch }: LogPlace, { key, filter, rateMax, start }: Reading): string {
   const from = start.case === "sequence" ? start.value : start.case === "first" ? 1 : 0;
   return readCurl(`${location.origin}/v1/${stream}/records:tail`, [
+    ["branch", branch === MAIN ? "" : branch],
     ["fromSequence", from],
     ["key", key],
     ["filter", filter],

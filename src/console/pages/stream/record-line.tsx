@@ -2,6 +2,7 @@
 import { Link } from "wouter";
 import type { Record } from "#gen/tributary/records/v1/record_pb.js";
 import { pushCurl } from "../../api/curl.ts";
+import type { LogPlace } from "../../api/log-place.ts";
 import { indented, jsonOf } from "../../api/record-json.ts";
 import { CopyButton } from "../../parts/copy.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -9,11 +10,11 @@ import { Time } from "../../parts/time.tsx";
 /** The line; open, it shows the record for reading and where it stands. */
 export function RecordLine(props: {
   readonly record: Record;
-  readonly stream: string;
+  readonly place: LogPlace;
   readonly isOpen: boolean;
   readonly onOpen: (isOpen: boolean) => void;
 }) {
-  const { record, isOpen, onOpen } = props;
+  const { record, isOpen, onOpen, place } = props;
   const json = jsonOf(record);
   return (
     <details open={isOpen} onToggle={(event) => onOpen(event.currentTarget.open)}>
@@ -26,10 +27,10 @@ export function RecordLine(props: {
             <code>{indented(json)}</code>
           </pre>
           <div className="actions">
-            <Link href={`/${props.stream}/trace/${record.id}`}>Trace it</Link>
+            <Link href={`/${place.stream}/trace/${record.id}`}>Trace it</Link>
             <CopyButton text={json} what="the record" />
             <CopyButton
-              text={pushCurl(location.origin, props.stream, json)}
+              text={pushCurl(location.origin, place, json)}
               label="Copy as curl"
               what="a command that pushes this record again"
             />

@@ -9,6 +9,7 @@ import {
 } from "#gen/tributary/records/v1/record_service_pb.js";
 import { readCurl } from "../../api/curl.ts";
 import { faultOf } from "../../api/fault.ts";
+import { addressOf, MAIN } from "../../api/log-place.ts";
 import { jsonOf, keyOf } from "../../api/record-json.ts";
 import { CopyButton } from "../../parts/copy.tsx";
 import { CheckField } from "../../parts/field.tsx";
@@ -26,19 +27,21 @@ const PAGE_SIZE = 500;
 const FROM_FIRST: Reading = { start: { case: "first" }, key: "", filter: "", rateMax: 0 };
 
 /** The part "Records". */
-export default function Records({ stream, id }: StreamPart) {
+export default function Records({ stream, branch, id }: StreamPart) {
+  const place = addressOf({ stream: stream.name, branch });
   const [reading, setReading] = useState(FROM_FIRST);
   const [isResolved, setResolved] = useState(false);
   const view = isResolved ? View.RESOLVED : View.LOG;
   const start = isResolved ? { case: undefined } : startOfList(reading.start);
   const { key, filter } = reading;
-  const request = { stream: stream.name, start, key, filter, view };
+  const request = { stream: stream.name, branch, start, key, filter, view };
   const query = useInfiniteQuery(
     RecordService.method.listRecords,
     { ...request, pageSize: PAGE_SIZE, pageToken: "" },
     { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
   );
   const curl = readCurl(`${location.origin}/v1/${stream.name}/records`, [
+    ["branch", branch === MAIN ? "" : branch],
     ["key", key],
     ["filter", filter],
     ["pageSize", PAGE_SIZE],
@@ -64,11 +67,11 @@ export default function Records({ stream, id }: StreamPart) {
       </section>
       <PartLinks
         label="Ways to look at the records"
-        current={`/${stream.name}/records${id ? `/${id}` : ""}`}
+        current={`${place}/records${id ? `/${id}` : ""}`}
         parts={[
-          ["Records", `/${stream.name}/records`],
-          ["Keys", `/${stream.name}/records/keys`],
-          ["Partitions", `/${stream.name}/records/partitions`],
+          ["Records", `${place}/records`],
+          ["Keys", `${place}/records/keys`],
+          ["Partitions", `${place}/records/partitions`],
         ]}
       />
       <Loaded query={query}>

@@ -6,6 +6,8 @@ export interface SampleFacts {
   readonly url: string;
   /** Name of the stream. */
   readonly stream: string;
+  /** Id of the branch. */
+  readonly branch: string;
   /** A record that fits, as one line of JSON. */
   readonly record: string;
   /** How the access token is got: with an application's credentials, or it is a personal token. */

@@ -1,10 +1,12 @@
 /** Samples that speak the rpcs: the generated client, and buf with the schema that the server tells. */
 import { shell } from "../../api/curl.ts";
+import { MAIN } from "../../api/log-place.ts";
 import { literal, type SampleFacts } from "./sample-facts.ts";
 
 /** The generated client. Its text is JavaScript as well: it needs no types of its own. */
 export function typescript(facts: SampleFacts): string {
-  const { url, stream, record, clientId } = facts;
+  const { url, stream, branch, record, clientId } = facts;
+  const ofBranch = branch === MAIN ? "" : `\n  branch: ${literal(branch)},`;
   const secret = (name: string) => (facts.secret ? literal(facts.secret) : `process.env.${name}`);
   const token =
     facts.credential === "personal"
@@ -28,7 +30,7 @@ const withToken = (next) => (request) => {
   return next(request);
 };
 const answer = await createClient(PushService, connect([withToken])).push({
-  stream: ${literal(stream)},
+  stream: ${literal(stream)},${ofBranch}
   records: [{ payload: { case: "json", value: new TextEncoder().encode(${literal(record)}) } }],
   idempotencyKey: crypto.randomUUID(),
 });
@@ -39,7 +41,8 @@ process.exit(0);
 
 /** gRPC from a shell. */
 export function bufCurl(facts: SampleFacts): string {
-  const { url, stream, record, clientId } = facts;
+  const { url, stream, branch, record, clientId } = facts;
+  const ofBranch = branch === MAIN ? "" : `, "branch": ${literal(branch)}`;
   const plain = url.startsWith("http:") ? " --http2-prior-knowledge" : "";
   const buf = `buf curl --protocol grpc${plain}`;
   const secret = (name: string) => (facts.secret ? shell(facts.secret) : `"$${name}"`);
@@ -55,7 +58,7 @@ ACCESS_TOKEN=$(${buf} \\
   return `${token}
 ${buf} \\
   -H "Authorization: Bearer $ACCESS_TOKEN" \\
-  -d ${shell(`{"stream": ${literal(stream)}, "records": [{"value": ${record}}]}`)} \\
+  -d ${shell(`{"stream": ${literal(stream)}${ofBranch}, "records": [{"value": ${record}}]}`)} \\
   ${shell(`${url}/tributary.push.v1.PushService/Push`)}
 `;
 }

@@ -1,5 +1,6 @@
 /** Programs that push a record, complete: pasted into a terminal they run as they stand. */
 import { shell } from "../../api/curl.ts";
+import { branchQuery } from "../../api/log-place.ts";
 import { literal, type SampleFacts } from "./sample-facts.ts";
 import { aivenConnector, confluentConnector } from "./samples-kafka.ts";
 import { bufCurl, typescript } from "./samples-rpc.ts";
@@ -29,7 +30,8 @@ export const SAMPLES: readonly Sample[] = [
   },
 ];
 
-const PATH = (facts: SampleFacts) => `${facts.url}/v1/${facts.stream}/records`;
+const PATH = ({ url, stream, branch }: SampleFacts) =>
+  `${url}/v1/${stream}/records${branchQuery(branch)}`;
 const body = ({ record }: SampleFacts) => `[{"value": ${record}}]`;
 
 function curl(facts: SampleFacts): string {

@@ -4,6 +4,7 @@ import { type ComponentType, Suspense } from "react";
 import { Redirect } from "wouter";
 import type { Stream as StreamMessage } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { MAIN } from "../../api/log-place.ts";
 import { later } from "../../parts/later.tsx";
 import { Loaded, Loading } from "../../parts/note.tsx";
 import { OpenAlerts } from "../../parts/open-alerts.tsx";
@@ -13,9 +14,12 @@ import { Live } from "./live.tsx";
 /** What each part of the page gets. */
 export interface StreamPart {
   readonly stream: StreamMessage;
+  /** Id of the branch that the part is about. */
+  readonly branch: string;
   /** What follows the part in the address, such as the id of a sink. */
   readonly id: string | undefined;
   readonly more: string | undefined;
+  readonly last?: string | undefined;
 }
 
 const PARTS: Readonly<Record<string, ComponentType<StreamPart>>> = {
@@ -43,6 +47,7 @@ export default function Stream({
     readonly part?: string;
     readonly id?: string;
     readonly more?: string;
+    readonly last?: string;
   };
 }) {
   const project = `projects/${params.p}`;
@@ -82,7 +87,13 @@ export default function Stream({
             />
             <OpenAlerts project={project} resource={name} />
             <Suspense fallback={<Loading />}>
-              <Part stream={stream} id={params.id} more={params.more} />
+              <Part
+                stream={stream}
+                branch={MAIN}
+                id={params.id}
+                more={params.more}
+                last={params.last}
+              />
             </Suspense>
           </Page>
         )

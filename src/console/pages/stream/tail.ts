@@ -6,6 +6,7 @@ import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js
 import type { Record } from "#gen/tributary/records/v1/record_pb.js";
 import { RecordService } from "#gen/tributary/records/v1/record_service_pb.js";
 import { type Fault, faultOf } from "../../api/fault.ts";
+import type { LogPlace } from "../../api/log-place.ts";
 import { isUnreachable, transport } from "../../api/transport.ts";
 import { type Reading, startOfList } from "./read-form.tsx";
 
@@ -36,7 +37,7 @@ const EMPTY: Tail = { records: [], count: 0, skipped: 0, fault: undefined, isLiv
 export const WHOLE_TAIL: Reading = { start: { case: "end" }, key: "", filter: "", rateMax: 200 };
 
 /** Follows the stream while it is not paused. A broken connection goes on where it stopped. */
-export function useTail(stream: string, reading: Reading, isPaused: boolean): Tail {
+export function useTail({ stream, branch }: LogPlace, reading: Reading, isPaused: boolean): Tail {
   const [tail, setTail] = useState<Tail>(EMPTY);
   const next = useRef<{ of: string; sequence: bigint | undefined }>({
     of: "",
@@ -44,7 +45,7 @@ export function useTail(stream: string, reading: Reading, isPaused: boolean): Ta
   });
   useEffect(() => {
     if (isPaused) return;
-    const of = JSON.stringify([stream, reading], (_name, value) =>
+    const of = JSON.stringify([stream, branch, reading], (_name, value) =>
       typeof value === "bigint" ? String(value) : value,
     );
     if (next.current.of !== of) {
@@ -52,14 +53,15 @@ export function useTail(stream: string, reading: Reading, isPaused: boolean): Ta
       setTail(EMPTY);
     }
     const ended = new AbortController();
-    void follow({ stream, reading, next: next.current, signal: ended.signal, onTail: setTail });
+    const place = { stream, branch };
+    void follow({ place, reading, next: next.current, signal: ended.signal, onTail: setTail });
     return () => ended.abort();
-  }, [stream, reading, isPaused]);
+  }, [stream, branch, reading, isPaused]);
   return tail;
 }
 
 interface Follow {
-  readonly stream: string;
+  readonly place: LogPlace;
   readonly reading: Reading;
   readonly next: { sequence: bigint | undefined };
   readonly signal: AbortSignal;
@@ -80,13 +82,14 @@ async function follow(options: Follow): Promise<void> {
   }
 }
 
-async function followOnce({ stream, reading, next, signal, onTail }: Follow): Promise<void> {
+async function followOnce({ place, reading, next, signal, onTail }: Follow): Promise<void> {
   // Asked each time: a tail of a quiet stream says nothing for a while, this call says who is there.
-  const { branch } = await streams.getBranch({ name: `${stream}/branches/main` }, { signal });
-  next.sequence ??= await sequenceOf(stream, reading, { branch, signal });
+  const name = `${place.stream}/branches/${place.branch}`;
+  const { branch: log } = await streams.getBranch({ name }, { signal });
+  next.sequence ??= await sequenceOf(place, reading, { log, signal });
   onTail((tail) => ({ ...tail, isLive: true, fault: undefined }));
   const { key, filter, rateMax } = reading;
-  const request = { stream, key, filter, rateMax, fromSequence: next.sequence };
+  const request = { ...place, key, filter, rateMax, fromSequence: next.sequence };
   for await (const part of records.tailRecords(request, { signal })) {
     const last = part.records.at(-1);
     if (last) next.sequence = last.sequence + 1n;
@@ -101,14 +104,14 @@ async function followOnce({ stream, reading, next, signal, onTail }: Follow): Pr
 
 /** Where the log is read from. Whoever asks for its end also sees what came last. */
 async function sequenceOf(
-  stream: string,
+  place: LogPlace,
   { start }: Reading,
-  { branch, signal }: { readonly branch: Branch | undefined; readonly signal: AbortSignal },
+  { log, signal }: { readonly log: Branch | undefined; readonly signal: AbortSignal },
 ): Promise<bigint> {
   if (start.case === "sequence") return start.value > 0n ? start.value : 1n;
-  const { firstSequence = 0n, lastSequence = 0n } = branch ?? {};
+  const { firstSequence = 0n, lastSequence = 0n } = log ?? {};
   if (start.case === "time") {
-    const request = { stream, start: startOfList(start), pageSize: 1 };
+    const request = { ...place, start: startOfList(start), pageSize: 1 };
     const page = await records.listRecords(request, { signal });
     return page.records[0]?.sequence ?? lastSequence + 1n;
   }

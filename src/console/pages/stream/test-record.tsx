@@ -11,7 +11,8 @@ import { Form, useSubmit } from "../../parts/form.tsx";
 const pushes = createClient(PushService, transport);
 
 /** A card that opens, prefilled with a record that fits. */
-export function TestRecord({ stream }: { readonly stream: Stream }) {
+export function TestRecord(props: { readonly stream: Stream; readonly branch: string }) {
+  const { stream, branch } = props;
   const prefilled = () =>
     JSON.stringify(fittingRecord(stream.schema?.fields ?? [], new Date()), null, 2);
   const [json, setJson] = useState(prefilled);
@@ -21,6 +22,7 @@ export function TestRecord({ stream }: { readonly stream: Stream }) {
     const payload = { case: "json" as const, value: new TextEncoder().encode(json) };
     const answer = await pushes.push({
       stream: stream.name,
+      branch,
       records: [{ payload }],
       idempotencyKey: crypto.randomUUID(),
     });
