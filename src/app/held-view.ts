@@ -47,6 +47,14 @@ function describeEntry(logUid: string, { place, copy }: HeldEntry) {
     arrivalTime: timestampFromMs(arrivalTimeMs),
     sinkVersion: BigInt(copy.sinkVersion),
     json: copy.json,
+    ...(copy.replays > 0 && {
+      replay: {
+        count: copy.replays,
+        requestId: copy.replayRequestId,
+        firstHoldTime: timestampFromMs(Number(copy.firstHoldTimeMs)),
+        firstReason: copy.firstReason,
+      },
+    }),
   });
 }
 

@@ -4,7 +4,7 @@ import { fail } from "../core/errors.ts";
 import type { Place, RequestOutcome, RowOutcome } from "../sinks/sink.ts";
 import { noteAttempt } from "./attempt-notes.ts";
 import { attemptWrite, outcomeOfError } from "./destinations.ts";
-import { type HeldEntry, type HeldKey, rowOfCopy } from "./held-store.ts";
+import { type HeldEntry, type HeldKey, type HoldInput, rowOfCopy } from "./held-store.ts";
 import type { Lane } from "./lane.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
@@ -68,7 +68,13 @@ async function replaySome(
 ): Promise<number> {
   if (entries.length === 0) return 0;
   const rows = entries.map((entry) => rowOfCopy(lane.lane.state.logUid, entry));
-  const outcome = await send(run, lane, rows);
+  const requestId = replayRequestId(run.sinkUid, rows);
+  const outcome = await send(run, lane, { id: requestId, rows });
+  const again = (i: number, { reason, why }: { readonly reason: string; readonly why: string }) =>
+    holdAgain(run, lane, {
+      row: rows[i]!,
+      ...{ reason, why, replayed: { copy: entries[i]!.copy, requestId } },
+    });
   if (outcome.kind === "fenced" || outcome.kind === "behind")
     throw fail("LOG_UNAVAILABLE", "another node has taken over");
   if (outcome.kind === "pause" || (outcome.kind === "retry" && outcome.scope === "sink")) {
@@ -76,7 +82,7 @@ async function replaySome(
   }
   if (outcome.kind === "retry") {
     if (entries.length === 1) {
-      await holdAgain(run, lane, { row: rows[0]!, ...outcome });
+      await again(0, outcome);
       return 0;
     }
     const half = Math.ceil(entries.length / 2);
@@ -90,20 +96,24 @@ async function replaySome(
   for (const [i, result] of outcome.outcomes.entries()) {
     const isDurable = result.kind === "staged" && staged.has(formatPlace(rows[i]!.place));
     if (result.kind === "delivered" || isDurable) done.push(entries[i]!);
-    else if (result.kind === "reject") await holdAgain(run, lane, { row: rows[i]!, ...result });
+    else if (result.kind === "reject") await again(i, result);
   }
   await release(run, lane.lane.state.partition, { keys: done, to: "replayed" });
   return done.length;
 }
 
+/** The same for a repeat of the same records. */
+function replayRequestId(sinkUid: string, rows: readonly LaneRow[]): string {
+  const hash = createHash("sha256").update(rows.map((row) => row.recordId).join());
+  return `${sinkUid}-r-${hash.digest("base64url").slice(0, 24)}`;
+}
+
 async function send(
   run: SinkRun,
   { lane }: LaneRun,
-  rows: readonly LaneRow[],
+  { id, rows }: { readonly id: string; readonly rows: readonly LaneRow[] },
 ): Promise<RequestOutcome> {
   const plan = run.versions.at(Number.POSITIVE_INFINITY);
-  const hash = createHash("sha256").update(rows.map((row) => row.recordId).join());
-  const id = `${run.sinkUid}-r-${hash.digest("base64url").slice(0, 24)}`;
   const facts = {
     sink: run.owner.definition,
     version: plan.version.version,
@@ -153,15 +163,11 @@ async function flushNow(run: SinkRun): Promise<Set<string>> {
   return new Set(places.map(formatPlace));
 }
 
-function holdAgain(
-  run: SinkRun,
-  { lane }: LaneRun,
-  { row, reason, why }: { row: LaneRow; reason: string; why: string },
-): Promise<void> {
+function holdAgain(run: SinkRun, { lane }: LaneRun, held: HoldInput): Promise<void> {
   const { partition, generation } = lane.state;
   const sinkVersion = run.versions.at(Number.POSITIVE_INFINITY).version.version;
   const facts = { partition, generation, sinkVersion, holdTimeMs: run.now() };
-  return run.held.putAgain([{ row, reason, why }], facts);
+  return run.held.putAgain([held], facts);
 }
 
 /** Counts first, then removes the copies: a crash in between is mended when the cursor is read. */

@@ -20,6 +20,8 @@ export interface HoldInput {
   readonly row: LaneRow;
   readonly reason: string;
   readonly why: string;
+  /** The copy that was replayed, and the id of the request that brought it; not set when it was not. */
+  readonly replayed?: { readonly copy: HeldCopy; readonly requestId: string };
 }
 
 /** What the key of a copy says. */
@@ -119,8 +121,14 @@ export function rowOfCopy(logUid: string, { copy, place, keyHash }: HeldEntry): 
   });
 }
 
-function copyOf({ row, reason, why }: HoldInput, facts: HoldFacts): HeldCopy {
+function copyOf({ row, reason, why, replayed }: HoldInput, facts: HoldFacts): HeldCopy {
   return create(HeldCopySchema, {
+    ...(replayed && {
+      replays: replayed.copy.replays + 1,
+      replayRequestId: replayed.requestId,
+      firstHoldTimeMs: replayed.copy.firstHoldTimeMs || replayed.copy.holdTimeMs,
+      firstReason: replayed.copy.firstReason || replayed.copy.reason,
+    }),
     place: placeToMessage(row.place),
     recordId: row.recordId,
     reason,

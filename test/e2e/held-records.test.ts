@@ -9,6 +9,8 @@ interface Held {
   error: string;
   sinkVersion: string;
   value: Record<string, unknown>;
+  holdTime: string;
+  replay?: { count: number; requestId: string; firstHoldTime: string; firstReason: string };
 }
 interface Row {
   outcome: string;
@@ -92,6 +94,25 @@ test("held records are filtered by reason, looked at with what each version make
   expect(replayed).toEqual({ count: "2" });
   expect(receiver.accepted().map(({ n }) => n)).toEqual([1, "two", "four"]);
   expect(await listHeld(name)).toHaveLength(1);
+  // Refused again, for another reason: it says so, and leads to the attempt.
+  receiver.mode = { kind: "status", status: 400 };
+  for (const count of [1, 2]) {
+    expect(await sinks("ReplayHeldRecords", { name, places: [refused!.place] })).toEqual({});
+    const [again] = await listHeld(name, { reason: "HTTP_400" });
+    expect(again?.replay).toMatchObject({
+      ...{ count, firstReason: "HTTP_422", firstHoldTime: refused!.holdTime },
+    });
+    const of = { parent: name, requestId: again!.replay!.requestId };
+    const method = "management.v1.DeliveryService/ListAttempts";
+    const attempts = await waitFor(
+      async () => {
+        const page = await call<{ attempts?: { replay?: boolean }[] }>(server, method, of);
+        return page.attempts?.length === count ? page.attempts : undefined;
+      },
+      { what: "the attempts of the replays" },
+    );
+    expect(attempts.every(({ replay }) => replay)).toBe(true);
+  }
   expect(await sinks("ReplayHeldRecords", { name, reason: "MAPPING_FAILED" })).toEqual({});
   expect(await sinks("DiscardHeldRecords", { name, places: [refused!.place] })).toEqual({
     count: "1",

@@ -663,6 +663,34 @@ export declare type HeldCopy = Message<"tributary.delivery.v1.HeldCopy"> & {
    * @generated from field: repeated tributary.delivery.v1.CallHeader headers = 16;
    */
   headers: CallHeader[];
+
+  /**
+   * How often it was replayed and refused again.
+   *
+   * @generated from field: uint32 replays = 17;
+   */
+  replays: number;
+
+  /**
+   * Id of the request that brought it the last time it was replayed; empty when it never was.
+   *
+   * @generated from field: string replay_request_id = 18;
+   */
+  replayRequestId: string;
+
+  /**
+   * When it was held first, milliseconds since 1970; 0 when it was never replayed.
+   *
+   * @generated from field: int64 first_hold_time_ms = 19;
+   */
+  firstHoldTimeMs: bigint;
+
+  /**
+   * Reason for which it was held first; empty when it was never replayed.
+   *
+   * @generated from field: string first_reason = 20;
+   */
+  firstReason: string;
 };
 
 /**

@@ -2257,6 +2257,13 @@ export declare type HeldRecord = Message<"tributary.management.v1.HeldRecord"> &
    * @generated from field: bytes json = 9;
    */
   json: Uint8Array;
+
+  /**
+   * How it was replayed and refused again; not set when it never was. What stands above is then of the last time.
+   *
+   * @generated from field: tributary.management.v1.HeldReplay replay = 10;
+   */
+  replay?: HeldReplay | undefined;
 };
 
 /**
@@ -2264,4 +2271,46 @@ export declare type HeldRecord = Message<"tributary.management.v1.HeldRecord"> &
  * Use `create(HeldRecordSchema)` to create a new message.
  */
 export declare const HeldRecordSchema: GenMessage<HeldRecord>;
+
+/**
+ * Of a held record: what its replays came to. (Records that a Replay of stored records brought again and
+ * that were refused stand in its `refusals`, and are not held: they count as what they were before.)
+ *
+ * @generated from message tributary.management.v1.HeldReplay
+ */
+export declare type HeldReplay = Message<"tributary.management.v1.HeldReplay"> & {
+  /**
+   * How often it was refused again.
+   *
+   * @generated from field: int32 count = 1;
+   */
+  count: number;
+
+  /**
+   * Id of the request that brought it the last time: that of its attempt, see DeliveryService.ListAttempts.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * When it was held first.
+   *
+   * @generated from field: google.protobuf.Timestamp first_hold_time = 3;
+   */
+  firstHoldTime?: Timestamp | undefined;
+
+  /**
+   * Reason for which it was held first, one word in upper case.
+   *
+   * @generated from field: string first_reason = 4;
+   */
+  firstReason: string;
+};
+
+/**
+ * Describes the message tributary.management.v1.HeldReplay.
+ * Use `create(HeldReplaySchema)` to create a new message.
+ */
+export declare const HeldReplaySchema: GenMessage<HeldReplay>;
 

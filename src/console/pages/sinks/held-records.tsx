@@ -2,7 +2,11 @@
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { useState } from "react";
 import { Link } from "wouter";
-import { type HeldRecord, Sink_RecordFailure } from "#gen/tributary/management/v1/sink_pb.js";
+import {
+  type HeldRecord,
+  type HeldReplay,
+  Sink_RecordFailure,
+} from "#gen/tributary/management/v1/sink_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { SelectField } from "../../parts/field.tsx";
@@ -134,6 +138,17 @@ function AllCommands(props: Omit<ListProps, "sink"> & { readonly reason: string 
   );
 }
 
+function ReplayedBefore(props: { readonly sink: string; readonly replay: HeldReplay }) {
+  const { count, requestId, firstReason, firstHoldTime } = props.replay;
+  return (
+    <>
+      ; first held <Time at={firstHoldTime} /> ({firstReason}), and refused by{" "}
+      {count === 1 ? "a replay" : `${count} replays`} since, the last time in{" "}
+      <Link href={`/${props.sink}/deliveries`}>request {requestId}</Link>
+    </>
+  );
+}
+
 function HeldTile(props: ListProps & { readonly record: HeldRecord }) {
   const { sink, record, commands, onCompare } = props;
   const { place } = record;
@@ -144,6 +159,7 @@ function HeldTile(props: ListProps & { readonly record: HeldRecord }) {
       <code>{decoder.decode(record.json)}</code>
       <p className="quiet">
         {record.reason}, place {place}, held <Time at={record.holdTime} />
+        {record.replay && <ReplayedBefore sink={sink} replay={record.replay} />}
       </p>
       <div className="actions">
         <Link href={`/${sink.slice(0, sink.indexOf("/sinks/"))}/trace/${record.recordId}`}>
