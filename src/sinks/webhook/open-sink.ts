@@ -1,5 +1,3 @@
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { WebhookSink } from "#gen/tributary/management/v1/sink_pb.js";
 import { createEgressGuard, type EgressGuard } from "../egress.ts";
@@ -11,10 +9,9 @@ import { BodyFault, createBodyMaker, outcomeOfBodyFault } from "./body.ts";
 import { type Endpoint, parseEndpoint, redact } from "./endpoint.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type Answer, post } from "./post.ts";
+import { createPostConnections } from "./post-connections.ts";
 import { type SignedRequest, signerOf, signWebhook, type WebhookSigner } from "./signature.ts";
 
-/** Connections that one sink keeps; more requests than these wait. */
-export const CONNECTIONS_MAX = 16;
 const ID_HEADER_BYTES_MAX = 4096;
 const METHODS = ["POST", "POST", "PUT", "PATCH"] as const;
 
@@ -74,7 +71,13 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
   const { guard, nowMs } = parts;
   const signersAt = createSigners(config);
   const makeBody = createBodyMaker(config, parts.templates);
-  const agent = createAgent(config, { guard, url: endpoint.url });
+  const connections = createPostConnections({
+    url: endpoint.url,
+    guard,
+    certificate: config.clientCertificate,
+    key: config.clientKey,
+    authority: config.certificateAuthority,
+  });
   const { clientCredentials } = config;
   const tokens =
     clientCredentials && createTokenSource(clientCredentials, createGuardedFetch(guard), nowMs);
@@ -89,7 +92,7 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
         ...(isReplay && { "tributary-replay": "1" }),
         ...signatureHeader(signersAt(nowMs()), { id, timestamp, body }),
       };
-      const base = { url: endpoint.url, body, agent, guard, method: METHODS[config.method] };
+      const base = { url: endpoint.url, body, connections, method: METHODS[config.method] };
       const attempt = async (token?: string) => {
         const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
         const request = { ...base, headers: { ...headers, ...authorization } };
@@ -104,27 +107,8 @@ export function createWebhookClient(config: WebhookSink, parts: WebhookParts): W
       tokens.refused(token);
       return attempt(await tokens.get(signal));
     },
-    close: () => agent.destroy(),
+    close: () => connections.close(),
   };
-}
-
-function createAgent(
-  { clientCertificate, clientKey, certificateAuthority }: WebhookSink,
-  { guard, url }: { guard: EgressGuard; url: URL },
-): HttpAgent {
-  const options = {
-    keepAlive: true,
-    maxSockets: CONNECTIONS_MAX,
-    maxFreeSockets: 4,
-    lookup: guard.lookup,
-    noDelay: true,
-  };
-  if (url.protocol !== "https:") return new HttpAgent(options);
-  return new HttpsAgent({
-    ...options,
-    ...(clientCertificate && { cert: clientCertificate, key: clientKey }),
-    ...(certificateAuthority && { ca: certificateAuthority }),
-  });
 }
 
 /** The secret, and the one before it until its time ends. */
