@@ -33,7 +33,7 @@ export type PullEnd =
   | "done"
   /** Another client is pinned. */
   | "not-pinned"
-  /** No heartbeat, no consumer, or the signal aborted. */
+  /** No heartbeat, a message that did not come, no consumer, or the signal aborted. */
   | "broken";
 
 /**
@@ -47,6 +47,8 @@ export function pullOnce(nc: NatsConnection, options: PullOptions): Promise<Pull
   const heartbeatMs = Math.floor(options.expiresMs / 4);
   const inbox = createInbox();
   let left = options.maxMessages;
+  /** How many will not come, and how the pull ends then; set by its status. */
+  let last: { readonly left: number; readonly how: PullEnd } = { left: 0, how: "done" };
   const subscription = nc.subscribe(inbox, {
     callback(error, message) {
       silence.refresh();
@@ -55,8 +57,11 @@ export function pullOnce(nc: NatsConnection, options: PullOptions): Promise<Pull
       if (code === 0) {
         options.onMessage(readPulled(message));
         left--;
-        if (left === 0) end("done");
-      } else if (code !== 100) end(endOf(code));
+        if (left <= last.left) end(last.how);
+      } else if (code !== 100) {
+        last = { left: leftOf(message, left), how: endOf(code) };
+        if (left <= last.left || last.how === "broken") end(last.how);
+      }
     },
   });
   const silence = setTimeout(() => end("broken"), 3 * heartbeatMs);
@@ -82,6 +87,16 @@ export function pullOnce(nc: NatsConnection, options: PullOptions): Promise<Pull
     { reply: inbox },
   );
   return promise;
+}
+
+/**
+ * Messages that a status says will not come. A consumer with copies sends a message only when a quorum
+ * knows of it, and the status of a pull at once: those that it counts as sent are still on their way, and
+ * would be lost with the inbox.
+ */
+function leftOf({ headers }: Msg, left: number): number {
+  const pending = headers?.get("Nats-Pending-Messages");
+  return pending ? Math.max(0, Number(pending)) : left;
 }
 
 function endOf(code: number): PullEnd {
