@@ -7,6 +7,7 @@ import { fail } from "../core/errors.ts";
 import type { Eventually } from "../core/eventually.ts";
 import type { WholeRequest } from "../core/whole-message.ts";
 import type { AdmittedBytes } from "./admission.ts";
+import { gatherPieces } from "./body-pieces.ts";
 
 /** Bytes of a call, as it came and after inflation. */
 export const CALL_BYTES_MAX = 16 * 1024 * 1024;
@@ -84,7 +85,7 @@ function readPlain(
   admitted: AdmittedBytes,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const pieces = gatherPieces(contentLengthOf(request));
     let size = 0;
     const end = () => {
       clearTimeout(timer);
@@ -97,11 +98,11 @@ function readPlain(
     };
     const onData = (chunk: Buffer) => {
       size += chunk.length;
-      chunks.push(chunk);
       if (size > CALL_BYTES_MAX) {
         refuse(tooLarge());
         return;
       }
+      pieces.add(chunk);
       try {
         admitted.grow(size);
       } catch (error) {
@@ -110,7 +111,7 @@ function readPlain(
     };
     const onEnd = () => {
       end();
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
+      resolve(pieces.whole());
     };
     const onClose = () => refuse(fail("INVALID_BODY", "the body was cut off by its sender"));
     const timer = setTimeout(() => {
