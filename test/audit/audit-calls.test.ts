@@ -220,3 +220,30 @@ test("pushes and reads make no events", async () => {
   await server.get("/v1/projects/demo/streams");
   expect((await eventsOf({})).length).toBe(before);
 });
+
+test("F10: a call that only asks what it would do makes no event, as a form does while it is typed; one that access control refuses does", async () => {
+  const create = "management.v1.StreamService/CreateStream";
+  const before = (await eventsOf({})).length;
+  const good = { displayName: "Only asked for", schema: { fields: [{ name: "n", type: "LONG" }] } };
+  const parent = "projects/demo";
+  await call(server, create, { parent, stream: good, validateOnly: true });
+  await call(server, create, { parent, stream: {}, validateOnly: true }).catch(() => undefined);
+  // Refusals are written a moment later, in their order: this one comes after the two above.
+  const missing = `${stream}-asked`;
+  await call(server, "management.v1.StreamService/DeleteStream", { name: missing }).catch(() => 0);
+  await waitFor(async () => (await eventsOf({ resource: missing })).length > 0);
+  expect((await eventsOf({})).length).toBe(before + 1);
+  const answer = await fetch(`${server.url}/tributary.${create}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: "Bearer nonsense" },
+    body: JSON.stringify({ parent, stream: good, validateOnly: true }),
+  });
+  expect(answer.status).toBe(401);
+  await waitFor(async () => {
+    const { auditEvents = [] } = await call<{ auditEvents?: Event[] }>(
+      ...[server, "management.v1.AuditService/ListInstallationAuditEvents"],
+      { filter: { code: "unauthenticated", method: "CreateStream" } },
+    );
+    return auditEvents.length > 0;
+  });
+});

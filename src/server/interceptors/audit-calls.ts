@@ -58,6 +58,12 @@ export function isAudited(method: DescMethod): boolean {
   );
 }
 
+/** Whether a request only asks what its call would do: `validate_only`, which changes nothing. */
+function isOnlyCheck(method: DescMethod, request: Message): boolean {
+  const field = method.input.fields.find(({ name }) => name === "validate_only");
+  return field !== undefined && reflect(method.input, request, false).get(field) === true;
+}
+
 /** After these nobody knows what a call has changed; all others say that it changed nothing. */
 const DOUBTFUL_CODES = [
   Code.Canceled,
@@ -87,9 +93,10 @@ export function auditCalls(audit: AuditLog): Interceptor {
       },
     };
     contextValues.set(draftKey, draft);
+    const isChange = isAudited(method) && !isOnlyCheck(method, request.message);
     try {
       const response = await next(request);
-      if (response.stream || !isAudited(method)) return response;
+      if (response.stream || !isChange) return response;
       const made = resourceIn(method, response.message);
       const event: AuditEntry = {
         ...entry(),
@@ -104,7 +111,7 @@ export function auditCalls(audit: AuditLog): Interceptor {
     } catch (reason) {
       const error = asPublicError(reason);
       const refusal = { ...entry(), code: codeToString(error.code), reason: reasonOf(error) };
-      await noteFault(audit, draft.intent, { refusal, error, isAudited: isAudited(method) });
+      await noteFault(audit, draft.intent, { refusal, error, isChange });
       throw reason;
     }
   };
@@ -114,7 +121,7 @@ export function auditCalls(audit: AuditLog): Interceptor {
 async function noteFault(
   audit: AuditLog,
   intent: AuditIntent | undefined,
-  fault: { refusal: AuditEntry; error: { readonly code: Code }; isAudited: boolean },
+  fault: { refusal: AuditEntry; error: { readonly code: Code }; isChange: boolean },
 ): Promise<void> {
   const { refusal, error } = fault;
   if (intent && DOUBTFUL_CODES.includes(error.code)) {
@@ -123,7 +130,7 @@ async function noteFault(
     return;
   }
   if (intent) await audit.dismiss(intent);
-  if (fault.isAudited || isRefusal(error.code)) audit.noteRefusal(refusal);
+  if (fault.isChange || isRefusal(error.code)) audit.noteRefusal(refusal);
 }
 
 /** What is known of a call that was refused before its message was read. */
@@ -151,6 +158,7 @@ export function announcing(method: DescMethod, implementation: object, run: RunC
   const get = getterOf(method);
   const read = get && (implementation as Record<string, unknown>)[get.localName];
   return async (request, context) => {
+    if (isOnlyCheck(method, request)) return await run(request, context);
     const draft = context.values.get(draftKey);
     const name = nameIn(method, request);
     if (draft && name && get && typeof read === "function") {
