@@ -90,3 +90,63 @@ test("K19: the tasks of a project say what they do, how far they are, why they f
   await list.getByRole("link", { name: "streams/readings/sinks/later" }).click();
   await page.getByRole("heading", { name: /^Later/ }).waitFor();
 });
+
+test("F13: an application is edited: its name, what it may do, whether it may do anything", async () => {
+  const { page, open, ada } = rig;
+  await ada.call("ApplicationService/CreateApplication", {
+    parent: FARM,
+    application: { displayName: "Gateway", type: "SERVER", clientCredentialsEnabled: true },
+  });
+  await open(`/${FARM}/applications`);
+  await page.getByRole("button", { name: "Edit Gateway" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name", { exact: true }).fill("Gate");
+  await dialog.getByLabel(/^Read records and settings/).uncheck();
+  await dialog.getByLabel(/^Disabled/).check();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.waitFor({ state: "detached" });
+  const card = page.getByRole("article").filter({ hasText: "Gate" });
+  await card.getByText("Disabled", { exact: true }).waitFor();
+  const { application } = await ada.call<{ application: Record<string, unknown> }>(
+    "ApplicationService/GetApplication",
+    { name: `${FARM}/applications/gateway` },
+  );
+  expect(application).toMatchObject({
+    displayName: "Gate",
+    disabled: true,
+    operations: ["api:use-streams-write"],
+  });
+});
+
+test("K24, K25: a token is described anew and disabled; its new secret works, the old one as long as was chosen", async () => {
+  const { page, open, ada, server } = rig;
+  const made = await ada.call<{ token: { name: string }; secret: string }>(
+    "TokenService/CreateToken",
+    {
+      parent: FARM,
+      token: {
+        ...{ kind: "SERVICE", role: "VIEWER", description: "Reports" },
+        operations: ["api:use-streams-read"],
+      },
+    },
+  );
+  const read = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(`${server.url}/v1/${READINGS}/records`, { headers })).status;
+  };
+  await open(`/${FARM}/tokens`);
+  await page.getByRole("button", { name: "Refresh the token Reports" }).click();
+  await page.getByLabel("How long the old secret works on").selectOption("3600");
+  await page.getByRole("button", { name: "Make the new secret" }).click();
+  const fresh = await page.getByRole("region", { name: "Token" }).locator("code").innerText();
+  await page.getByRole("button", { name: "I have copied it" }).click();
+  await page.getByText("The old secret ends").waitFor();
+  expect([await read(made.secret), await read(fresh)]).toEqual([200, 200]);
+  await page.getByRole("button", { name: "Edit the token Reports" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("What it is for").fill("Reports of the night");
+  await dialog.getByLabel(/^Disabled/).check();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "Reports of the night Disabled" }).waitFor();
+  await vi.waitFor(async () => expect(await read(fresh)).toBe(401), { timeout: 60_000 });
+});

@@ -90,6 +90,7 @@ test("secrets are shown once: of applications, tokens, sources and sinks, new an
   await page.getByRole("button", { name: "Register application" }).click();
   await noteSecret("client secret");
   await page.getByRole("button", { name: "Rotate secret" }).click();
+  await page.getByRole("button", { name: "Make the new secret" }).click();
   await noteSecret("second client secret");
   await page.getByRole("link", { name: "Tokens" }).click();
   await page.getByText("Make a token", { exact: true }).click();
@@ -97,6 +98,7 @@ test("secrets are shown once: of applications, tokens, sources and sinks, new an
   await page.getByRole("button", { name: "Make token" }).click();
   await noteSecret("token");
   await page.getByRole("button", { name: "Refresh" }).click();
+  await page.getByRole("button", { name: "Make the new secret" }).click();
   await noteSecret("second token");
   await page.getByRole("link", { name: "Members" }).click();
   await page.getByLabel("E-mail address to invite").fill("bob@example.com");

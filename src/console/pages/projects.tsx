@@ -3,6 +3,7 @@ import { createClient } from "@connectrpc/connect";
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
+import type { Project } from "#gen/tributary/management/v1/project_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { faultAt } from "../api/fault.ts";
 import { useSession } from "../api/session.tsx";
@@ -15,18 +16,33 @@ import { Empty, Loaded } from "../parts/note.tsx";
 import { AlertCount } from "../parts/open-alerts.tsx";
 import { Page } from "../parts/page.tsx";
 import { Time } from "../parts/time.tsx";
+import { type TableColumn, VirtualTable } from "../parts/virtual-table.tsx";
 
 const projects = createClient(ProjectService, transport);
+const PAGE_SIZE = 500;
+const nameOf = ({ name }: Project) => name;
 
-/** Alerts are asked for project by project, so only for the newest ones. */
-const WATCHED_MAX = 20;
+/** Only rows that are seen are in the page, so only their alerts are asked for. */
+const COLUMNS: readonly TableColumn<Project>[] = [
+  {
+    title: "Name",
+    cell: ({ name, displayName }) => (
+      <>
+        <Link href={`/${name}`}>{displayName || name}</Link> <AlertCount project={name} />
+      </>
+    ),
+  },
+  { title: "Description", cell: ({ description }) => description },
+  { title: "Id", cell: ({ name }) => <code>{name}</code> },
+  { title: "Made", cell: ({ createTime }) => <Time at={createTime} /> },
+];
 
 /** The page at `/`. */
 export function Projects() {
   const [isOpen, setOpen] = useState(false);
   const query = useInfiniteQuery(
     ProjectService.method.listProjects,
-    { pageToken: "" },
+    { pageSize: PAGE_SIZE, pageToken: "" },
     { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
   );
   return (
@@ -58,20 +74,13 @@ export function Projects() {
             );
           }
           return (
-            <ul className="tiles">
-              {all.map((project, at) => (
-                <li className="card" key={project.name}>
-                  <h2>
-                    <Link href={`/${project.name}`}>{project.displayName || project.name}</Link>{" "}
-                    {at < WATCHED_MAX && <AlertCount project={project.name} />}
-                  </h2>
-                  <p>{project.description}</p>
-                  <p className="quiet">
-                    {project.name}, since <Time at={project.createTime} />
-                  </p>
-                </li>
-              ))}
-            </ul>
+            <VirtualTable
+              label="Projects, newest first"
+              columns={COLUMNS}
+              rows={all}
+              keyOf={nameOf}
+              more={query}
+            />
           );
         }}
       </Loaded>

@@ -14,6 +14,8 @@ export function Field(props: {
   readonly hint?: ReactNode;
   readonly fault?: string | undefined;
   readonly optional?: boolean;
+  /** Path of what is filled in, for `useTouched`. */
+  readonly path?: string | undefined;
   readonly children: (control: FieldControl) => ReactNode;
 }) {
   const id = useId();
@@ -21,7 +23,7 @@ export function Field(props: {
     .filter(Boolean)
     .join(" ");
   return (
-    <div className="field">
+    <div className="field" data-path={props.path}>
       <label htmlFor={id}>
         {props.label}
         {props.optional && <span className="quiet"> (optional)</span>}
@@ -58,6 +60,7 @@ export function TextField(props: {
   readonly placeholder?: string;
   /** Texts to choose from; others may be typed. */
   readonly options?: readonly string[];
+  readonly path?: string;
 }) {
   const list = useId();
   return (
@@ -66,6 +69,7 @@ export function TextField(props: {
       hint={props.hint}
       fault={props.fault}
       optional={props.optional ?? false}
+      path={props.path}
     >
       {(control) => (
         <>

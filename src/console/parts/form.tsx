@@ -1,5 +1,5 @@
 /** A form that calls an rpc: one call at a time, with its error shown. */
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useId, useState } from "react";
 import { type FieldFault, faultOf } from "../api/fault.ts";
 import { announce } from "./announcer.tsx";
 import { FaultNote } from "./note.tsx";
@@ -63,8 +63,16 @@ export function Form(props: {
   readonly label: string;
   readonly children: ReactNode;
   readonly disabled?: boolean;
+  /**
+   * Called when the button is pressed while `disabled`. With it the button can be reached all the same,
+   * and what stands beside it is read out with it.
+   */
+  readonly onBlocked?: () => void;
   readonly beside?: ReactNode;
 }) {
+  const { submit, disabled = false, onBlocked } = props;
+  const beside = useId();
+  const isBlocked = disabled && onBlocked !== undefined;
   return (
     <form
       noValidate
@@ -73,23 +81,31 @@ export function Form(props: {
         // A form in a dialog is none of the form that opened it, whatever React's tree says.
         event.stopPropagation();
         const form = event.currentTarget;
-        void runAloud(props.submit, props.label).then((isDone) => {
+        if (isBlocked) {
+          onBlocked();
+          focusFirstFault(form);
+          return;
+        }
+        void runAloud(submit, props.label).then((isDone) => {
           if (!isDone) focusFirstFault(form);
         });
       }}
     >
       {props.children}
-      <FaultNote error={props.submit.error} />
+      <FaultNote error={submit.error} />
       <div className="actions">
         <button
           type="submit"
-          className="primary"
-          disabled={props.disabled === true}
-          aria-disabled={props.submit.isBusy || undefined}
+          className={isBlocked ? "primary off" : "primary"}
+          disabled={disabled && !isBlocked}
+          aria-disabled={submit.isBusy || isBlocked || undefined}
+          aria-describedby={isBlocked ? beside : undefined}
         >
-          {props.submit.isBusy ? "One moment…" : props.label}
+          {submit.isBusy ? "One moment…" : props.label}
         </button>
-        {props.beside}
+        <div className="pair" id={beside}>
+          {props.beside}
+        </div>
       </div>
     </form>
   );

@@ -5,22 +5,25 @@ import { useState } from "react";
 import { type Application, Application_Type } from "#gen/tributary/management/v1/application_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { faultAt } from "../../api/fault.ts";
-import { ConfirmButton } from "../../parts/confirm.tsx";
-import { CopyLine, SecretBox } from "../../parts/copy.tsx";
+import { CARD_PAGE, CardList } from "../../parts/card-list.tsx";
+import { SecretBox } from "../../parts/copy.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
-import { ActionButton, Form, useSubmit } from "../../parts/form.tsx";
+import { Form, useSubmit } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded } from "../../parts/note.tsx";
 import { OperationFields } from "../../parts/operations.tsx";
-import { Time } from "../../parts/time.tsx";
 import { applications } from "../stream/application-step.tsx";
+import { ApplicationCard } from "./application-card.tsx";
+
+const CARD_HEIGHT = 270;
+const nameOf = ({ name }: Application) => name;
 
 /** The part "Applications". */
 export default function Applications({ project }: { readonly project: string }) {
   const [secret, setSecret] = useState("");
   const query = useInfiniteQuery(
     ApplicationService.method.listApplications,
-    { parent: project, pageToken: "" },
+    { parent: project, pageSize: CARD_PAGE, pageToken: "" },
     { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
   );
   return (
@@ -37,9 +40,17 @@ export default function Applications({ project }: { readonly project: string }) 
               </Empty>
             );
           }
-          return all.map((each) => (
-            <ApplicationCard key={each.name} application={each} onSecret={setSecret} />
-          ));
+          return (
+            <CardList
+              label="Applications, newest first"
+              items={all}
+              keyOf={nameOf}
+              heightOfOne={CARD_HEIGHT}
+              more={query}
+            >
+              {(application) => <ApplicationCard application={application} onSecret={setSecret} />}
+            </CardList>
+          );
         }}
       </Loaded>
       <MoreButton query={query} />
@@ -91,79 +102,5 @@ function RegisterForm(props: {
         <OperationFields value={operations} onChange={setOperations} />
       </Form>
     </details>
-  );
-}
-
-function ApplicationCard(props: {
-  readonly application: Application;
-  readonly onSecret: (secret: string) => void;
-}) {
-  const { application } = props;
-  const { name, etag, clientId } = application;
-  const queries = useQueryClient();
-  const title = application.displayName || name;
-  const update = async (
-    change: { disabled?: boolean; clientCredentialsEnabled?: boolean },
-    path: string,
-  ) => {
-    await applications.updateApplication({
-      application: { name, etag, ...change },
-      updateMask: { paths: [path] },
-    });
-    await queries.invalidateQueries();
-  };
-  return (
-    <article className="card stack">
-      <h2>
-        {title} {application.disabled && <span className="badge warn">Disabled</span>}
-      </h2>
-      <CopyLine text={clientId} what={`the client id of ${title}`} />
-      <dl>
-        <dt>May</dt>
-        <dd>{application.operations.join(", ") || "everything that its roles give"}</dd>
-        <dt>Client credentials</dt>
-        <dd>{application.clientCredentialsEnabled ? "on" : "off"}</dd>
-        <dt>Secrets</dt>
-        <dd>{application.secretHints.map((hint) => `${hint}…`).join(", ") || "none"}</dd>
-        <dt>Last used</dt>
-        <dd>
-          <Time at={application.lastUsedTime} />
-        </dd>
-      </dl>
-      <div className="actions">
-        <ActionButton
-          label="Rotate secret"
-          call={async () => {
-            const answer = await applications.rotateApplicationSecret({ name });
-            props.onSecret(answer.clientSecret);
-            await queries.invalidateQueries();
-          }}
-        />
-        <ActionButton
-          label={application.clientCredentialsEnabled ? "Turn grant off" : "Turn grant on"}
-          call={() =>
-            update(
-              { clientCredentialsEnabled: !application.clientCredentialsEnabled },
-              "client_credentials_enabled",
-            )
-          }
-        />
-        <ActionButton
-          label={application.disabled ? "Enable" : "Disable"}
-          call={() => update({ disabled: !application.disabled }, "disabled")}
-        />
-        <ConfirmButton
-          label="Delete"
-          name={`Delete ${title}`}
-          title={`Delete ${title}?`}
-          text="Its tokens are refused within 5 seconds, and its roles go with it."
-          confirm="Delete the application"
-          call={async () => {
-            await applications.deleteApplication({ name });
-            await queries.invalidateQueries();
-          }}
-        />
-      </div>
-    </article>
   );
 }

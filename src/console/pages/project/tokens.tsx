@@ -7,25 +7,27 @@ import { AccessRule_Role as Role } from "#gen/tributary/access/v1/access_pb.js";
 import { Token_Kind as Kind, type Token } from "#gen/tributary/management/v1/token_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { faultAt } from "../../api/fault.ts";
-import { ROLE_CHOICES, roleName } from "../../api/roles.ts";
-import { ConfirmButton } from "../../parts/confirm.tsx";
+import { ROLE_CHOICES } from "../../api/roles.ts";
+import { CARD_PAGE, CardList } from "../../parts/card-list.tsx";
 import { SecretBox } from "../../parts/copy.tsx";
 import { SelectField, TextField } from "../../parts/field.tsx";
-import { ActionButton, Form, useSubmit } from "../../parts/form.tsx";
+import { Form, useSubmit } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded } from "../../parts/note.tsx";
 import { OperationFields } from "../../parts/operations.tsx";
-import { Time } from "../../parts/time.tsx";
 import { tokens } from "../stream/personal-token-step.tsx";
+import { TokenCard } from "./token-card.tsx";
 
 const DAY_MS = 86_400_000;
+const CARD_HEIGHT = 310;
+const nameOf = ({ name }: Token) => name;
 
 /** The part "Tokens". */
 export default function Tokens({ project }: { readonly project: string }) {
   const [secret, setSecret] = useState("");
   const query = useInfiniteQuery(
     TokenService.method.listTokens,
-    { parent: project, pageToken: "" },
+    { parent: project, pageSize: CARD_PAGE, pageToken: "" },
     { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
   );
   return (
@@ -42,7 +44,17 @@ export default function Tokens({ project }: { readonly project: string }) {
               </Empty>
             );
           }
-          return all.map((each) => <TokenCard key={each.name} token={each} onSecret={setSecret} />);
+          return (
+            <CardList
+              label="Tokens, newest first"
+              items={all}
+              keyOf={nameOf}
+              heightOfOne={CARD_HEIGHT}
+              more={query}
+            >
+              {(token) => <TokenCard token={token} onSecret={setSecret} />}
+            </CardList>
+          );
         }}
       </Loaded>
       <MoreButton query={query} />
@@ -121,62 +133,5 @@ function TokenForm(props: {
         <OperationFields value={operations} onChange={setOperations} />
       </Form>
     </details>
-  );
-}
-
-function TokenCard(props: { readonly token: Token; readonly onSecret: (secret: string) => void }) {
-  const { token } = props;
-  const { name } = token;
-  const queries = useQueryClient();
-  const title = token.description || token.prefix;
-  return (
-    <article className="card stack">
-      <h2>
-        {title} {token.disabled && <span className="badge warn">Disabled</span>}
-      </h2>
-      <dl>
-        <dt>Begins with</dt>
-        <dd>
-          <code>{token.prefix}…</code>
-        </dd>
-        <dt>Kind</dt>
-        <dd>
-          {token.kind === Kind.PERSONAL ? "personal" : "service"}, {roleName(token.role)}
-        </dd>
-        <dt>Bound to</dt>
-        <dd>{token.resource || "the project"}</dd>
-        <dt>May</dt>
-        <dd>{token.operations.join(", ")}</dd>
-        <dt>Last used</dt>
-        <dd>
-          <Time at={token.lastUsedTime} />
-        </dd>
-        <dt>Ends</dt>
-        <dd>
-          <Time at={token.expireTime} />
-        </dd>
-      </dl>
-      <div className="actions">
-        <ActionButton
-          label="Refresh"
-          call={async () => {
-            const answer = await tokens.refreshToken({ name });
-            props.onSecret(answer.secret);
-            await queries.invalidateQueries();
-          }}
-        />
-        <ConfirmButton
-          label="Delete"
-          name={`Delete the token ${title}`}
-          title={`Delete the token ${title}?`}
-          text="Whoever uses it is refused within 5 seconds."
-          confirm="Delete the token"
-          call={async () => {
-            await tokens.deleteToken({ name });
-            await queries.invalidateQueries();
-          }}
-        />
-      </div>
-    </article>
   );
 }

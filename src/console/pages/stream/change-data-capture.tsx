@@ -50,7 +50,7 @@ export function ChangeDataCapturePart(props: {
         onChange={(isOn) => set(isOn ? {} : undefined)}
       />
       {current && (
-        <div className="row">
+        <div className="row" data-path={PATH}>
           <SelectField
             label="Order field"
             hint="It grows with every change of a row."

@@ -77,7 +77,7 @@ function FieldRow(props: {
   const { field, number, path, faults, onChange, keys } = props;
   const change = (part: Partial<Field>) => onChange(create(FieldSchema, { ...field, ...part }));
   return (
-    <fieldset>
+    <fieldset data-path={path}>
       <legend>Field {number}</legend>
       <div className="row">
         <TextField

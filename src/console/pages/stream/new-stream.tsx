@@ -16,11 +16,12 @@ import { SelectField, TextArea, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { Note } from "../../parts/note.tsx";
 import { Page } from "../../parts/page.tsx";
+import { useTouched } from "../../parts/touched.ts";
 import { ChangeDataCapturePart } from "./change-data-capture.tsx";
 import { FieldRows } from "./field-rows.tsx";
 import { PresetField, SettledFields } from "./preset-part.tsx";
 import { SampleDialog } from "./sample-dialog.tsx";
-import { streams, useStreamCheck, useStreamDraft } from "./stream-draft.ts";
+import { type StreamCheck, streams, useStreamCheck, useStreamDraft } from "./stream-draft.ts";
 
 const THROUGHPUTS = [
   [Throughput.NORMAL, "Normal: 1 partition"],
@@ -47,7 +48,8 @@ export default function NewStream({ params }: { readonly params: { readonly p: s
     await queries.invalidateQueries();
     navigate(`/${stream?.name}/connect`);
   });
-  const faults = check?.fields ?? [];
+  const touched = useTouched();
+  const faults = touched.of(check.known);
   return (
     <Page
       title="New stream"
@@ -60,39 +62,49 @@ export default function NewStream({ params }: { readonly params: { readonly p: s
       <Form
         submit={submit}
         label="Create stream"
-        disabled={check !== null}
-        beside={<WhatIsWrong fault={check} />}
+        disabled={check.fault !== null}
+        onBlocked={touched.all}
+        beside={<WhatIsWrong fault={check.fault} />}
       >
-        <TextField
-          label="Name"
-          value={draft.displayName}
-          onChange={(displayName) => change({ displayName })}
-          fault={faultAt(faults, "stream_id") ?? faultAt(faults, "stream.display_name")}
-        />
-        <TextArea
-          label="Description"
-          optional
-          rows={2}
-          value={draft.description}
-          onChange={(description) => change({ description })}
-          fault={faultAt(faults, "stream.description")}
-        />
-        <SchemaPart project={project} draft={draft} change={change} faults={faults} />
-        <SelectField
-          label="Throughput"
-          value={draft.throughput}
-          choices={THROUGHPUTS}
-          onChange={(throughput) => change({ throughput })}
-          hint="Records of one key always stay in one partition, in the order of their push."
-          fault={faultAt(faults, "stream.throughput")}
-        />
-        <SelectField
-          label="Records that do not fit the schema"
-          value={draft.schemaMode}
-          choices={MODES}
-          onChange={(schemaMode) => change({ schemaMode })}
-          fault={faultAt(faults, "stream.schema_mode")}
-        />
+        <div className="pair" ref={touched.watch}>
+          <TextField
+            label="Name"
+            path="streamId stream.displayName"
+            value={draft.displayName}
+            onChange={(displayName) => change({ displayName })}
+            fault={faultAt(faults, "stream_id") ?? faultAt(faults, "stream.display_name")}
+          />
+          <TextArea
+            label="Description"
+            optional
+            rows={2}
+            value={draft.description}
+            onChange={(description) => change({ description })}
+            fault={faultAt(check.known, "stream.description")}
+          />
+          <SchemaPart
+            project={project}
+            draft={draft}
+            change={change}
+            faults={faults}
+            keyFault={check.known.find(({ field }) => field.startsWith("stream.keyFields"))}
+          />
+          <SelectField
+            label="Throughput"
+            value={draft.throughput}
+            choices={THROUGHPUTS}
+            onChange={(throughput) => change({ throughput })}
+            hint="Records of one key always stay in one partition, in the order of their push."
+            fault={faultAt(check.known, "stream.throughput")}
+          />
+          <SelectField
+            label="Records that do not fit the schema"
+            value={draft.schemaMode}
+            choices={MODES}
+            onChange={(schemaMode) => change({ schemaMode })}
+            fault={faultAt(check.known, "stream.schema_mode")}
+          />
+        </div>
       </Form>
     </Page>
   );
@@ -103,15 +115,15 @@ function SchemaPart(props: {
   readonly draft: Stream;
   readonly change: (part: Partial<Stream>) => void;
   readonly faults: readonly FieldFault[];
+  readonly keyFault: FieldFault | undefined;
 }) {
-  const { draft, change, faults } = props;
+  const { draft, change, faults, keyFault } = props;
   const [isOpen, setOpen] = useState(false);
   const [notes, setNotes] = useState<readonly string[]>([]);
   const setSchema = (schema: Schema, found: readonly string[]) => {
     change({ schema, keyFields: [] });
     setNotes(found);
   };
-  const keyFault = faults.find(({ field }) => field.startsWith("stream.keyFields"));
   return (
     <section className="card stack" aria-labelledby="schema-title">
       <div className="title">
@@ -167,7 +179,7 @@ function withKey({ schema }: Stream, keyFields: string[]): Partial<Stream> {
 }
 
 /** Everything that keeps the button from working, beside it. */
-function WhatIsWrong({ fault }: { readonly fault: ReturnType<typeof useStreamCheck> }) {
+function WhatIsWrong({ fault }: { readonly fault: StreamCheck["fault"] }) {
   return (
     <div role="status">
       {fault === undefined && <span className="quiet">Checking…</span>}

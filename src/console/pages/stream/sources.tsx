@@ -5,6 +5,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import type { Source } from "#gen/tributary/management/v1/source_pb.js";
 import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
+import { CARD_PAGE, CardList } from "../../parts/card-list.tsx";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { CopyLine, SecretBox } from "../../parts/copy.tsx";
 import { ActionButton } from "../../parts/form.tsx";
@@ -17,6 +18,9 @@ import { Quarantine } from "./quarantine.tsx";
 import { SourceDetails } from "./source-details.tsx";
 import type { StreamPart } from "./stream.tsx";
 
+const CARD_HEIGHT = 300;
+const nameOf = ({ name }: Source) => name;
+
 /** The part "Sources". */
 export default function Sources({ stream, id, more }: StreamPart) {
   if (id === "new") return <NewSource stream={stream.name} />;
@@ -25,9 +29,10 @@ export default function Sources({ stream, id, more }: StreamPart) {
 }
 
 function SourceList({ stream }: { readonly stream: string }) {
+  const [made, setMade] = useState<Made>();
   const query = useInfiniteQuery(
     SourceService.method.listSources,
-    { parent: stream, pageToken: "" },
+    { parent: stream, pageSize: CARD_PAGE, pageToken: "" },
     { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
   );
   return (
@@ -37,6 +42,14 @@ function SourceList({ stream }: { readonly stream: string }) {
           Add source
         </Link>
       </div>
+      {made && (
+        <SecretBox
+          key={made.secret}
+          what={`New secret of ${made.title}`}
+          secret={made.secret}
+          onDone={() => setMade(undefined)}
+        />
+      )}
       <Loaded query={query}>
         {({ pages }) => {
           const all = pages.flatMap((page) => page.sources);
@@ -51,7 +64,17 @@ function SourceList({ stream }: { readonly stream: string }) {
               </Empty>
             );
           }
-          return all.map((source) => <SourceCard key={source.name} source={source} />);
+          return (
+            <CardList
+              label="Sources, newest first"
+              items={all}
+              keyOf={nameOf}
+              heightOfOne={CARD_HEIGHT}
+              more={query}
+            >
+              {(source) => <SourceCard source={source} onMade={setMade} />}
+            </CardList>
+          );
         }}
       </Loaded>
       <MoreButton query={query} />
@@ -59,10 +82,16 @@ function SourceList({ stream }: { readonly stream: string }) {
   );
 }
 
-function SourceCard({ source }: { readonly source: Source }) {
+/** A new key, for the one time that it is shown: above the list, where scrolling does not end it. */
+interface Made {
+  readonly title: string;
+  readonly secret: string;
+}
+
+function SourceCard(props: { readonly source: Source; readonly onMade: (made: Made) => void }) {
+  const { source, onMade } = props;
   const { name, stats } = source;
   const queries = useQueryClient();
-  const [made, setMade] = useState<{ secret: string; url: string }>();
   const title = source.displayName || name;
   return (
     <article className="card stack">
@@ -90,13 +119,6 @@ function SourceCard({ source }: { readonly source: Source }) {
           last <Time at={stats?.lastTime} />
         </dd>
       </dl>
-      {made && (
-        <SecretBox
-          what={`New secret of ${title}`}
-          secret={made.secret}
-          onDone={() => setMade(undefined)}
-        />
-      )}
       <div className="actions">
         <Link href={`/${name}`}>
           Settings <span className="unseen">of {title}</span>
@@ -111,8 +133,8 @@ function SourceCard({ source }: { readonly source: Source }) {
           <ActionButton
             label="Make a new key"
             call={async () => {
-              const { secret, url } = await sources.rotateSourceKey({ name });
-              setMade({ secret, url });
+              const { secret } = await sources.rotateSourceKey({ name });
+              onMade({ title, secret });
               await queries.invalidateQueries();
             }}
           />

@@ -10,7 +10,7 @@ import {
   StreamSchema,
 } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
-import { type Fault, faultOf } from "../../api/fault.ts";
+import { type Fault, type FieldFault, faultOf } from "../../api/fault.ts";
 import { transport } from "../../api/transport.ts";
 
 /** Calls of streams. */
@@ -42,9 +42,18 @@ function readDraft(key: string): Stream {
   }
 }
 
-/** What the server would refuse; undefined while it is asked. The rules stand in one place only. */
-export function useStreamCheck(parent: string, stream: Stream): Fault | null | undefined {
+/** What the server says of a draft. */
+export interface StreamCheck {
+  /** What it would refuse; null for nothing, undefined while it is asked. */
+  readonly fault: Fault | null | undefined;
+  /** What was wrong with fields when it last answered: it stays in place until the next answer. */
+  readonly known: readonly FieldFault[];
+}
+
+/** Asks the server. The rules stand in one place only. */
+export function useStreamCheck(parent: string, stream: Stream): StreamCheck {
   const [fault, setFault] = useState<Fault | null>();
+  const [known, setKnown] = useState<readonly FieldFault[]>([]);
   useEffect(() => {
     const ended = new AbortController();
     setFault(undefined);
@@ -53,12 +62,14 @@ export function useStreamCheck(parent: string, stream: Stream): Fault | null | u
       const found = await streams
         .createStream({ parent, stream, validateOnly: true }, { signal })
         .then(() => null, faultOf);
-      if (!signal.aborted) setFault(found);
+      if (signal.aborted) return;
+      setFault(found);
+      setKnown(found?.fields ?? []);
     }, CHECK_AFTER_MS);
     return () => {
       clearTimeout(timer);
       ended.abort();
     };
   }, [parent, stream]);
-  return fault;
+  return { fault, known };
 }
