@@ -154,6 +154,7 @@ function savedSink(sink: Sink, id: string): Sink {
     ...(sink.mapping && { mapping: sink.mapping }),
     ...(sink.filter && { filter: sink.filter }),
     ...(sink.pace && { pace: sink.pace }),
+    ...(sink.lagWarning && { lagWarning: sink.lagWarning }),
     onRecordFailure: sink.onRecordFailure,
     whenFull: sink.whenFull,
   });

@@ -42,6 +42,7 @@ const writable = [
   "on_record_failure",
   "when_full",
   "pace",
+  "lag_warning",
 ];
 
 /**

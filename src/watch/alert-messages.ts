@@ -14,6 +14,7 @@ const TYPES: Readonly<Record<number, string>> = {
   [Kind.ERROR]: "sink.error",
   [Kind.RECOVERED]: "sink.recovered",
   [Kind.LOSS]: "sink.loss_ahead",
+  [Kind.LAG]: "sink.lag",
 };
 const TITLES: Readonly<Record<number, string>> = {
   [Kind.KIND_UNSPECIFIED]: "test of alerts",
@@ -21,6 +22,7 @@ const TITLES: Readonly<Record<number, string>> = {
   [Kind.ERROR]: "a sink fails",
   [Kind.RECOVERED]: "a sink delivers again",
   [Kind.LOSS]: "records will be lost",
+  [Kind.LAG]: "a sink is late",
 };
 const SUBJECT_MAX = 200;
 

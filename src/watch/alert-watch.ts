@@ -2,6 +2,7 @@
  * Notices what goes wrong with the sinks that this node delivers for, and keeps it as episodes. An
  * episode is opened once, whichever node sees it, and told by `alert-teller.ts`.
  */
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Alert_Kind as Kind } from "#gen/tributary/management/v1/alert_pb.js";
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
@@ -93,7 +94,9 @@ async function lookAt(
     const halfAgeMs = (stream?.retentionAgeMs || Number.POSITIVE_INFINITY) / 2;
     const wantedMs = warnings.get(sink.projectUid) ?? LOSS_WARNING_MS;
     const warningMs = Math.min(wantedMs, halfAgeMs);
-    const conditions = conditionsOf(status, { nowMs: now(), warningMs });
+    const { lagWarning } = sink.versions.at(-1)?.sink ?? {};
+    const lagMs = lagWarning && durationMs(lagWarning);
+    const conditions = conditionsOf(status, { nowMs: now(), warningMs, lagMs });
     const isDelivering = status.state === Sink_State.RUNNING;
     const mark = `${conditions.map(({ kind }) => kind).join()} ${isDelivering}`;
     // A condition that goes on is asked for again: the one before it may be too near to be told yet.

@@ -1,6 +1,6 @@
 /** What of a sink its owner should hear, from its status. Pure. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Alert_Kind as Kind } from "#gen/tributary/management/v1/alert_pb.js";
 import {
   LossClock_Limit,
@@ -18,14 +18,23 @@ export interface Condition {
   readonly message: string;
 }
 
-/** What goes on with a sink; `warningMs` is how long before the first loss is soon. */
-export function conditionsOf(
-  status: Status,
-  { nowMs, warningMs }: { readonly nowMs: number; readonly warningMs: number },
-): Condition[] {
-  return [errorOf(status), heldOf(status), lossOf(status, nowMs, warningMs)].filter(
-    (condition) => condition !== undefined,
-  );
+/** What is to be told of a sink. */
+export interface Limits {
+  readonly nowMs: number;
+  /** How long before the first loss is soon. */
+  readonly warningMs: number;
+  /** How old the oldest record that waits may become; as old as it gets when not given. */
+  readonly lagMs?: number | undefined;
+}
+
+/** What goes on with a sink. */
+export function conditionsOf(status: Status, { nowMs, warningMs, lagMs }: Limits): Condition[] {
+  return [
+    errorOf(status),
+    heldOf(status),
+    lossOf(status, nowMs, warningMs),
+    lagOf(status, lagMs),
+  ].filter((condition) => condition !== undefined);
 }
 
 function errorOf({ state, cause, reason }: Status): Condition | undefined {
@@ -58,4 +67,20 @@ function lossOf({ loss }: Status, nowMs: number, warningMs: number): Condition |
     `${loss.pending ?? 0n} records wait for this sink, and from about ${when} on the ${limit} of the stream ` +
     "will take them: mend or resume the sink, or raise the retention.";
   return { kind: Kind.LOSS, reason: "LOSS_AHEAD", message };
+}
+
+/** A sink that its owner has paused is late because they want it so. */
+function lagOf({ state, lag, counts, cause }: Status, lagMs?: number): Condition | undefined {
+  if (lagMs === undefined || !lag || state === Sink_State.PAUSED) return undefined;
+  const ms = durationMs(lag as Parameters<typeof durationMs>[0]);
+  if (ms < lagMs) return undefined;
+  const why = cause ? ` The cause: ${cause}.` : " It runs: more comes than its destination takes.";
+  const pending = Number(counts?.pending ?? 0n);
+  const records = pending === 1 ? "1 record waits" : `${pending} records wait`;
+  const message = `${records}, the oldest for ${seconds(ms)}; ${seconds(lagMs)} are allowed.${why}`;
+  return { kind: Kind.LAG, reason: "LAG_EXCEEDED", message };
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
 }

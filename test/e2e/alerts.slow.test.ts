@@ -112,6 +112,24 @@ test("B07: records that are held are told once, however many follow, and the ale
   expect(await listAlerts(sink.name)).toHaveLength(1);
 });
 
+test("B11: a sink that is later than its lag_warning tells its owner, and the alert ends when it has caught up", async () => {
+  target.mode = { kind: "status", status: 503 };
+  const stream = await createStream(server, "late", { fields: { n: "LONG" } });
+  const sink = await createSink(server, stream, {
+    id: "hook",
+    webhook: { url: target.url },
+    retry: { schedule: ["0.5s"] },
+    lagWarning: "1s",
+  });
+  await push(server, stream, [{ n: 1 }]);
+  const alert = await alertOf(sink.name, "LAG", isTold);
+  expect(alert).toMatchObject({ reason: "LAG_EXCEEDED" });
+  expect(alert.message).toContain("1 record waits, the oldest for ");
+  target.mode = { kind: "ok" };
+  await alertOf(sink.name, "LAG", ({ endTime }) => endTime !== undefined);
+  expect(subjects().filter((each) => each.includes("a sink is late"))).toHaveLength(1);
+});
+
 test("N16: a paused sink says when retention will take what it needs, and its owner hears of it before", async () => {
   target.mode = { kind: "ok" };
   const stream = await createStream(server, "clock", {

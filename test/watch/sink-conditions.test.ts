@@ -77,3 +77,21 @@ test("B07: what is told names cause and reason", () => {
     ].map(({ message, ...rest }) => ({ ...rest, message: expect.stringMatching(message) })),
   );
 });
+
+test("B11: a sink that is later than its owner allows is told, with the cause; one that they paused is not", () => {
+  const status = {
+    state: Sink_State.RUNNING,
+    lag: durationFromMs(90_000),
+    counts: { pending: 7n },
+  };
+  const told = (lagMs?: number, change = {}) =>
+    conditionsOf({ ...status, ...change }, { nowMs, warningMs: 0, lagMs });
+  expect(told(60_000)).toMatchObject([{ kind: Alert_Kind.LAG, reason: "LAG_EXCEEDED" }]);
+  expect(told(60_000)[0]?.message).toContain(
+    "7 records wait, the oldest for 90 s; 60 s are allowed.",
+  );
+  expect(told(60_000, { cause: "HTTP 503" })[0]?.message).toContain("The cause: HTTP 503.");
+  expect(told(90_001)).toEqual([]);
+  expect(told()).toEqual([]);
+  expect(told(60_000, { state: Sink_State.PAUSED })).toEqual([]);
+});

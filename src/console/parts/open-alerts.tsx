@@ -15,6 +15,7 @@ export const ALERT_KINDS: Readonly<{ [K in Kind]: readonly [string, string] }> =
   [Kind.ERROR]: ["Fails", "bad"],
   [Kind.RECOVERED]: ["Delivers again", "good"],
   [Kind.LOSS]: ["Will lose records", "bad"],
+  [Kind.LAG]: ["Late", "warn"],
 };
 
 /** The open alerts of a project, or of one stream or sink of it, with their causes; nothing when all is well. */
@@ -27,7 +28,7 @@ export function OpenAlerts({
 }) {
   const alerts = useOpenAlerts(project, resource);
   if (alerts.length === 0) return null;
-  const isWorse = alerts.some(({ kind }) => kind !== Kind.HELD);
+  const isWorse = alerts.some(({ kind }) => kind !== Kind.HELD && kind !== Kind.LAG);
   return (
     <section className={`note ${isWorse ? "bad" : "warn"}`} aria-label="What goes wrong now">
       <ul className="stack plain">

@@ -217,6 +217,14 @@ export enum Alert_Kind {
    * @generated from enum value: LOSS = 4;
    */
   LOSS = 4,
+
+  /**
+   * The oldest record that waits for the sink is older than its `lag_warning`; not told of a sink that is
+   * paused.
+   *
+   * @generated from enum value: LAG = 5;
+   */
+  LAG = 5,
 }
 
 /**

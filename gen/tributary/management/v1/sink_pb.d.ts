@@ -241,6 +241,15 @@ export declare type Sink = Message<"tributary.management.v1.Sink"> & {
    * @generated from field: tributary.management.v1.Pace pace = 40;
    */
   pace?: Pace | undefined;
+
+  /**
+   * How old the oldest record that waits may become, 1 s to 30 days, until the alert LAG tells of it (sinks
+   * are looked at every 5 s); never when not set. A sink that stages its rows is behind by as long as they
+   * are collected.
+   *
+   * @generated from field: google.protobuf.Duration lag_warning = 50;
+   */
+  lagWarning?: Duration | undefined;
 };
 
 /**

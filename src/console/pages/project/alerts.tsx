@@ -137,7 +137,10 @@ function AlertList({ project }: { readonly project: string }) {
           if (all.length === 0) {
             return (
               <Empty title="No alert">
-                <p>A sink that fails, holds records, or is about to lose some is listed here.</p>
+                <p>
+                  A sink that fails, holds records, is about to lose some, or is later than its
+                  settings allow (lag warning) is listed here.
+                </p>
               </Empty>
             );
           }

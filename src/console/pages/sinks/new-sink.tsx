@@ -16,7 +16,7 @@ import { type SinkKind, sinks } from "./sink-kinds.ts";
 import { LATEST, StartField, startJson } from "./start-field.tsx";
 import { TestLadder } from "./test-ladder.tsx";
 
-const ADVANCED = ["batching", "retry", "on_record_failure", "when_full"];
+const ADVANCED = ["batching", "retry", "on_record_failure", "when_full", "lag_warning"];
 
 /** The form of one kind. */
 export function NewSink({ place, kind }: { readonly place: LogPlace; readonly kind: SinkKind }) {

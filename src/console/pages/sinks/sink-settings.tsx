@@ -15,7 +15,7 @@ import { sinks } from "./sink-kinds.ts";
 import { SinkTokens } from "./sink-tokens.tsx";
 import { TestLadder } from "./test-ladder.tsx";
 
-const HOW = ["batching", "retry", "pace", "on_record_failure", "when_full"];
+const HOW = ["batching", "retry", "pace", "on_record_failure", "when_full", "lag_warning"];
 
 /** The part "Settings". */
 export default function SinkSettings({ sink, stream }: SinkPart) {
