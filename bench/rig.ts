@@ -35,6 +35,8 @@ export async function openRig(options: BenchOptions, nodeOptions = ""): Promise<
   const env = {
     // One address makes all calls of the benchmarks.
     TRIBUTARY_RATE_TOKEN: "0",
+    // All that is measured is measured with metrics on.
+    TRIBUTARY_METRICS_PORT: "0",
     NODE_OPTIONS: [nodeOptions, options.profile && profile].filter(Boolean).join(" "),
   };
   const server = await startServer({ env });

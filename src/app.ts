@@ -53,14 +53,14 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
     openAccess({ ...foundations, audit }, publicUrl, closers),
   );
   const { auth } = access;
-  const isWorker = options.task !== undefined;
+  const worker = options.task?.worker ?? 0;
   const people = openPeople(foundations, { ...access, catalog, publicUrl }, closers);
   const port = await time("port", () =>
-    openPort({ foundations, catalog, delivery, auth, audit, people, publicUrl, isWorker }, closers),
+    openPort({ foundations, catalog, delivery, auth, audit, people, publicUrl, worker }, closers),
   );
   closers.add("port", () => port.drain(DRAIN_MS));
   url ||= localUrl(foundations, port.port);
-  if (isWorker)
+  if (worker > 0)
     return { url, facts: describeNode(foundations, url, undefined), close: closers.close };
   const demo = await time("demo", () => openDemo(foundations, catalog, url));
   const setupToken = await offerSetupToken(foundations, people);

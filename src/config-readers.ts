@@ -79,6 +79,8 @@ export function kmsKey(value: string): string | undefined {
 
 /** No text. */
 export const none: string | undefined = undefined;
+/** No number. */
+export const noNumber: number | undefined = undefined;
 /** Neither yes nor no. */
 export const noFlag: boolean | undefined = undefined;
 /** No mail server. */

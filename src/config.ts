@@ -102,7 +102,7 @@ const DEMO_ENV_NAMES = new Set(["TRIBUTARY_URL"]);
 
 function derive(values: Variables): Config {
   const dataDir = values.TRIBUTARY_DATA_DIR ?? resolve(".tributary");
-  const isLoopback = /^(127\.\d+\.\d+\.\d+|localhost|::1)$/.test(values.HOST);
+  const isLoopback = isLoopbackHost(values.HOST);
   const isEmbedded = values.DATABASE_URL === undefined && values.NATS_URL === undefined;
   const accessKeyId = values.TRIBUTARY_AWS_ACCESS_KEY_ID;
   const secretAccessKey = values.TRIBUTARY_AWS_SECRET_ACCESS_KEY;
@@ -117,6 +117,10 @@ function derive(values: Variables): Config {
     isLoopbackEgressAllowed: values.TRIBUTARY_EGRESS_LOOPBACK ?? (isLoopback && isEmbedded),
     awsIdentity: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
   };
+}
+
+function isLoopbackHost(host: string): boolean {
+  return /^(127\.\d+\.\d+\.\d+|localhost|::1)$/.test(host);
 }
 
 function contradictions(config: Config): string[] {
@@ -166,6 +170,15 @@ function contradictions(config: Config): string[] {
   ].filter((value) => value !== undefined);
   if (oidc.length !== 0 && oidc.length !== 3) {
     faults.push("TRIBUTARY_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET go together: set all three");
+  }
+  const { TRIBUTARY_METRICS_TOKEN: metricsToken, TRIBUTARY_METRICS_HOST: metricsHost } = config;
+  if (metricsToken === undefined && !isLoopbackHost(metricsHost)) {
+    faults.push(
+      `TRIBUTARY_METRICS_HOST ${metricsHost} is not loopback: set TRIBUTARY_METRICS_TOKEN`,
+    );
+  }
+  if (metricsToken !== undefined && metricsToken.length < 16) {
+    faults.push("TRIBUTARY_METRICS_TOKEN must have at least 16 characters");
   }
   const secret = config.TRIBUTARY_OPERATOR_SECRET;
   if (secret !== undefined && secret.length < 32) {

@@ -5,6 +5,7 @@ import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import { createUsageCounters, type UsageCounters } from "../usage/usage-counters.ts";
 import { createUsageStore } from "../usage/usage-store.ts";
+import { countAttempts } from "../watch/attempt-counts.ts";
 import { openArchiver } from "./archive.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
@@ -36,7 +37,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     await keeper?.close();
   };
   const delivery = createDelivery({
-    attempts: openAttempts(foundations, closers),
+    attempts: countAttempts(openAttempts(foundations, closers), foundations.attemptCounts),
     definitions: snapshot,
     reader: foundations.reader,
     kept: foundations.kept,

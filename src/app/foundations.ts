@@ -18,6 +18,7 @@ import type { Mailer } from "../mail/mailer.ts";
 import type { TemplateCompiler } from "../mapping/row-transform.ts";
 import { createTemplatePool } from "../mapping/templates/template-pool.ts";
 import { openMasterKey, readLocalKeys } from "../master-key.ts";
+import { type AttemptCounts, createAttemptCounts } from "../watch/attempt-counts.ts";
 import { openReader } from "./archive.ts";
 import { openAwsKms } from "./aws-kms.ts";
 import type { Closers } from "./closers.ts";
@@ -50,6 +51,8 @@ export interface Foundations {
   readonly counts: SharedCounts;
   /** Evaluates the templates of mappings. */
   readonly templates: TemplateCompiler;
+  /** What came of attempts of this process. */
+  readonly attemptCounts: AttemptCounts;
   /** The way of sinks into streams, open once pushes are. */
   readonly feed: LateFeed;
 }
@@ -107,6 +110,7 @@ export async function openFoundations(
     bus,
     mailer,
     templates,
+    attemptCounts: createAttemptCounts(),
     feed,
     ...definitions,
   };

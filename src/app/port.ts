@@ -68,6 +68,7 @@ import { createDeliveryService } from "../watch/delivery-service.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { openMailDesk } from "./mail.ts";
+import { openMetrics } from "./metrics.ts";
 import { openOidcRoutes } from "./oidc.ts";
 import { openPoller } from "./poller.ts";
 import { addressRates } from "./rates.ts";
@@ -86,8 +87,8 @@ export interface PortParts {
   readonly audit: AuditLog;
   readonly delivery: Delivery;
   readonly people: People;
-  /** Whether another process had the port before. */
-  readonly isWorker: boolean;
+  /** 0 for the first process of the node, then 1 and so on for those that share its port. */
+  readonly worker: number;
 }
 
 /** Opens the port. */
@@ -95,6 +96,7 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
   const { config, logger } = parts.foundations;
   const wayIn = await openWayIn(parts.foundations, parts.publicUrl, closers);
   if (config.TRIBUTARY_ROLES.includes("push")) openPoller(parts.foundations, wayIn, closers);
+  await openMetrics(parts, wayIn, closers);
   const push = config.TRIBUTARY_ROLES.includes("push") ? openPush(parts, wayIn) : undefined;
   const handler = createServerHandler({
     services: [
@@ -135,14 +137,14 @@ export async function openPort(parts: PortParts, closers: Closers): Promise<Port
 }
 
 /** Whether other processes listen on the same port. */
-function sharingOf({ foundations: { config }, isWorker }: PortParts): PortOptions["sharing"] {
+function sharingOf({ foundations: { config }, worker }: PortParts): PortOptions["sharing"] {
   if (config.TRIBUTARY_WORKERS < 2) return undefined;
-  return isWorker ? "next" : "first";
+  return worker > 0 ? "next" : "first";
 }
 
 function managementServices(
   { foundations, catalog, auth, people, publicUrl, delivery }: PortParts,
-  { desk, openCalls }: WayIn,
+  { desk, openCalls, liveCounts }: WayIn,
 ): Registration[] {
   const { snapshot, bus } = foundations;
   const sourceCatalog = { ...catalog, desk, publicUrl };
@@ -152,6 +154,7 @@ function managementServices(
     follower: bus,
     recheck: auth.authenticator.recheck,
     openCalls,
+    liveCounts,
     encodeJson: encodeStoredValues(TailRecordsResponseSchema),
     now: Date.now,
   });
@@ -190,7 +193,7 @@ function openPush(
   { foundations, auth, audit }: PortParts,
   wayIn: WayIn,
 ): { readonly lanes: readonly Lane[]; readonly register: Registration } {
-  const { ingest, admission, openCalls, limitCaller } = wayIn;
+  const { ingest, admission, openCalls, limitCaller, counts } = wayIn;
   const { authorizePush } = auth.authorizer;
   const authenticate = (request: Parameters<typeof authenticateHead>[1]) =>
     authenticateHead(auth, request);
@@ -202,7 +205,7 @@ function openPush(
     authorizePush,
     sendError,
     sendGrpcError,
-    onRefused: notePushRefusals(audit, "tributary.push.v1.PushService/Push"),
+    onRefused: notePushRefusals({ audit, counts }, "tributary.push.v1.PushService/Push"),
   });
   const service = createPushService({
     ingest,
@@ -211,7 +214,7 @@ function openPush(
     limitCaller,
     authorizePush,
     recheck: auth.authenticator.recheck,
-    onRefused: notePushRefusals(audit, "tributary.push.v1.PushService/PushStream"),
+    onRefused: notePushRefusals({ audit, counts }, "tributary.push.v1.PushService/PushStream"),
   });
   const lanes = [lane, openSourceLane(foundations, wayIn, { auth, authenticate, audit })];
   return { lanes, register: (router) => router.service(PushService, service) };

@@ -4,17 +4,19 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { RefusedClient } from "../auth/token-routes.ts";
 import { reasonOf } from "../core/errors.ts";
+import { countRefusal, type PushCounts } from "../ingest/push-counts.ts";
 import type { Refusal } from "../ingest/push-lane.ts";
 
 /**
- * For a lane: notes who was not known, and who may not do it. `method` says how it came in. A source
+ * For a lane: counts refusals, and notes who was not known, and who may not do it. `method` says how it came in. A source
  * with a secret in its address answers a wrong one as if it were not there; that is such a refusal too.
  */
 export function notePushRefusals(
-  audit: Pick<AuditLog, "noteRefusal">,
+  { audit, counts }: { readonly audit: Pick<AuditLog, "noteRefusal">; readonly counts: PushCounts },
   method: string,
 ): (refusal: Refusal) => void {
   return ({ call, error, principal, resource }) => {
+    countRefusal(counts, error);
     const reason = reasonOf(error);
     const isRefusal =
       error.code === Code.Unauthenticated ||

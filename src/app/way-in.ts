@@ -10,12 +10,14 @@ import { createSharedLook } from "../core/shared-look.ts";
 import { makeUid } from "../core/uid.ts";
 import { type Admission, createAdmission } from "../ingest/admission.ts";
 import { createIngest, type Ingest } from "../ingest/ingest.ts";
+import { createPushCounts, type PushCounts } from "../ingest/push-counts.ts";
 import { createPushLimits } from "../ingest/push-limits.ts";
 import { createQuarantine, type Quarantine } from "../ingest/quarantine.ts";
 import { createReplays, REPLAY_AGE_MS, type Replays } from "../ingest/replays.ts";
 import { createSourceDesk, type SourceDesk } from "../ingest/source-desk.ts";
 import { createSourceLane } from "../ingest/source-lane.ts";
 import { createSourceStats, type SourceStatsKeeper } from "../ingest/source-stats.ts";
+import { createLiveCounts, type LiveCounts } from "../records/live-logs.ts";
 import { sendError, sendText } from "../server/answer.ts";
 import type { Lane } from "../server/route.ts";
 import { createGateFinder } from "../sources/source-gate.ts";
@@ -38,6 +40,8 @@ export interface WayIn {
   readonly replays: Replays;
   readonly desk: SourceDesk;
   readonly stats: SourceStatsKeeper;
+  readonly counts: PushCounts;
+  readonly liveCounts: LiveCounts;
   readonly openCalls: OpenCalls;
   /** Undefined while callers have no limit of their own. */
   readonly limitCaller: LimitCaller | undefined;
@@ -54,7 +58,9 @@ export async function openWayIn(
   closers.add("quotas", watch.close);
   const drift = watchSchemaDrift({ ...foundations, makeUid, now: Date.now, publicUrl });
   closers.add("schema drift", drift.close);
+  const counts = createPushCounts();
   const ingest = createIngest({
+    counts,
     definitions: snapshot,
     lookAgain: createSharedLook(snapshot.refresh),
     log: bus.writer,
@@ -107,6 +113,8 @@ export async function openWayIn(
     replays,
     desk,
     stats,
+    counts,
+    liveCounts: createLiveCounts(),
     openCalls,
     limitCaller: callerRate(config),
   };
@@ -144,6 +152,6 @@ export function openSourceLane(
     checkFresh: (nowMs) => checkFresh(snapshot, nowMs),
     sendError,
     sendText,
-    onRefused: notePushRefusals(access.audit, "POST /in/"),
+    onRefused: notePushRefusals({ ...access, ...wayIn }, "POST /in/"),
   });
 }

@@ -14,12 +14,14 @@ export interface WorkerTask {
   readonly port: number;
   /** Servers that the first process runs for all. */
   readonly embedded: Pick<Embedded, "nats" | "postgres"> | undefined;
+  /** Which of the processes it is, from 1: the first one is 0. */
+  readonly worker: number;
 }
 
 /** Worker processes. */
 export interface Workers {
   /** Starts them and waits until all are ready. Fails with a StartError. */
-  start(task: WorkerTask): Promise<void>;
+  start(task: Omit<WorkerTask, "worker">): Promise<void>;
   /** Tells them to drain and end; does not wait. Idempotent. */
   stop(): void;
   /** Waits until all have ended, and kills what has not within 8 s. */
@@ -56,12 +58,12 @@ export function createWorkers({ count, command, logger }: WorkersOptions): Worke
     waitMs: RESTART_MS.first,
   }));
   let isStopping = false;
-  const launch = (slot: Slot, task: WorkerTask): Promise<void> => {
+  const launch = (slot: Slot, task: Omit<WorkerTask, "worker">): Promise<void> => {
     const [program = "", ...words] = command;
     const child = fork(program, [...words, "--as-worker"]);
     const startedAt = performance.now();
     slot.child = child;
-    child.send(task);
+    child.send({ ...task, worker: slots.indexOf(slot) + 1 } satisfies WorkerTask);
     child.once("exit", (code, signal) => {
       slot.child = undefined;
       slot.isReady = false;

@@ -12,6 +12,7 @@ import { type FollowLogOptions, followLog } from "./follow-log.ts";
 import { sealGeneration } from "./generation-seal.ts";
 import { type KeyedLog, openKeyedLog } from "./keyed-log.ts";
 import { type KeyedStore, type KeyedStoreOptions, openKeyedStore } from "./keyed-store.ts";
+import { createLogCounts, type LogCounts } from "./log-counts.ts";
 import { createLogReader } from "./log-reader.ts";
 import { createLogWriter } from "./log-writer.ts";
 import { createNodeQuestions, type NodeQuestions } from "./node-questions.ts";
@@ -82,6 +83,8 @@ export interface Bus {
   startRetention(options: RetentionOptions): Retention;
   /** See `node-questions.ts`. */
   readonly nodes: NodeQuestions;
+  /** What the writer has done since the start. */
+  readonly counts: LogCounts;
   /** Bytes of the calls that wait for their answer. */
   bytesInFlight(): number;
   /** Ends calls without an answer and closes the connection. Idempotent. */
@@ -137,10 +140,11 @@ async function openBus({ connection, next }: Connections, options: BusOptions): 
   await room.refresh();
   const accounts = createAccounts();
   const keyed = { replicas, connection, publisher, jsm, names };
+  const counts = createLogCounts();
   const writer = createLogWriter({
     ...options,
     ...keyed,
-    large,
+    ...{ large, counts },
     shards,
     lastSequences,
     maxBlockBytes: MAX_BLOCK_BYTES,
@@ -151,8 +155,7 @@ async function openBus({ connection, next }: Connections, options: BusOptions): 
     writer,
     reader: createLogReader({ connection, jsm, names, bytesOf: accounts.bytesOf }),
     shardReader: createShardReader({ connection, jsm, names }),
-    durability,
-    shards,
+    ...{ durability, shards, counts },
     isConnected: connection.isConnected,
     onConnection: connection.onChange,
     sealGeneration: (log) => sealGeneration(log, { publisher, jsm, names }),

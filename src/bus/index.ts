@@ -10,6 +10,7 @@ export {
   type KeyedWrite,
   StaleKeysError,
 } from "./keyed-store.ts";
+export type { LaneCounts, LogCounts } from "./log-counts.ts";
 export type { NodeQuestions } from "./node-questions.ts";
 export type { LogAccount, LogLimits, Retention, RetentionOptions } from "./retention.ts";
 export type { Ownership, ShardFollower, ShardListener } from "./shard-owner.ts";

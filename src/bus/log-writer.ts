@@ -6,6 +6,7 @@ import type { Logger } from "../core/logger.ts";
 import { createByteBudget } from "./byte-budget.ts";
 import type { PendingCall } from "./commit-queue.ts";
 import type { BusConnection } from "./connection.ts";
+import type { LogCounts } from "./log-counts.ts";
 import { MAX_BATCH_MESSAGES, type Publisher } from "./publisher.ts";
 import { logUnavailable } from "./refusals.ts";
 import { ShardWriter } from "./shard-writer.ts";
@@ -22,6 +23,7 @@ export interface LogWriterOptions {
   readonly publisher: Publisher;
   /** The way of large calls. */
   readonly large: { readonly connection: BusConnection; readonly publisher: Publisher };
+  readonly counts: LogCounts;
   readonly jsm: JetStreamManager;
   readonly names: SubjectNames;
   readonly shards: number;

@@ -8,6 +8,7 @@ import { type CommitPlan, placesOfPlan, planCommit } from "./commit-plan.ts";
 import type { PendingCall } from "./commit-queue.ts";
 import type { BusConnection } from "./connection.ts";
 import { answerDuplicate, findOriginal } from "./duplicate-call.ts";
+import type { LaneCounts } from "./log-counts.ts";
 import type { PublishAnswer, Publisher } from "./publisher.ts";
 import { readBack } from "./read-back.ts";
 import { logUnavailable, meaningOf, refusalError } from "./refusals.ts";
@@ -30,6 +31,7 @@ export interface ShardCommitOptions {
   readonly names: SubjectNames;
   readonly shard: number;
   readonly position: ShardPosition;
+  readonly counts: LaneCounts;
   /** Ends all waiting; calls under way are then rejected. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
@@ -78,9 +80,7 @@ export class ShardCommit {
       );
       const server = this.serverId();
       const afterSequence = this.#options.position.lastSequence;
-      const answer = await this.#options.publisher.publish(plan.messages, {
-        timeoutMs: ANSWER_TIMEOUT_MS,
-      });
+      const answer = await this.#publish(calls, plan);
       if (answer.kind === "stored" && !answer.isDuplicate) {
         return this.#settle(calls, plan, answer.lastSequence);
       }
@@ -98,6 +98,18 @@ export class ShardCommit {
       }
       return this.#settleRefused(calls, answer);
     }
+  }
+
+  async #publish(calls: readonly PendingCall[], { messages }: CommitPlan): Promise<PublishAnswer> {
+    const { counts, publisher } = this.#options;
+    const beganAt = performance.now();
+    const answer = await publisher.publish(messages, { timeoutMs: ANSWER_TIMEOUT_MS });
+    counts.durations.observe(performance.now() - beganAt);
+    counts.publishes++;
+    counts.calls += calls.length;
+    counts.messages += messages.length;
+    if (answer.kind === "unknown") counts.unknown++;
+    return answer;
   }
 
   #settle(calls: readonly PendingCall[], plan: CommitPlan, lastSequence: number): void {

@@ -1,6 +1,7 @@
 import { createCommitQueue, type PendingCall } from "./commit-queue.ts";
 import type { BusConnection } from "./connection.ts";
 import { LargeLane } from "./large-lane.ts";
+import type { LogCounts } from "./log-counts.ts";
 import { MAX_BATCH_MESSAGES, type Publisher } from "./publisher.ts";
 import { ShardCommit, type ShardCommitOptions } from "./shard-commit.ts";
 
@@ -10,11 +11,10 @@ const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 const MAX_SHARE = 0.25;
 
 export interface ShardWriterOptions
-  extends Omit<ShardCommitOptions, "connection" | "publisher" | "position" | "signal"> {
-  readonly connection: BusConnection;
-  readonly publisher: Publisher;
+  extends Omit<ShardCommitOptions, "position" | "signal" | "counts"> {
   /** The way of large calls: see `large-lane.ts`. */
   readonly large: { readonly connection: BusConnection; readonly publisher: Publisher };
+  readonly counts: LogCounts;
   /** Newest sequence of the shard now. */
   readonly lastSequence: number;
 }
@@ -62,12 +62,12 @@ export class ShardWriter {
   #onEnd: (() => void)[] = [];
   #running: Promise<void> | undefined;
 
-  constructor({ large, lastSequence, ...options }: ShardWriterOptions) {
+  constructor({ large, lastSequence, counts, ...options }: ShardWriterOptions) {
     const { signal } = this.#closing;
     const shared = { ...options, signal, position: { lastSequence } };
-    this.#commit = new ShardCommit(shared);
+    this.#commit = new ShardCommit({ ...shared, counts: counts.usual });
     this.#lane = new LargeLane({
-      commit: new ShardCommit({ ...shared, ...large }),
+      commit: new ShardCommit({ ...shared, ...large, counts: counts.large }),
       passed: (pending) => this.#passed(pending),
       signal,
     });

@@ -9,6 +9,7 @@ import type { BlockHeader, CallFacts } from "../core/record-block.ts";
 import { divide, type EncodedPart, encodeParts, encodePartsAtOnce } from "./call-parts.ts";
 import { contentHash } from "./content-hash.ts";
 import { findStream, logOf, waitForNewer } from "./find-stream.ts";
+import { countStored, type PushCounts } from "./push-counts.ts";
 import type { PushLimits } from "./push-limits.ts";
 import { checkRecords, countOf, type RecordSet, SLICE_BYTES } from "./record-set.ts";
 import { arrivalOf, firstPlaceOf, idsOf } from "./stored-places.ts";
@@ -89,6 +90,8 @@ export interface IngestOptions {
   readonly now?: () => number;
   /** Told of stored records that the schema does not know; must not wait. */
   readonly onDrift?: (stream: StreamDefinition, records: readonly Uint8Array[]) => void;
+  /** Counts what was stored; left out in tests. */
+  readonly counts?: PushCounts | undefined;
   /** A warning for every answer when the log is not power-safe; else empty. */
   readonly durabilityWarning?: () => string;
 }
@@ -102,6 +105,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const { definitions, log, limits, now = preciseNow } = options;
   const told = {
     reader: options.reader,
+    counts: options.counts,
     durabilityWarning: options.durabilityWarning ?? (() => ""),
   };
   const nextTurn = createTurns();
@@ -216,10 +220,12 @@ function factsOf(
 /** What answers are made with, beside the call. */
 interface Told {
   readonly reader: LogReader | undefined;
+  readonly counts: PushCounts | undefined;
   readonly durabilityWarning: () => string;
 }
 
 function finish(sent: EncodedCall, appended: LogAppended, told: Told): Eventually<PushResult> {
+  if (told.counts) countStored(told.counts, sent.records, appended.isDuplicate);
   if (!sent.call.returnRecordIds) return resultOf(sent, appended, { ...told, ids: [] });
   const blocks = sent.parts.map((part) => part.encoded);
   const from = { log: sent.target, reader: told.reader };

@@ -47,10 +47,26 @@ interface LiveLog {
   givenSequence: number;
   readonly queues: Set<LiveQueue>;
   readonly ended: AbortController;
+  readonly counts: LiveCounts;
+}
+
+/** What is followed now, and what was sent since the start. */
+export interface LiveCounts {
+  readers: number;
+  logs: number;
+  /** Frames given to readers, each one counted for each of them. */
+  frames: number;
+}
+
+/** Counts from zero. */
+export function createLiveCounts(): LiveCounts {
+  return { readers: 0, logs: 0, frames: 0 };
 }
 
 /** What it reads with. */
 export interface LiveLogsOptions {
+  /** Left out in tests. */
+  readonly liveCounts?: LiveCounts | undefined;
   readonly follower: LogFollower;
   readonly reader: LogReader;
 }
@@ -92,7 +108,7 @@ async function readPage(
 }
 
 function open(
-  { follower }: LiveLogsOptions,
+  { follower, liveCounts: counts = createLiveCounts() }: LiveLogsOptions,
   logs: Map<string, LiveLog>,
   { log, from }: { readonly log: LogDefinition; readonly from: number },
 ): LiveLog {
@@ -100,11 +116,14 @@ function open(
     givenSequence: from - 1,
     queues: new Set(),
     ended: new AbortController(),
+    counts,
   };
+  counts.logs++;
   const { signal } = live.ended;
   const gathered = createGathering(live);
   const onMessage = gathered.add;
   const finish = async (error?: unknown) => {
+    counts.logs--;
     if (logs.get(log.uid) === live) logs.delete(log.uid);
     await gathered.give();
     for (const queue of live.queues) queue.end(error);
@@ -135,6 +154,7 @@ function createGathering(live: LiveLog) {
     live.givenSequence = last.sequence;
     waiting = [];
     bytes = 0;
+    live.counts.frames += frames.length * live.queues.size;
     giving = giveInTurns(frames, [...live.queues]).finally(() => {
       giving = undefined;
     });
@@ -181,6 +201,7 @@ async function* join(
   const queue = createLiveQueue();
   const stop = () => queue.end();
   live.queues.add(queue);
+  live.counts.readers++;
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
   try {
@@ -192,6 +213,7 @@ async function* join(
   } finally {
     signal.removeEventListener("abort", stop);
     live.queues.delete(queue);
+    live.counts.readers--;
     if (live.queues.size === 0) {
       live.ended.abort();
       if (logs.get(log.uid) === live) logs.delete(log.uid);

@@ -23,7 +23,7 @@ import type { OpenCalls } from "../core/open-calls.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
 import { straightAnswerKey } from "../core/straight-answer.ts";
 import type { ResponseEncoder } from "./live-frame.ts";
-import { createLiveLogs, type LiveLogs, type LogFollower } from "./live-logs.ts";
+import { createLiveLogs, type LiveCounts, type LiveLogs, type LogFollower } from "./live-logs.ts";
 import { type PlacedRecord, readRecords } from "./placed-record.ts";
 import { createRecordMatcher } from "./record-matcher.ts";
 import { openPageToken, sealPageToken } from "./record-page.ts";
@@ -37,6 +37,8 @@ export interface RecordServiceOptions {
   readonly follower: LogFollower;
   /** Fails when the caller's token or application has come to its end: asked while a tail lives. */
   readonly recheck: (principal: Principal) => void;
+  /** Counts what is followed; left out in tests. */
+  readonly liveCounts?: LiveCounts;
   /** Counts tails while they are open. */
   readonly openCalls: OpenCalls;
   /** A message of a tail as JSON text, as the generated handler would print it. */

@@ -2,17 +2,24 @@ import { RecordService } from "tributary/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, createSink, createStream, listAll, push } from "../support/api.ts";
 import { clientOf } from "../support/clients.ts";
+import { freePort } from "../support/free-port.ts";
 import { faultsOf } from "../support/history.ts";
 import { startLoad } from "../support/load.ts";
+import { readMetrics } from "../support/metric-format.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { openRig } from "../support/rig.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 import { connect, countRows } from "../support/table.ts";
 
+const METRICS_TOKEN = "a-token-for-those-who-watch";
 let server: TestServer;
+let metricsPort: number;
 
 beforeAll(async () => {
-  server = await startServer();
+  metricsPort = await freePort();
+  server = await startServer({
+    env: { TRIBUTARY_METRICS_PORT: String(metricsPort), TRIBUTARY_METRICS_TOKEN: METRICS_TOKEN },
+  });
 });
 afterAll(() => server?.close());
 
@@ -87,6 +94,49 @@ test("F22: TailRecords sends a record within 1 s of its push", async () => {
   expect(seen.filter((r) => r.n >= 0).map((r) => r.n)).toEqual([...Array(20).keys()]);
   abort.abort();
   await tail;
+});
+
+test("B15: /metrics tells what the process does, on its own port and to who has the token", async () => {
+  const ask = (path: string, init?: RequestInit) =>
+    fetch(`http://127.0.0.1:${metricsPort}${path}`, init);
+  const headers = { authorization: `Bearer ${METRICS_TOKEN}` };
+  const scrape = async () => {
+    const answer = await ask("/metrics", { headers });
+    expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    return readMetrics(await answer.text());
+  };
+  expect((await ask("/metrics")).status).toBe(401);
+  const wrong = { authorization: `Bearer ${METRICS_TOKEN}x` };
+  expect((await ask("/metrics", { headers: wrong })).status).toBe(401);
+  expect((await ask("/", { headers })).status).toBe(404);
+  expect((await ask("/metrics", { headers, method: "POST" })).status).toBe(405);
+  expect((await server.get("/metrics")).status).toBe(404);
+
+  const before = await scrape();
+  const stream = await createStream(server, "measured", { fields });
+  await createSink(server, stream, { id: "measured", postgres: { table: "measured_rows" } });
+  await push(server, stream, [1, 2, 3].map(recordOf));
+  const refused = await server.post(`/v1/${stream}/records`, [{ value: { n: "no number" } }]);
+  expect(refused.status).toBe(400);
+  const more = async (key: string) => ((await scrape()).get(key) ?? 0) - (before.get(key) ?? 0);
+  expect(await more('tributary_push_calls_total{result="stored"}')).toBe(1);
+  expect(await more("tributary_push_records_total")).toBe(3);
+  expect(await more('tributary_push_refused_total{reason="RECORD_INVALID"}')).toBe(1);
+  expect(await more('tributary_log_publish_duration_seconds_count{lane="usual"}')).toBe(1);
+  const delivered = 'tributary_delivery_records_total{kind="postgres",state="delivered"}';
+  await waitFor(async () => (await more(delivered)) === 3, { what: "the count of the sink" });
+  // Sinks are looked at every 5 s.
+  await waitFor(async () => ((await scrape()).get('tributary_sinks{state="running"}') ?? 0) >= 1, {
+    what: "the sink that runs",
+    everyMs: 200,
+  });
+  const after = await scrape();
+  expect(after.get("tributary_log_connected")).toBe(1);
+  expect(after.get("process_resident_memory_bytes")).toBeGreaterThan(10 << 20);
+  expect(after.get('tributary_event_loop_delay_seconds{quantile="1"}')).toBeGreaterThanOrEqual(0);
+  // What this installation's customers are called stays with it, and with it the number of lines.
+  expect([...after.keys()].join()).not.toMatch(/measured|projects/);
+  expect(after.size).toBeLessThan(200);
 });
 
 test("F02: branches keep separate records, and a sink delivers its own branch", async () => {
