@@ -8,6 +8,7 @@ import { fail } from "./errors.ts";
 import {
   readBytes,
   readMessage,
+  readSpan,
   readString,
   readVarint,
   skipValue,
@@ -56,14 +57,34 @@ export interface RecordCall {
   readonly records: readonly Uint8Array[];
 }
 
+/** A call whose records are places in bytes: a view of each costs more than all else of a small record. */
+export interface CallSpans extends Omit<RecordCall, "records"> {
+  /** The message, or its inflated form. */
+  readonly bytes: Uint8Array;
+  /** Of each record in turn: where it begins in `bytes`, and where it has ended. */
+  readonly spans: readonly number[];
+}
+
 /**
  * Decodes a stored message. Fails with FORMAT_NEWER when a later version of this program wrote it
  * (a reader must stop then, never skip), and with LOG_CORRUPT when it is not a RecordBatch.
  */
 export function decodeRecordBatch(data: Uint8Array): RecordBatch {
+  return decode(data, false);
+}
+
+/** The calls of a stored message, as `decodeRecordBatch`, with the places of their records. */
+export function decodeCallSpans(data: Uint8Array): readonly CallSpans[] {
+  // Drafts have both, when places are asked for.
+  return decode(data, true).calls as readonly (RecordCall & CallSpans)[];
+}
+
+function decode(data: Uint8Array, areSpans: boolean): RecordBatch {
   try {
-    const outer = decodeOuter(data);
-    return outer.compressed ? { ...decodeOuter(inflate(outer.compressed), true) } : outer;
+    const outer = decodeOuter(data, { areSpans });
+    if (!outer.compressed) return outer;
+    const { calls, count } = decodeOuter(inflate(outer.compressed), { areSpans, isInner: true });
+    return { calls, count };
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     throw fail("LOG_CORRUPT", `a stored message is damaged: ${error.message}`, { cause: error });
@@ -119,7 +140,10 @@ interface OuterBatch extends RecordBatch {
   readonly compressed?: Uint8Array;
 }
 
-function decodeOuter(data: Uint8Array, isInner = false): OuterBatch {
+function decodeOuter(
+  data: Uint8Array,
+  { areSpans, isInner = false }: { readonly areSpans: boolean; readonly isInner?: boolean },
+): OuterBatch {
   const cursor = wireCursor(data);
   const calls: RecordCall[] = [];
   let count = 0;
@@ -131,8 +155,8 @@ function decodeOuter(data: Uint8Array, isInner = false): OuterBatch {
     if (tag === 0x08) format = checkFormat(readVarint(cursor));
     else if (tag === 0x10) compression = readVarint(cursor);
     else if (tag === 0x1a) {
-      const call = decodeCall(readMessage(cursor), count);
-      count += call.records.length;
+      const call = decodeCall(readMessage(cursor), count, areSpans);
+      count += call.spans ? call.spans.length / 2 : call.records.length;
       calls.push(call);
     } else if (tag === 0x22) compressed = readBytes(cursor);
     else skipValue(cursor, tag & 7);
@@ -163,9 +187,11 @@ type Draft = { -readonly [K in keyof RecordCall]: RecordCall[K] } & {
   producerIds: string[];
   keyHashes: number[];
   records: Uint8Array[];
+  bytes?: Uint8Array;
+  spans?: number[];
 };
 
-function decodeCall(cursor: WireCursor, firstIndex: number): RecordCall {
+function decodeCall(cursor: WireCursor, firstIndex: number, areSpans: boolean): Draft {
   const call: Draft = {
     firstIndex,
     arrivalTimeUs: 0,
@@ -179,17 +205,20 @@ function decodeCall(cursor: WireCursor, firstIndex: number): RecordCall {
     producerIds: [],
     keyHashes: [],
     records: [],
+    ...(areSpans && { bytes: cursor.bytes, spans: [] }),
   };
+  const { spans } = call;
   let count = 0;
   while (cursor.at < cursor.end) {
     const tag = readVarint(cursor);
-    if (tag === 0x5a) call.records.push(readBytes(cursor));
-    else if (tag === 0x50) count = readVarint(cursor);
+    if (tag === 0x5a) {
+      if (spans) readSpan(cursor, spans);
+      else call.records.push(readBytes(cursor));
+    } else if (tag === 0x50) count = readVarint(cursor);
     else readCallField(cursor, call, tag);
   }
-  if (count !== call.records.length) {
-    throw new WireError(`a call says ${count} records and holds ${call.records.length}`);
-  }
+  const found = spans ? spans.length / 2 : call.records.length;
+  if (count !== found) throw new WireError(`a call says ${count} records and holds ${found}`);
   for (const list of [call.producerIds, call.keyHashes]) {
     if (list.length !== 0 && list.length !== count) {
       throw new WireError(`a call of ${count} records has ${list.length} ids or key hashes`);

@@ -64,6 +64,15 @@ export function readBytes(cursor: WireCursor): Uint8Array {
   return cursor.bytes.subarray(start, cursor.at);
 }
 
+/** A length-delimited value, as where it begins and where it has ended. */
+export function readSpan(cursor: WireCursor, spans: number[]): void {
+  const length = readVarint(cursor);
+  const start = cursor.at;
+  if (length > cursor.end - start) throw new WireError("a value is longer than its message");
+  cursor.at = start + length;
+  spans.push(start, cursor.at);
+}
+
 /** A length-delimited message, as a cursor over the same bytes. */
 export function readMessage(cursor: WireCursor): WireCursor {
   const length = readVarint(cursor);

@@ -81,6 +81,6 @@ function idOf({ place }: Pick<HeldKey, "place">): string {
   return `${place.sequence}-${place.index}`;
 }
 
-function sizeOf(row: { readonly json: Uint8Array }): number {
-  return row.json.byteLength + COPY_OVERHEAD_BYTES;
+function sizeOf(row: { readonly jsonBytes: number }): number {
+  return row.jsonBytes + COPY_OVERHEAD_BYTES;
 }

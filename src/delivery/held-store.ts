@@ -65,8 +65,13 @@ export interface HeldStore {
 export function createHeldStore(store: KeyedStore): HeldStore {
   return {
     async put(sinkUid, rows, facts) {
+      const { partition } = facts;
       const values = rows.map((input) => ({
-        key: formatKey(sinkUid, { ...input.row, partition: facts.partition }),
+        key: formatKey(sinkUid, {
+          place: input.row.place,
+          keyHash: input.row.keyHash,
+          partition,
+        }),
         value: toBinary(HeldCopySchema, copyOf(input, facts)),
       }));
       await writeAll(store, values);
@@ -110,15 +115,18 @@ function parseKey(key: string): HeldKey[] {
 
 /** A row as it was when it was held, to deliver it again. */
 export function rowOfCopy(logUid: string, { copy, place, keyHash }: HeldEntry): LaneRow {
-  return new LaneRow(logUid, {
-    place,
-    json: copy.json,
+  const call = {
+    firstIndex: place.index,
     arrivalTimeUs: Number(copy.arrivalTimeUs),
-    producerId: copy.producerId,
     schemaVersion: Number(copy.schemaVersion),
-    call: { address: copy.address, headers: copy.headers },
-    keyHash,
-  });
+    address: copy.address,
+    headers: copy.headers,
+    producerIds: [copy.producerId],
+    keyHashes: keyHash === undefined ? [] : [keyHash],
+    bytes: copy.json,
+    spans: [0, copy.json.byteLength],
+  };
+  return new LaneRow({ logUid, sequence: place.sequence, call }, 0);
 }
 
 function copyOf({ row, reason, why, replayed }: HoldInput, facts: HoldFacts): HeldCopy {

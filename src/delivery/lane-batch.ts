@@ -53,7 +53,7 @@ export function chooseBatch(source: BatchSource, input: PlanInput): Batch | unde
   const { versionAt, isForced, isStaging, nowMs } = input;
   const first = pending.at(0);
   if (!first) return undefined;
-  const plan = versionAt(first.place.sequence);
+  const plan = versionAt(first.sequence);
   const newest = pending.at(pending.length - 1)!;
   const isPrompt = isStaging || plan.timeMs === 0;
   // What is there goes at once, but not in small pieces that would only wait for each other.
@@ -61,7 +61,7 @@ export function chooseBatch(source: BatchSource, input: PlanInput): Batch | unde
   const isDue = isTime && input.isPatient !== true;
   const countMax = isStaging ? Math.min(plan.countMax, STAGING_COUNT_MAX) : plan.countMax;
   const isShort = pending.passing < countMax && pending.passingBytes < plan.bytesMax;
-  if (!isDue && !isForced && isShort && versionAt(newest.place.sequence) === plan) {
+  if (!isDue && !isForced && isShort && versionAt(newest.sequence) === plan) {
     return undefined;
   }
   const { isFull, ...batch } = gather(source, { plan, countMax, versionAt });
@@ -90,10 +90,10 @@ function gather(
     if (parked.isParked(row)) continue;
     const ordinal = pending.ordinalAt(at);
     const isPassing = pending.isPassingAt(at);
-    if (isPassing) bytes += row.json.byteLength;
-    else filteredBytes += row.json.byteLength;
+    if (isPassing) bytes += row.jsonBytes;
+    else filteredBytes += row.jsonBytes;
     if (ordinal !== ordinals.at(-1)! + 1) ranges += 1;
-    const isOther = rows.length > 0 && versionAt(row.place.sequence) !== plan;
+    const isOther = rows.length > 0 && versionAt(row.sequence) !== plan;
     // A key that is parked when a record is held must not have a later record in the same request.
     const isRepeated = plan.isKeyBlocked && row.keyHash !== undefined && keys.has(row.keyHash);
     const isOver = bytes > plan.bytesMax || ranges > RANGES_MAX;

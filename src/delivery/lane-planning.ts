@@ -1,5 +1,5 @@
 /** Planning the requests of all lanes of a sink. */
-import type { LaneRequest } from "./lane-request.ts";
+import { bytesOf } from "./lane-request.ts";
 import type { LaneSet } from "./lane-set.ts";
 import { PARKED_KEYS_IN_TARGET_MAX, PARKED_KEYS_MAX } from "./parked-keys.ts";
 import type { RunOwner } from "./run-owner.ts";
@@ -42,14 +42,14 @@ export function planLanes(
     if (waitUntilMs > nowMs) continue;
     let open = lane.requests.filter((request) => request.state !== "staged").length;
     const isEnough = !input.keepsCursor && open > openMax / 2;
-    let bytes = lane.requests.reduce(bytesOf, 0);
+    let bytes = lane.requests.reduce((sum, request) => sum + bytesOf(request), 0);
     while (!isEnough && open < openMax && !isBlocked) {
       if (bytes > OPEN_BYTES_MAX && open >= input.concurrency) break;
       // What follows a request that is under way should be worth it: the next goes on with all that came.
       const isPatient = input.keepsCursor && open > 0;
       const planned = lane.plan({ versionAt, isForced, isStaging, isPatient, nowMs });
       if (!planned) break;
-      bytes = bytesOf(bytes, planned);
+      bytes += bytesOf(planned);
       open += 1;
       isPlanned = true;
     }
@@ -61,10 +61,6 @@ export function planLanes(
     }
   }
   return { isPlanned, needsWrite, isParkingFull: isBlocked };
-}
-
-function bytesOf(sum: number, { rows }: LaneRequest): number {
-  return rows ? rows.reduce((bytes, row) => bytes + row.bytes, sum) : sum;
 }
 
 /** So many keys of a sink may be parked. */

@@ -27,6 +27,8 @@ export interface LaneRequest {
   waitsFor?: LaneRequest | undefined;
   /** Its keys, once they were needed. */
   keys?: ReadonlySet<number>;
+  /** Memory that its rows take, once that was asked. */
+  bytes?: number;
   /** While it is under way in a pipelined target, and the next may follow: how many the filter leaves out. */
   filteredAhead?: number | undefined;
   /** Revision of the lane in the cursor that went with it, for targets that keep the cursor. */
@@ -82,6 +84,13 @@ function keysOf(request: LaneRequest): ReadonlySet<number> {
     (request.rows ?? []).flatMap(({ keyHash }) => (keyHash === undefined ? [] : [keyHash])),
   );
   return request.keys;
+}
+
+/** Memory that the rows of a request take, in bytes; 0 while it has none. */
+export function bytesOf(request: LaneRequest): number {
+  if (!request.rows) return 0;
+  request.bytes ??= request.rows.reduce((sum, row) => sum + row.bytes, 0);
+  return request.bytes;
 }
 
 /**

@@ -74,9 +74,14 @@ export class Lane {
   /** Takes the records of a message, in the order of the log; `isPassing` is the sink's filter. */
   accept(rows: readonly LaneRow[], nowMs: number, isPassing?: (row: LaneRow) => boolean): void {
     if (this.isShelved) return;
+    const { next } = this.state;
     for (const row of rows) {
       this.#ordinal += 1;
-      if (comparePlaces(row.place, this.state.next) < 0 && !this.#isWanted(row)) continue;
+      // Places are compared only within the message of `next`: they are made anew each time.
+      const isBelow =
+        row.sequence < next.sequence ||
+        (row.sequence === next.sequence && row.place.index < next.index);
+      if (isBelow && !this.#isWanted(row)) continue;
       if (this.pending.length === 0) this.pendingSinceMs = nowMs;
       this.pending.push(row, this.#ordinal, isPassing?.(row));
     }

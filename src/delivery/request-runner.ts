@@ -225,15 +225,7 @@ async function settle(
   { request, plan, outcomes }: Sent & { readonly outcomes: readonly PreparedOutcome[] },
 ): Promise<void> {
   const rows = request.rows ?? [];
-  const delivered: LaneRow[] = [];
-  const filtered: LaneRow[] = [];
-  const held: HoldInput[] = [];
-  rows.forEach((row, i) => {
-    const outcome = outcomes[i];
-    if (outcome?.kind === "delivered") delivered.push(row);
-    else if (outcome?.kind === "filtered") filtered.push(row);
-    else if (outcome?.kind === "reject") held.push({ row, ...outcome });
-  });
+  const { delivered, filtered, held } = sortRows(rows, outcomes);
   if (held.length > 0 && !(await hold(host, run, { request, held }))) {
     return waitForRoom(host, run, request);
   }
@@ -252,6 +244,24 @@ async function settle(
   host.succeeded(run, request.cursorRevision);
   host.changed(false);
 }
+
+/** Rows by what came of them; those that are staged are nowhere. */
+function sortRows(rows: readonly LaneRow[], outcomes: readonly PreparedOutcome[]) {
+  const filtered: LaneRow[] = [];
+  const held: HoldInput[] = [];
+  const isUsual = outcomes.length === rows.length && outcomes.every(isDelivered);
+  if (isUsual) return { delivered: rows, filtered, held };
+  const delivered: LaneRow[] = [];
+  rows.forEach((row, i) => {
+    const outcome = outcomes[i];
+    if (outcome?.kind === "delivered") delivered.push(row);
+    else if (outcome?.kind === "filtered") filtered.push(row);
+    else if (outcome?.kind === "reject") held.push({ row, ...outcome });
+  });
+  return { delivered, filtered, held };
+}
+
+const isDelivered = ({ kind }: PreparedOutcome) => kind === "delivered";
 
 /** Too much is held: the request waits as it is until some of it was replayed or discarded. */
 function waitForRoom(host: RequestHost, run: LaneRun, request: LaneRequest): void {

@@ -39,25 +39,28 @@ export class RowQueue {
     this.#ordinals.push(ordinal);
     this.#verdicts.push(isPassing);
     this.bytes += row.bytes;
-    if (isPassing) this.#count(row, 1);
+    if (isPassing) this.#count(row.jsonBytes, 1);
   }
 
   /** Drops rows from the head. */
   drop(count: number): void {
     if (count === 0) return;
-    for (let i = 0; i < count; i++) {
-      const row = this.#rows[this.#head + i]!;
+    const end = this.#head + count;
+    if (end === this.#rows.length) {
+      this.clear();
+      return;
+    }
+    for (let i = this.#head; i < end; i++) {
+      const row = this.#rows[i]!;
       this.bytes -= row.bytes;
-      if (this.isPassingAt(i)) this.#count(row, -1);
+      if (this.#verdicts[i]) this.#count(row.jsonBytes, -1);
     }
-    this.#head += count;
-    if (this.#head === this.#rows.length) this.clear();
-    else if (this.#head > COMPACT_AT) {
-      this.#rows = this.#rows.slice(this.#head);
-      this.#ordinals = this.#ordinals.slice(this.#head);
-      this.#verdicts = this.#verdicts.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#head = end;
+    if (end < COMPACT_AT) return;
+    this.#rows = this.#rows.slice(end);
+    this.#ordinals = this.#ordinals.slice(end);
+    this.#verdicts = this.#verdicts.slice(end);
+    this.#head = 0;
   }
 
   /** Asks again of every row whether it passes: the filter has changed. */
@@ -67,13 +70,13 @@ export class RowQueue {
     for (let i = this.#head; i < this.#rows.length; i++) {
       const row = this.#rows[i]!;
       this.#verdicts[i] = isPassing(row);
-      if (this.#verdicts[i]) this.#count(row, 1);
+      if (this.#verdicts[i]) this.#count(row.jsonBytes, 1);
     }
   }
 
-  #count(row: LaneRow, sign: 1 | -1): void {
+  #count(jsonBytes: number, sign: 1 | -1): void {
     this.passing += sign;
-    this.passingBytes += sign * row.json.byteLength;
+    this.passingBytes += sign * jsonBytes;
   }
 
   clear(): void {

@@ -36,7 +36,7 @@ export class StagedRows {
     if (this.isEmpty) this.#sinceMs = nowMs;
     this.#plan = plan;
     this.#count += rows.length;
-    for (const row of rows) this.#bytes += row.json.byteLength;
+    for (const row of rows) this.#bytes += row.jsonBytes;
     const sequences = new Set(rows.map((row) => row.place.sequence));
     this.#requests.push({ run, request, sequences, left: rows.length });
   }

@@ -30,14 +30,14 @@ export async function* packBatches(
   let next: Place | undefined;
   for await (const page of pages) {
     for (const row of page.rows) {
-      const isFull = rows.length >= countMax || bytes + row.json.byteLength > bytesMax;
+      const isFull = rows.length >= countMax || bytes + row.jsonBytes > bytesMax;
       if (rows.length > 0 && isFull) {
         yield { rows, next: placeAfter(rows.at(-1)!.place) };
         rows = [];
         bytes = 0;
       }
       rows.push(row);
-      bytes += row.json.byteLength;
+      bytes += row.jsonBytes;
     }
     next = page.next;
     if (rows.length === 0) yield { rows, next };

@@ -169,11 +169,16 @@ function keepBadRows({ request, sinkUid }: WriteJob, bad: readonly BadRow[]): St
   return [{ text, values: [sinkUid, String(request.partition), JSON.stringify(kept)] }];
 }
 
+const DELIVERED = { kind: "delivered" } as const;
+
 function outcomeOf(request: SinkRequest, bad: readonly BadRow[]): RequestOutcome {
+  if (bad.length === 0) {
+    return { kind: "rows", outcomes: new Array(request.rows.length).fill(DELIVERED) };
+  }
   const byIndex = new Map(bad.map((row) => [row.index, row]));
   const outcomes = request.rows.map((_, index) => {
     const row = byIndex.get(index);
-    if (!row) return { kind: "delivered" } as const;
+    if (!row) return DELIVERED;
     return { kind: "reject", reason: row.reason, why: row.why } as const;
   });
   return { kind: "rows", outcomes };
