@@ -46,9 +46,9 @@ test("the owner of a shard with copies gets what was stored while nobody owned i
   for (let i = 0; i < 20; i++) await bus.writer.append(call(parts));
   const heir = createWitness();
   const follower = await bus.followShard(0, heir.listener);
-  await waitFor(() => heir.state.isOwner, { timeoutMs: 10_000, what: "the heir to own the shard" });
+  await waitFor(() => heir.state.isOwner, { timeoutMs: 10_000 });
   const sequence = await push("after");
-  await waitFor(() => heir.state.newest >= sequence, { timeoutMs: 10_000, what: "the newest" });
+  await waitFor(() => heir.state.newest >= sequence, { timeoutMs: 10_000 });
   expect(heir.state.owned).toBe(1);
   await follower.close();
 }, 120_000);
