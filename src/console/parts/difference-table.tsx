@@ -1,4 +1,5 @@
 /** What changes, field by field: of schemas, definitions and rows alike. */
+import { PlainTable } from "./plain-table.tsx";
 
 /** One field; an empty text stands for none. */
 export interface Difference {
@@ -17,27 +18,16 @@ export function DifferenceTable(props: {
 }) {
   const { changes, titles, none } = props;
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Field</th>
-            <th scope="col">{titles[0]}</th>
-            <th scope="col">{titles[1]}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {changes.map(({ path, before, after }) => (
-            <tr key={path}>
-              <th scope="row">
-                <code>{path}</code>
-              </th>
-              <td>{before ? <del>{before}</del> : <span className="quiet">{none}</span>}</td>
-              <td>{after ? <ins>{after}</ins> : <span className="quiet">{none}</span>}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable titles={["Field", titles[0], titles[1]]}>
+      {changes.map(({ path, before, after }) => (
+        <tr key={path}>
+          <th scope="row">
+            <code>{path}</code>
+          </th>
+          <td>{before ? <del>{before}</del> : <span className="quiet">{none}</span>}</td>
+          <td>{after ? <ins>{after}</ins> : <span className="quiet">{none}</span>}</td>
+        </tr>
+      ))}
+    </PlainTable>
   );
 }

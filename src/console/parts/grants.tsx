@@ -13,6 +13,7 @@ import { SelectField, TextField } from "./field.tsx";
 import { Form, useSubmit } from "./form.tsx";
 import { MoreButton } from "./more.tsx";
 import { Loaded } from "./note.tsx";
+import { PlainTable } from "./plain-table.tsx";
 import { Time } from "./time.tsx";
 
 /** The list and the form of one resource. */
@@ -85,48 +86,34 @@ function GrantTable({
   const queries = useQueryClient();
   if (grants.length === 0) return <p>Nobody beyond those who have a role on the project.</p>;
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Who</th>
-            <th scope="col">Role</th>
-            <th scope="col">Since</th>
-            <th scope="col">
-              <span className="unseen">Actions</span>
-            </th>
+    <PlainTable titles={["Who", "Role", "Since", "Actions"]}>
+      {grants.map((grant) => {
+        const who = grant.displayName || grant.email || grant.clientId;
+        return (
+          <tr key={grant.name}>
+            <td>
+              {who} <code>{grant.email || grant.clientId}</code>
+            </td>
+            <td>{roleName(grant.role)}</td>
+            <td>
+              <Time at={grant.createTime} />
+            </td>
+            <td>
+              <ConfirmButton
+                label="Take back"
+                name={`Take back the role of ${who}`}
+                title={`Take back the role of ${who}?`}
+                text={`What they do on this ${what} by this role is refused within 5 seconds.`}
+                confirm="Take it back"
+                call={async () => {
+                  await access.deleteGrant({ name: grant.name });
+                  await queries.invalidateQueries();
+                }}
+              />
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {grants.map((grant) => {
-            const who = grant.displayName || grant.email || grant.clientId;
-            return (
-              <tr key={grant.name}>
-                <td>
-                  {who} <code>{grant.email || grant.clientId}</code>
-                </td>
-                <td>{roleName(grant.role)}</td>
-                <td>
-                  <Time at={grant.createTime} />
-                </td>
-                <td>
-                  <ConfirmButton
-                    label="Take back"
-                    name={`Take back the role of ${who}`}
-                    title={`Take back the role of ${who}?`}
-                    text={`What they do on this ${what} by this role is refused within 5 seconds.`}
-                    confirm="Take it back"
-                    call={async () => {
-                      await access.deleteGrant({ name: grant.name });
-                      await queries.invalidateQueries();
-                    }}
-                  />
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+        );
+      })}
+    </PlainTable>
   );
 }

@@ -13,6 +13,7 @@ import { money, whole } from "../../parts/figures.ts";
 import { ActionButton } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { Time } from "../../parts/time.tsx";
 
 const usages = createClient(UsageService, transport);
@@ -68,38 +69,23 @@ export function AccountLines({ project }: { readonly project: string }) {
 
 function Lines({ entries }: { readonly entries: readonly LedgerEntry[] }) {
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">When</th>
-            <th scope="col">What</th>
-            <th scope="col">Amount</th>
-            <th scope="col">Stream</th>
-            <th scope="col">Day</th>
-            <th scope="col">Records</th>
-            <th scope="col">Note</th>
-          </tr>
-        </thead>
-        <tbody>
-          {entries.map((entry) => (
-            <tr key={entry.uid}>
-              <td>
-                <Time at={entry.createTime} />
-              </td>
-              <td>{KINDS[entry.kind]}</td>
-              <td>{money(entry.amountMicros)}</td>
-              <td>{entry.stream}</td>
-              <td>{entry.day}</td>
-              <td>{entry.records > 0n && whole(entry.records)}</td>
-              <td>
-                {entry.note}
-                {entry.principal && <p className="quiet">by {entry.principal}</p>}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable titles={["When", "What", "Amount", "Stream", "Day", "Records", "Note"]}>
+      {entries.map((entry) => (
+        <tr key={entry.uid}>
+          <td>
+            <Time at={entry.createTime} />
+          </td>
+          <td>{KINDS[entry.kind]}</td>
+          <td>{money(entry.amountMicros)}</td>
+          <td>{entry.stream}</td>
+          <td>{entry.day}</td>
+          <td>{entry.records > 0n && whole(entry.records)}</td>
+          <td>
+            {entry.note}
+            {entry.principal && <p className="quiet">by {entry.principal}</p>}
+          </td>
+        </tr>
+      ))}
+    </PlainTable>
   );
 }

@@ -4,6 +4,7 @@ import type { UsageTotals } from "#gen/tributary/management/v1/usage_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { bytes, money, whole } from "../../parts/figures.ts";
 import { Loaded } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { AccountLines, BalancePolicy } from "./account-lines.tsx";
 
 /** The part "Usage". */
@@ -61,30 +62,17 @@ function Totals(props: {
       {props.rows.length === 0 ? (
         <p>Nothing was pushed yet.</p>
       ) : (
-        <div className="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{props.title}</th>
-                <th scope="col">Records</th>
-                <th scope="col">Size</th>
-                <th scope="col">Without authentication</th>
-                <th scope="col">Charge</th>
-              </tr>
-            </thead>
-            <tbody>
-              {props.rows.map(([name, totals]) => (
-                <tr key={name}>
-                  <td>{name}</td>
-                  <td>{whole(totals?.records)}</td>
-                  <td>{bytes(totals?.bytes)}</td>
-                  <td>{whole(totals?.unauthenticatedRecords)}</td>
-                  <td>{money(totals?.chargeMicros)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <PlainTable titles={[props.title, "Records", "Size", "Without authentication", "Charge"]}>
+          {props.rows.map(([name, totals]) => (
+            <tr key={name}>
+              <td>{name}</td>
+              <td>{whole(totals?.records)}</td>
+              <td>{bytes(totals?.bytes)}</td>
+              <td>{whole(totals?.unauthenticatedRecords)}</td>
+              <td>{money(totals?.chargeMicros)}</td>
+            </tr>
+          ))}
+        </PlainTable>
       )}
     </section>
   );

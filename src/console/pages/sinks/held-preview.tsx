@@ -8,6 +8,7 @@ import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { Dialog } from "../../parts/dialog.tsx";
 import { ActionButton } from "../../parts/form.tsx";
 import { Loaded, Note } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { PreviewedOutcome } from "./preview-table.tsx";
 
 const COUNT = 20;
@@ -60,22 +61,11 @@ function Compared({ answer }: { readonly answer: PreviewHeldRecordsResponse }) {
         {records.length}, {sentCount} would be sent, {changedCount} otherwise than when they failed,
         and {heldCount} would be held again. The destination may still refuse them.
       </Note>
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Record</th>
-              <th scope="col">What failed</th>
-              <th scope="col">What would be sent now</th>
-            </tr>
-          </thead>
-          <tbody>
-            {records.map((each) => (
-              <ComparedRow key={each.record?.place} compared={each} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <PlainTable titles={["Record", "What failed", "What would be sent now"]}>
+        {records.map((each) => (
+          <ComparedRow key={each.record?.place} compared={each} />
+        ))}
+      </PlainTable>
     </>
   );
 }

@@ -10,6 +10,7 @@ import { timestampOf } from "../../api/local-time.ts";
 import { TextField } from "../../parts/field.tsx";
 import { whole } from "../../parts/figures.ts";
 import { Loaded } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { LedgerExport } from "./ledger-export.tsx";
 import type { SinkPart } from "./sink-details.tsx";
@@ -88,39 +89,30 @@ function Sum({ ledger }: { readonly ledger: SinkLedger }) {
         sequence {whole(ledger.startSequence)}; all up to sequence {whole(ledger.settledSequence)}{" "}
         is settled.
       </p>
-      <div className="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">What became of them</th>
-              <th scope="col">Records</th>
-              <th scope="col">Meaning</th>
-            </tr>
-          </thead>
-          <tbody>
-            {lines.map(([title, count, text]) => (
-              <tr key={title}>
-                <th scope="row">{title}</th>
-                <td>{whole(count)}</td>
-                <td className="quiet">{text}</td>
-              </tr>
-            ))}
-          </tbody>
-          <tfoot>
-            <tr>
-              <th scope="row">Pushed</th>
-              <td>{whole(counts.pushed)}</td>
-              <td>
-                {ledger.balanced ? (
-                  <span className="badge good">The sum of the lines above</span>
-                ) : (
-                  <span className="badge bad">Not the sum of the lines above: a fault</span>
-                )}
-              </td>
-            </tr>
-          </tfoot>
-        </table>
-      </div>
+      <PlainTable
+        titles={["What became of them", "Records", "Meaning"]}
+        foot={
+          <tr>
+            <th scope="row">Pushed</th>
+            <td>{whole(counts.pushed)}</td>
+            <td>
+              {ledger.balanced ? (
+                <span className="badge good">The sum of the lines above</span>
+              ) : (
+                <span className="badge bad">Not the sum of the lines above: a fault</span>
+              )}
+            </td>
+          </tr>
+        }
+      >
+        {lines.map(([title, count, text]) => (
+          <tr key={title}>
+            <th scope="row">{title}</th>
+            <td>{whole(count)}</td>
+            <td className="quiet">{text}</td>
+          </tr>
+        ))}
+      </PlainTable>
     </>
   );
 }
@@ -128,37 +120,21 @@ function Sum({ ledger }: { readonly ledger: SinkLedger }) {
 function Partitions({ partitions }: { readonly partitions: readonly PartitionLedger[] }) {
   const titles = ["Delivered", "Filtered", "Held", "Discarded", "Expired"];
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Partition</th>
-            <th scope="col">Next place</th>
-            {titles.map((title) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-            <th scope="col">Keys that wait</th>
-          </tr>
-        </thead>
-        <tbody>
-          {partitions.map((each) => (
-            <tr key={`${each.generation}-${each.partition}`}>
-              <th scope="row">{each.partition}</th>
-              <td>
-                <code>{each.nextPlace}</code>
-              </td>
-              <td>{whole(each.delivered)}</td>
-              <td>{whole(each.filtered)}</td>
-              <td>{whole(each.held)}</td>
-              <td>{whole(each.discarded)}</td>
-              <td>{whole(each.expired)}</td>
-              <td>{each.parkedKeys}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable titles={["Partition", "Next place", ...titles, "Keys that wait"]}>
+      {partitions.map((each) => (
+        <tr key={`${each.generation}-${each.partition}`}>
+          <th scope="row">{each.partition}</th>
+          <td>
+            <code>{each.nextPlace}</code>
+          </td>
+          <td>{whole(each.delivered)}</td>
+          <td>{whole(each.filtered)}</td>
+          <td>{whole(each.held)}</td>
+          <td>{whole(each.discarded)}</td>
+          <td>{whole(each.expired)}</td>
+          <td>{each.parkedKeys}</td>
+        </tr>
+      ))}
+    </PlainTable>
   );
 }

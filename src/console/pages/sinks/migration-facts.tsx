@@ -6,6 +6,7 @@ import { isUnderWay, tasks } from "../../api/tasks.ts";
 import { whole } from "../../parts/figures.ts";
 import { ActionButton } from "../../parts/form.tsx";
 import { Note } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { TaskBadge } from "../../parts/progress.tsx";
 import { Time } from "../../parts/time.tsx";
 
@@ -54,30 +55,19 @@ function Report({ report }: { readonly report: MigrationReport }) {
       </p>
       <details>
         <summary>By partition, with hashes of the ids</summary>
-        <div className="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Partition</th>
-                <th scope="col">Old sink</th>
-                <th scope="col">New sink</th>
-              </tr>
-            </thead>
-            <tbody>
-              {report.partitions.map((each) => (
-                <tr key={each.partition}>
-                  <th scope="row">{each.partition}</th>
-                  <td>
-                    {whole(each.sourceRecords)} <code>{each.sourceHash}</code>
-                  </td>
-                  <td>
-                    {whole(each.targetRecords)} <code>{each.targetHash}</code>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <PlainTable titles={["Partition", "Old sink", "New sink"]}>
+          {report.partitions.map((each) => (
+            <tr key={each.partition}>
+              <th scope="row">{each.partition}</th>
+              <td>
+                {whole(each.sourceRecords)} <code>{each.sourceHash}</code>
+              </td>
+              <td>
+                {whole(each.targetRecords)} <code>{each.targetHash}</code>
+              </td>
+            </tr>
+          ))}
+        </PlainTable>
       </details>
     </>
   );

@@ -8,6 +8,7 @@ import { ConfirmButton } from "../../parts/confirm.tsx";
 import { ActionButton } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import type { HeldCommands } from "./held-commands.ts";
 import type { HeldSelection } from "./held-preview.tsx";
 
@@ -47,28 +48,19 @@ export function ParkedKeys({ sink, ...rest }: KeyCommands) {
                 {(pages[0]?.totalCount ?? keys.length).toLocaleString()} keys wait, so that their
                 order is kept; all others go on.
               </p>
-              <div className="scroll">
-                <table>
-                  <thead>
-                    <tr>
-                      <th scope="col">Key (hash)</th>
-                      <th scope="col">Partition</th>
-                      <th scope="col">Waits from place</th>
-                      <th scope="col">For held records</th>
-                      <th scope="col">What to do</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {keys.map((parked) => (
-                      <KeyRow
-                        key={`${parked.partition}-${parked.keyHash}`}
-                        {...{ parked }}
-                        {...rest}
-                      />
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <PlainTable
+                titles={[
+                  "Key (hash)",
+                  "Partition",
+                  "Waits from place",
+                  "For held records",
+                  "What to do",
+                ]}
+              >
+                {keys.map((parked) => (
+                  <KeyRow key={`${parked.partition}-${parked.keyHash}`} {...{ parked }} {...rest} />
+                ))}
+              </PlainTable>
             </>
           );
         }}

@@ -4,6 +4,7 @@ import {
   type PreviewedRow,
   type PreviewSinkResponse,
 } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { PlainTable } from "../../parts/plain-table.tsx";
 
 /** One line a record: what came, and what would be sent. */
 export function PreviewTable({ preview }: { readonly preview: PreviewSinkResponse }) {
@@ -15,28 +16,18 @@ export function PreviewTable({ preview }: { readonly preview: PreviewSinkRespons
           : `${preview.changedCount} of ${preview.records.length} records would become another row than now.`}
       </p>
       {preview.records.length > 0 && (
-        <div className="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Record</th>
-                <th scope="col">Row</th>
-              </tr>
-            </thead>
-            <tbody>
-              {preview.records.map((record) => (
-                <tr key={record.place}>
-                  <td>
-                    <code>{record.json}</code>
-                  </td>
-                  <td>
-                    <PreviewedOutcome row={record.row} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <PlainTable titles={["Record", "Row"]}>
+          {preview.records.map((record) => (
+            <tr key={record.place}>
+              <td>
+                <code>{record.json}</code>
+              </td>
+              <td>
+                <PreviewedOutcome row={record.row} />
+              </td>
+            </tr>
+          ))}
+        </PlainTable>
       )}
     </div>
   );

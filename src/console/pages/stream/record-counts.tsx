@@ -3,6 +3,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { jsonOf } from "../../api/record-json.ts";
 import { bytes } from "../../parts/figures.ts";
 import { Note } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { VirtualTable } from "../../parts/virtual-table.tsx";
 import type { Tally } from "./tally.ts";
@@ -35,35 +36,21 @@ export function PartitionTable(props: { readonly tally: Tally; readonly partitio
   const { tally, partitions } = props;
   const rows = Array.from({ length: partitions }, (_none, at) => tally.partitions.get(String(at)));
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Partition</th>
-            <th scope="col">Records</th>
-            <th scope="col">Share</th>
-            <th scope="col">Size</th>
-            <th scope="col">Last place</th>
-            <th scope="col">Last</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the number of a partition is its identity
-            <tr key={at}>
-              <th scope="row">{at}</th>
-              <td>{(row?.count ?? 0).toLocaleString()}</td>
-              <td>{share(row?.count ?? 0, tally.count)}</td>
-              <td>{bytes(BigInt(row?.size ?? 0))}</td>
-              <td>{row && <code>{row.last.place}</code>}</td>
-              <td>
-                <LastTime at={row?.last.arrivalTime} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable titles={["Partition", "Records", "Share", "Size", "Last place", "Last"]}>
+      {rows.map((row, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the number of a partition is its identity
+        <tr key={at}>
+          <th scope="row">{at}</th>
+          <td>{(row?.count ?? 0).toLocaleString()}</td>
+          <td>{share(row?.count ?? 0, tally.count)}</td>
+          <td>{bytes(BigInt(row?.size ?? 0))}</td>
+          <td>{row && <code>{row.last.place}</code>}</td>
+          <td>
+            <LastTime at={row?.last.arrivalTime} />
+          </td>
+        </tr>
+      ))}
+    </PlainTable>
   );
 }
 

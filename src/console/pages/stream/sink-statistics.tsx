@@ -2,6 +2,7 @@
 import { Link } from "wouter";
 import type { SinkStatistics } from "#gen/tributary/management/v1/ledger_pb.js";
 import { whole } from "../../parts/figures.ts";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { StateBadge } from "../sinks/state-badge.tsx";
 
@@ -14,24 +15,11 @@ const TITLES = [
 export function SinkStatisticsTable({ sinks }: { readonly sinks: readonly SinkStatistics[] }) {
   if (sinks.length === 0) return <p>None: what is pushed is stored alone.</p>;
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            {TITLES.map((title) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {sinks.map((each) => (
-            <SinkRow key={each.sink} statistics={each} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable titles={TITLES}>
+      {sinks.map((each) => (
+        <SinkRow key={each.sink} statistics={each} />
+      ))}
+    </PlainTable>
   );
 }
 

@@ -5,6 +5,7 @@ import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js
 import { bytes, whole } from "../../parts/figures.ts";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { Time } from "../../parts/time.tsx";
 
 const REFRESH_MS = 5_000;
@@ -37,34 +38,21 @@ export function SourceStatisticsTable({ stream }: { readonly stream: string }) {
 function Table({ sources }: { readonly sources: readonly Source[] }) {
   if (sources.length === 0) return <p>None: records come by the API alone.</p>;
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            {TITLES.map((title) => (
-              <th key={title} scope="col">
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {sources.map(({ name, displayName, stats }) => (
-            <tr key={name}>
-              <th scope="row">{displayName || name}</th>
-              <td>{whole(stats?.requests)}</td>
-              <td>{whole(stats?.refused)}</td>
-              <td>{whole(stats?.records)}</td>
-              <td>{bytes(stats?.bytes)}</td>
-              <td>{whole(stats?.unauthenticatedRecords)}</td>
-              <td>{whole(stats?.quarantined)}</td>
-              <td>
-                <Time at={stats?.lastTime} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable titles={TITLES}>
+      {sources.map(({ name, displayName, stats }) => (
+        <tr key={name}>
+          <th scope="row">{displayName || name}</th>
+          <td>{whole(stats?.requests)}</td>
+          <td>{whole(stats?.refused)}</td>
+          <td>{whole(stats?.records)}</td>
+          <td>{bytes(stats?.bytes)}</td>
+          <td>{whole(stats?.unauthenticatedRecords)}</td>
+          <td>{whole(stats?.quarantined)}</td>
+          <td>
+            <Time at={stats?.lastTime} />
+          </td>
+        </tr>
+      ))}
+    </PlainTable>
   );
 }

@@ -9,6 +9,7 @@ import { faultAt } from "../../api/fault.ts";
 import { TextArea, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
 import { Note } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { PreviewedOutcome } from "../sinks/preview-table.tsx";
 import { sources } from "./authentications.ts";
 
@@ -72,37 +73,26 @@ export function SourceTest({ source: { name } }: { readonly source: Source }) {
 
 function Outcomes({ outcomes }: { readonly outcomes: readonly Outcome[] }) {
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Record</th>
-            <th scope="col">What becomes of it</th>
-            <th scope="col">Rows of the sinks</th>
-          </tr>
-        </thead>
-        <tbody>
-          {outcomes.map(({ content, producerId, error, rows }, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: records stand in the order of the request
-            <tr key={at}>
-              <td>
-                <code>{decoder.decode(content)}</code>
-              </td>
-              <td>
-                {error ? <span className="fault">{error}</span> : "stored"}
-                {producerId && <p className="quiet">id {producerId}</p>}
-              </td>
-              <td>
-                {rows.map(({ sink, row }) => (
-                  <p key={sink}>
-                    {sink.slice(sink.lastIndexOf("/") + 1)}: <PreviewedOutcome row={row} />
-                  </p>
-                ))}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <PlainTable titles={["Record", "What becomes of it", "Rows of the sinks"]}>
+      {outcomes.map(({ content, producerId, error, rows }, at) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: records stand in the order of the request
+        <tr key={at}>
+          <td>
+            <code>{decoder.decode(content)}</code>
+          </td>
+          <td>
+            {error ? <span className="fault">{error}</span> : "stored"}
+            {producerId && <p className="quiet">id {producerId}</p>}
+          </td>
+          <td>
+            {rows.map(({ sink, row }) => (
+              <p key={sink}>
+                {sink.slice(sink.lastIndexOf("/") + 1)}: <PreviewedOutcome row={row} />
+              </p>
+            ))}
+          </td>
+        </tr>
+      ))}
+    </PlainTable>
   );
 }

@@ -8,6 +8,7 @@ import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
 import { Chart } from "../../parts/chart.tsx";
 import { bytes, whole } from "../../parts/figures.ts";
 import { Loaded } from "../../parts/note.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import type { PlotData } from "../../parts/plot.ts";
 import { Time } from "../../parts/time.tsx";
 import { SinkStatisticsTable } from "./sink-statistics.tsx";
@@ -98,26 +99,15 @@ function Days({ days }: { readonly days: readonly UsageDay[] }) {
       <p className="quiet">Records a day, in UTC.</p>
       <details>
         <summary>The same as a table</summary>
-        <div className="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Day</th>
-                <th scope="col">Records</th>
-                <th scope="col">Size</th>
-              </tr>
-            </thead>
-            <tbody>
-              {days.map(({ day, totals }) => (
-                <tr key={day}>
-                  <th scope="row">{day}</th>
-                  <td>{whole(totals?.records)}</td>
-                  <td>{bytes(totals?.bytes)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <PlainTable titles={["Day", "Records", "Size"]}>
+          {days.map(({ day, totals }) => (
+            <tr key={day}>
+              <th scope="row">{day}</th>
+              <td>{whole(totals?.records)}</td>
+              <td>{bytes(totals?.bytes)}</td>
+            </tr>
+          ))}
+        </PlainTable>
       </details>
     </>
   );
@@ -134,34 +124,23 @@ function dailyData(days: readonly UsageDay[], now: number): PlotData {
 
 function Branches({ branches }: { readonly branches: readonly BranchStatistics[] }) {
   return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Branch</th>
-            <th scope="col">Messages</th>
-            <th scope="col">Size</th>
-            <th scope="col">Oldest record</th>
-            <th scope="col">Newest record</th>
+    <>
+      <PlainTable titles={["Branch", "Messages", "Size", "Oldest record", "Newest record"]}>
+        {branches.map((each) => (
+          <tr key={each.branch}>
+            <th scope="row">{each.branch.slice(each.branch.lastIndexOf("/") + 1)}</th>
+            <td>{whole(each.storedMessages)}</td>
+            <td>{bytes(each.storedBytes)}</td>
+            <td>
+              <Time at={each.firstTime} none="none" />
+            </td>
+            <td>
+              <Time at={each.lastTime} none="none" />
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {branches.map((each) => (
-            <tr key={each.branch}>
-              <th scope="row">{each.branch.slice(each.branch.lastIndexOf("/") + 1)}</th>
-              <td>{whole(each.storedMessages)}</td>
-              <td>{bytes(each.storedBytes)}</td>
-              <td>
-                <Time at={each.firstTime} none="none" />
-              </td>
-              <td>
-                <Time at={each.lastTime} none="none" />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </PlainTable>
       <p className="quiet">A message holds the records of one or several calls.</p>
-    </div>
+    </>
   );
 }
