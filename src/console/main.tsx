@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/parts.css";
+import { startPreferences } from "./api/preferences.ts";
 import { createQueryClient } from "./api/queries.ts";
 import { SessionProvider } from "./api/session.tsx";
 import { transport } from "./api/transport.ts";
@@ -13,6 +14,7 @@ import { keepFocus } from "./parts/focus-keeper.ts";
 
 const root = document.getElementById("root");
 if (root) {
+  startPreferences();
   keepFocus();
   createRoot(root).render(
     <TransportProvider transport={transport}>

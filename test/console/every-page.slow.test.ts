@@ -1,7 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
+import {
+  type ConsoleRig,
+  FARM,
+  openConsoleRig,
+  READINGS,
+  signOut,
+} from "../support/console-rig.ts";
 import { findLayoutFaults } from "../support/page-layout.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { waitFor } from "../support/server.ts";
@@ -120,17 +126,31 @@ async function dialogFaults(): Promise<string[]> {
   return found;
 }
 
-test("every page that a link leads to, with all that opens on it, has no violation that axe finds, light and dark, and fits 320 pixels, 768, 1440, 4K and text at 200 %", {
+/** The same with the menu of the account open; it stands on every page. */
+async function menuFaults(): Promise<string[]> {
+  const { page } = rig;
+  const button = page.getByRole("navigation", { name: "Console" }).getByRole("button");
+  await button.press("Enter");
+  await page.getByRole("menuitem", { name: "Sign out" }).waitFor();
+  const found = (await faultsHere()).map((each) => `menu: ${each}`);
+  await page.keyboard.press("Escape");
+  await page.getByRole("menu").waitFor({ state: "detached" });
+  return found;
+}
+
+test("every page that a link leads to, with all that opens on it, has no violation that axe finds, light and dark, and fits 320 pixels, 768, 1440, 4K, text at 200 % and text set wide", {
   timeout: 600_000,
 }, async () => {
   const { page, open } = rig;
   const found: string[] = [];
-  const waiting = ["/", `/${FARM}`, `/${READINGS}/live`, `/${HOOK}`, "/no/such/page"];
+  const waiting = ["/", "/account", `/${FARM}`, `/${READINGS}/live`, `/${HOOK}`, "/no/such/page"];
   const shapes = new Set(waiting.map(shapeOf));
   for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
     await open(path);
     seen.push(path);
-    for (const fault of [...(await faultsHere()), ...(await dialogFaults())]) {
+    const faults = [...(await faultsHere()), ...(await dialogFaults())];
+    if (path === "/") faults.push(...(await menuFaults()));
+    for (const fault of faults) {
       found.push(`${path}: ${fault}`);
     }
     const links = await page.evaluate<string[]>(
@@ -175,8 +195,7 @@ test("forms with faults, and the pages of those who are not signed in: the same"
   const invitation = { email: "bob@example.com", role: "VIEWER" };
   const request = { parent: FARM, invitation };
   const { link } = await ada.call<{ link: string }>("AccountService/CreateInvitation", request);
-  await page.getByRole("button", { name: "Sign out" }).press("Enter");
-  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await signOut(page);
   await page.getByLabel("E-mail address").fill("ada@example.com");
   await page.getByLabel("Password").fill("wrong");
   await page.getByRole("button", { name: "Sign in" }).press("Enter");

@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { buildConsole, startChromium } from "../support/chromium.ts";
+import { signOut } from "../support/console-rig.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 import { connect, countRows } from "../support/table.ts";
 
@@ -183,8 +184,7 @@ test("an invitation leaves the address bar at once, and whoever accepts it sees 
   await other.getByLabel("Password").fill(PASSWORD);
   await other.getByRole("button", { name: "Accept the invitation" }).click();
   await other.getByRole("heading", { name: "Wind farm" }).waitFor();
-  await other.getByRole("button", { name: "Sign out" }).click();
-  await other.getByRole("heading", { name: "Sign in" }).waitFor();
+  await signOut(other);
   await other.context().close();
 });
 

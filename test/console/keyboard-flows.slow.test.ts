@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { buildConsole, startChromium } from "../support/chromium.ts";
-import { focusIsKept, press, tabTo, typeAt } from "../support/keyboard.ts";
+import { chooseInMenu, focusIsKept, press, tabTo, typeAt } from "../support/keyboard.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -54,7 +54,9 @@ test("without a mouse: sign-up, a project, a stream of a pasted sample", {
   await page.keyboard.press("Enter");
   await page.getByRole("alert").waitFor();
   // The field that is wrong has the focus, so it is typed anew at once.
-  await page.waitForFunction('document.activeElement.type === "password"');
+  await expect
+    .poll(() => page.evaluate("document.activeElement.type"), { timeout: 20_000 })
+    .toBe("password");
   await page.keyboard.press("ControlOrMeta+A");
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press("Enter");
@@ -91,7 +93,7 @@ test("without a mouse: the steps of Connect, a record, a source", {
   await focusIsKept(page, "the registration");
   clientId = await page.locator(".copy-line code").first().innerText();
   await press(page, "Share as Editor");
-  await page.getByLabel("Language").waitFor();
+  await page.getByRole("tablist", { name: "Language" }).waitFor();
   await focusIsKept(page, "the share");
   await press(page, "Live");
   await tabTo(page, "Test with JSON");
@@ -198,7 +200,7 @@ test("without a mouse: a share, an application, a token, the audit log, sign-out
   await page.getByRole("dialog").getByText("Outcome").first().waitFor();
   await page.keyboard.press("Escape");
   await focusIsKept(page, "the dialog of an event");
-  await press(page, "Sign out");
+  await chooseInMenu(page, "ada", "Sign out");
   await heading("Sign in");
   await focusIsKept(page, "the sign-out");
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { tabTo, typeAt } from "../support/keyboard.ts";
+import { findHiddenFocus } from "../support/page-layout.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -66,20 +67,34 @@ test("without a mouse: a stream is made, a record pushed, a sink made, its deliv
   expect(await page.evaluate("document.activeElement.textContent")).toBe("Delete");
 });
 
-test("what has the focus is seen: nothing that Tab reaches is without an outline", async () => {
-  const { page, open } = rig;
-  await open(`/${READINGS}/live`);
-  const bare: string[] = [];
-  for (let step = 0; step < 25; step++) {
-    await page.keyboard.press("Tab");
-    const found = await page.evaluate<string>(`(() => {
-      const at = document.activeElement;
-      const width = parseFloat(getComputedStyle(at).outlineWidth);
-      return width >= 2 || at === document.body ? "" : at.outerHTML;
-    })()`);
-    if (found) bare.push(found);
+test("what has the focus is seen: nothing that Tab reaches is without an outline or behind something else, forwards and back, also on a small screen", {
+  timeout: 120_000,
+}, async () => {
+  const { page, open, ada } = rig;
+  // Enough for a list that scrolls below its titles.
+  for (let at = 0; at < 30; at++) {
+    await ada.call("SourceService/CreateSource", {
+      parent: READINGS,
+      source: { displayName: `Source ${at}`, apiKey: {} },
+    });
   }
-  expect(bare).toEqual([]);
+  const found: string[] = [];
+  for (const { width, height } of [
+    { width: 1280, height: 800 },
+    { width: 320, height: 500 },
+  ]) {
+    await page.setViewportSize({ width, height });
+    for (const path of [`/${READINGS}/live`, `/${FARM}/audit`, `/${READINGS}/sinks/new/webhook`]) {
+      await open(path);
+      await page.getByText("Loading…").first().waitFor({ state: "hidden" });
+      for (const key of ["Tab", "Shift+Tab"]) {
+        const faults = await findHiddenFocus(page, key);
+        found.push(...faults.map((each) => `${path} at ${width} by ${key}: ${each}`));
+      }
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+  expect(found).toEqual([]);
 });
 
 test("pages fit from 320 pixels to 4K, and nothing moves for those who do not want it", {

@@ -1,122 +1,45 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { createBrowser, type Browser as Person } from "../support/browser.ts";
-import { buildConsole, startChromium } from "../support/chromium.ts";
+import { type ConsoleRig, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
-import { startServer, type TestServer, waitFor } from "../support/server.ts";
+import { waitFor } from "../support/wait-for.ts";
 
-const PASSWORD = "correct horse battery";
-const PROJECT = "projects/farm";
-const STREAM = `${PROJECT}/streams/readings`;
 const FIRST_LOAD_MAX = 220 * 1024;
 const root = join(import.meta.dirname, "../..");
 const dist = join(root, "dist/console");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 // A page takes several times as long on a machine that is busy.
 vi.setConfig({ testTimeout: 120_000 });
 
-let server: TestServer;
-let browser: Browser;
-let context: BrowserContext;
+let rig: ConsoleRig;
 let page: Page;
-let ada: Person;
 let receiver: Receiver;
 
 beforeAll(async () => {
-  buildConsole();
-  [server, browser, receiver] = await Promise.all([
-    startServer(),
-    startChromium(),
-    startReceiver(),
-  ]);
-  ada = createBrowser(server.url);
-  await ada.call("AccountService/SignUp", { email: "ada@example.com", password: PASSWORD });
-  await ada.call("ProjectService/CreateProject", { project: { displayName: "Farm" } });
-  await ada.call("StreamService/CreateStream", {
-    parent: PROJECT,
-    stream: {
-      displayName: "Readings",
-      schemaMode: "EVOLVE",
-      schema: {
-        fields: [
-          { name: "sensor", type: "STRING" },
-          { name: "value", type: "DOUBLE" },
-        ],
-      },
-      keyFields: ["sensor"],
-    },
-  });
-  await push({ sensor: "a", value: 1 });
-  // bypassCSP lets the test put axe into the page; the console itself is tested with its policy.
-  context = await browser.newContext({ bypassCSP: true });
-  page = await context.newPage();
-  page.setDefaultTimeout(10_000);
-  await page.goto(server.url);
-  await page.getByLabel("E-mail address").fill("ada@example.com");
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("heading", { name: "Projects" }).waitFor();
+  [rig, receiver] = await Promise.all([openConsoleRig({ bypassCSP: true }), startReceiver()]);
+  page = rig.page;
+  await rig.push({ sensor: "a", value: 1 });
 }, 300_000);
 afterEach(async ({ task }) => {
-  if (task.result?.state !== "fail") return;
-  process.stderr.write(`the page showed: ${await page.locator("body").innerText()}\n`);
+  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
 });
 afterAll(async () => {
-  await browser?.close();
-  await server?.close();
+  await rig?.close();
   await receiver?.close();
 });
 
-async function push(value: unknown) {
-  const body = JSON.stringify([{ value }]);
-  const answer = await ada.fetch(`/v1/${STREAM}/records`, { method: "POST", body });
-  expect(answer.status).toBe(200);
-}
-
-async function open(path: string): Promise<void> {
-  await page.goto(`${server.url}${path}`);
-  await page.getByRole("heading", { level: 1 }).waitFor();
-}
-
-/** Everything that the page and its storage hold. */
-async function everythingHeld(): Promise<string> {
-  // A text, since the types of Node know no document.
-  return page.evaluate(`[
-    document.documentElement.outerHTML,
-    ...[...document.querySelectorAll("input, textarea")].map((each) => each.value),
-    JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
-    location.href,
-  ].join("\\n")`);
-}
-
-interface Violation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
-
-/** What axe finds by the rules of WCAG 2.2 AA. */
-async function violations(of: Page): Promise<string[]> {
-  await of.evaluate(axe);
-  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const options = JSON.stringify({ runOnly: { type: "tag", values: tags } });
-  const { violations } = await of.evaluate<{ violations: Violation[] }>(`axe.run(${options})`);
-  return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
-}
-
 test("F11, F13, F14, F17, F19, F20: an application is registered, shared with, and its cURL sample pushes; its secret is in no page afterwards", async () => {
-  await open(`/${STREAM}/connect`);
+  await rig.open(`/${READINGS}/connect`);
   await page.getByText("Opens when the steps above are done.").waitFor();
   await page.getByLabel("Name of the application").fill("Gateway");
   await page.getByRole("button", { name: "Register application" }).click();
   const secret = await page.getByLabel("Client secret").inputValue();
   expect(secret.length).toBeGreaterThan(20);
   await page.getByRole("button", { name: "Share as Editor" }).click();
-  await page.getByLabel("Language").waitFor();
+  await page.getByRole("tablist", { name: "Language" }).waitFor();
   for (const language of [
     "Python",
     "JavaScript",
@@ -125,25 +48,25 @@ test("F11, F13, F14, F17, F19, F20: an application is registered, shared with, a
     "buf curl",
     "cURL",
   ]) {
-    await page.getByLabel("Language").selectOption({ label: language });
+    await page.getByRole("tab", { name: language, exact: true }).click();
     const sample = await page.locator(".code-block pre").innerText();
-    expect(sample).toContain(server.url);
-    expect(sample).toContain(STREAM);
+    expect(sample).toContain(rig.server.url);
+    expect(sample).toContain(READINGS);
     expect(sample).toContain(secret);
     if (language === "Java") continue;
     expect(await runSample(language, sample)).toContain('"accepted":');
   }
-  await page.getByLabel("Language").selectOption({ label: "Kafka Connect (Aiven)" });
+  await page.getByRole("tab", { name: "Kafka Connect (Aiven)" }).click();
   await page.getByRole("button", { name: "Make the source for Kafka Connect" }).click();
   await page.getByText(/http\.url=/).waitFor();
   await sendAsConnector(await page.locator(".code-block pre").innerText(), secret);
   await page.getByRole("link", { name: "Live" }).click();
   await page.locator(".records").getByText("connector-2").first().waitFor();
   await page.locator(".records").getByText("sensor-1").first().waitFor();
-  expect(await everythingHeld()).not.toContain(secret);
+  expect(await rig.everythingHeld()).not.toContain(secret);
   await page.goBack();
   await page.getByRole("heading", { name: "1. Application" }).waitFor();
-  expect(await everythingHeld()).not.toContain(secret);
+  expect(await rig.everythingHeld()).not.toContain(secret);
 });
 
 /** What Aiven's connector does with this configuration: a token, then records on lines. */
@@ -188,7 +111,7 @@ async function runSample(language: string, sample: string): Promise<string> {
 }
 
 test("S07 to S09, S11: a source's key is shown once; one without authentication is made only with the risk acknowledged", async () => {
-  await open(`/${STREAM}/sources/new`);
+  await rig.open(`/${READINGS}/sources/new`);
   await page.getByLabel("Name", { exact: true }).fill("Door");
   await page.getByRole("button", { name: "Create source" }).click();
   await page.getByText("It is shown this once").waitFor();
@@ -198,7 +121,7 @@ test("S07 to S09, S11: a source's key is shown once; one without authentication 
   expect((await fetch(url, { method: "POST", body, headers })).status).toBe(200);
   await page.getByRole("button", { name: "I have copied it" }).click();
   await page.getByRole("heading", { name: "Door" }).waitFor();
-  expect(await everythingHeld()).not.toContain(secret);
+  expect(await rig.everythingHeld()).not.toContain(secret);
   await page.getByRole("link", { name: "Add source" }).click();
   await page.getByLabel("Name", { exact: true }).fill("Open door");
   await page.getByLabel("Authentication").selectOption("none");
@@ -211,8 +134,8 @@ test("S07 to S09, S11: a source's key is shown once; one without authentication 
 });
 
 test("S14, S16: a record of a new shape is proposed as a change of the schema, which is accepted", async () => {
-  await push({ sensor: "a", value: 2, colour: "red" });
-  await open(`/${STREAM}/schema`);
+  await rig.push({ sensor: "a", value: 2, colour: "red" });
+  await rig.open(`/${READINGS}/schema`);
   await waitFor(async () => {
     await page.reload();
     await page.getByRole("heading", { name: "Proposed changes" }).waitFor();
@@ -230,7 +153,7 @@ test("S14, S16: a record of a new shape is proposed as a change of the schema, w
 
 test("E04, E05: a webhook that refuses a record shows it held with the reason; it is replayed", async () => {
   receiver.mode = { kind: "refuse", isBad: (record) => record.sensor === "bad" };
-  await open(`/${STREAM}/sinks/new/webhook`);
+  await rig.open(`/${READINGS}/sinks/new/webhook`);
   await page.getByLabel("Name", { exact: true }).fill("Hook");
   await page.getByLabel("URL", { exact: true }).fill(receiver.url);
   await page.getByRole("button", { name: "Create sink" }).click();
@@ -238,8 +161,8 @@ test("E04, E05: a webhook that refuses a record shows it held with the reason; i
   const secret = await page.locator(".copy-line code").innerText();
   await page.getByRole("button", { name: "I have copied it" }).click();
   await page.getByText("Running", { exact: true }).waitFor();
-  expect(await everythingHeld()).not.toContain(secret);
-  await push({ sensor: "bad", value: 3 });
+  expect(await rig.everythingHeld()).not.toContain(secret);
+  await rig.push({ sensor: "bad", value: 3 });
   await page.getByRole("link", { name: "see why, compare and replay" }).click();
   await page.getByRole("button", { name: "Replay all" }).waitFor();
   receiver.mode = { kind: "ok" };
@@ -256,7 +179,7 @@ test("a filter is previewed on the newest records before it is saved", async () 
   await page.getByRole("button", { name: "Save filter and mapping" }).click();
   await page.getByRole("alert").first().waitFor();
   expect(await page.getByLabel(/CEL expression/).getAttribute("aria-invalid")).toBe("true");
-  expect(await violations(page)).toEqual([]);
+  expect(await rig.violations()).toEqual([]);
 });
 
 test("the first load is below 220 KB gzipped", () => {

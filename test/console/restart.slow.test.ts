@@ -11,6 +11,8 @@ let rig: ConsoleRig;
 let receiver: Receiver;
 /** Every secret that a page showed or took, by what it is. */
 const secrets = new Map<string, string>([["password of the account", PASSWORD]]);
+/** What the pages called them. */
+const titles = new Set<string>();
 /** Addresses of pages and of all that they asked for. */
 const addresses: string[] = [];
 /** What all servers of this test have printed. */
@@ -38,8 +40,9 @@ async function noteSecret(what: string): Promise<void> {
   const secret = await box.locator("code").innerText();
   expect(secret.length).toBeGreaterThan(20);
   secrets.set(what, secret);
+  titles.add((await box.getAttribute("aria-label")) ?? "");
   await page.getByRole("button", { name: "I have copied it" }).click();
-  await box.waitFor({ state: "detached" });
+  await page.getByText(secret).waitFor({ state: "detached" });
 }
 
 test("a server that is killed in the middle of a form is waited for: the page says so, and what was typed is sent when it is back", {
@@ -124,28 +127,83 @@ test("secrets are shown once: of applications, tokens, sources and sinks, new an
   await page.getByText(/^Live:/).waitFor();
 });
 
+test("secrets are shown once: of alerts, tokens of sinks, sources that take another proof, migrations", {
+  timeout: 120_000,
+}, async () => {
+  const { page, open } = rig;
+  await open(`/${FARM}/alerts`);
+  await page.getByLabel("Webhook URL").fill(receiver.url);
+  await page.getByRole("button", { name: "Save" }).click();
+  await noteSecret("signing secret of alerts");
+  await open(`/${READINGS}/sinks/new/webhook`);
+  await page.getByLabel("Name", { exact: true }).fill("Reader");
+  await page.getByLabel("URL", { exact: true }).fill(receiver.url);
+  await page.getByLabel(/^Make a token with it/).check();
+  await page.getByRole("button", { name: "Create sink" }).click();
+  await noteSecret("signing secret of the reader");
+  await noteSecret("token of a sink");
+  await page.getByText("Running", { exact: true }).waitFor();
+  await open(`/${READINGS}/sinks/reader/settings`);
+  await page.getByRole("button", { name: "Renew its tokens" }).click();
+  await noteSecret("second token of a sink");
+  await open(`/${READINGS}/sources`);
+  await page.getByRole("link", { name: "Settings of Door" }).click();
+  await page.getByLabel("Authentication").selectOption({ label: "User and password" });
+  await page.getByLabel("Username").fill("door");
+  await page.getByRole("button", { name: "Save" }).click();
+  await noteSecret("password of a source");
+  await open(`/${READINGS}/sources`);
+  await page.getByRole("link", { name: "Versions of Door" }).click();
+  await page.getByRole("button", { name: "Go back to version 1", exact: true }).click();
+  await page.getByRole("button", { name: "Go back", exact: true }).click();
+  await noteSecret("third key of a source");
+  await open(`/${READINGS}/sinks/reader/migrations`);
+  await page.getByLabel("Name of the new sink").fill("New reader");
+  await page.getByLabel("Destination", { exact: true }).selectOption({ label: "Webhook" });
+  await page.getByLabel("URL", { exact: true }).fill(receiver.url);
+  await page.getByRole("button", { name: "Move", exact: true }).click();
+  await noteSecret("signing secret of a new destination");
+});
+
+test("no box of the code that shows a secret was left out", () => {
+  const folder = join(import.meta.dirname, "../../src/console");
+  const boxes = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".tsx"))
+    .map((file) => readFileSync(join(folder, file), "utf8"))
+    .flatMap((text) => [...text.matchAll(/<SecretBox\s[^/]*?what=(?:"([^"]+)"|\{([^}]+)\})/g)]);
+  expect(boxes.length).toBeGreaterThan(9);
+  const named = boxes.flatMap(([, title = ""]) => (title ? [title] : []));
+  expect(named.filter((title) => !titles.has(title))).toEqual([]);
+});
+
 test("afterwards no secret is in a page, its storage or its history, in an address or in what the server printed or wrote as a log", {
   timeout: 120_000,
 }, async () => {
   const { page, open, server } = rig;
-  const held = [await rig.everythingHeld()];
-  for (const path of ["applications", "tokens", "members", "audit"]) {
+  const held: string[] = [];
+  const look = async () => {
+    await expect.poll(() => rig.shown(), { timeout: 30_000 }).not.toMatch(/Loading…|Asking who/);
+    held.push(await rig.everythingHeld());
+  };
+  await look();
+  for (const path of ["applications", "tokens", "members", "alerts", "audit"]) {
     await open(`/${FARM}/${path}`);
-    held.push(await rig.everythingHeld());
+    await look();
   }
-  for (const path of ["connect", "sources", "sinks/hook", "sinks/hook/settings", "versions"]) {
+  const parts = ["connect", "sources", "sinks/hook", "sinks/hook/settings", "versions"];
+  for (const path of [...parts, "sinks/reader/migrations"]) {
     await open(`/${READINGS}/${path}`);
-    held.push(await rig.everythingHeld());
+    await look();
   }
   await page.goBack();
-  held.push(await rig.everythingHeld());
+  await look();
   printed += server.output();
   expect(printed).toMatch(/debug|info/);
   const files = readdirSync(server.dataDir, { recursive: true, encoding: "utf8" })
     .filter((file) => /\.log$/.test(file))
     .map((file) => readFileSync(join(server.dataDir, file), "utf8"));
   const places = { pages: held.join(), addresses: addresses.join(), printed, logs: files.join() };
-  expect(secrets.size).toBe(12);
+  expect(secrets.size).toBe(19);
   const found = [...secrets].flatMap(([what, secret]) =>
     Object.entries(places)
       .filter(([, text]) => text.includes(secret))

@@ -112,6 +112,13 @@ async function signIn(page: Page, url: string): Promise<void> {
   await page.getByRole("heading", { name: "Projects" }).waitFor();
 }
 
+/** Signs out by the menu of the account. */
+export async function signOut(page: Page): Promise<void> {
+  await page.getByRole("navigation", { name: "Console" }).getByRole("button").click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+}
+
 function watchComplaints(page: Page): string[] {
   const complaints: string[] = [];
   page.on("console", (message) => {

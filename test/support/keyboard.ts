@@ -6,7 +6,9 @@ const STEPS_MAX = 120;
 
 /** A text, since the types of Node know no document. */
 const NAME_OF_FOCUS = `(() => {
-  const at = document.activeElement;
+  let at = document.activeElement;
+  // An editor stands in a tree of its own.
+  while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
   const label = at.labels?.[0]?.textContent ?? at.getAttribute("aria-label");
   return (label ?? at.textContent ?? "").trim().replace(/ \\(optional\\)$/, "");
 })()`;
@@ -39,4 +41,16 @@ export async function press(page: Page, name: string | RegExp): Promise<void> {
 export async function focusIsKept(page: Page, after: string | RegExp): Promise<void> {
   const isKept = () => page.evaluate<boolean>("document.activeElement !== document.body");
   await waitFor(isKept, { timeoutMs: 10_000, what: `something to have the focus after ${after}` });
+}
+
+/** Opens a menu and presses Enter on one of its items, which the arrows lead to. */
+export async function chooseInMenu(page: Page, menu: string | RegExp, item: string): Promise<void> {
+  await tabTo(page, menu);
+  await page.keyboard.press("Enter");
+  for (let step = 0; step < 20; step++) {
+    const called = await page.evaluate<string>(NAME_OF_FOCUS);
+    if (called.replace(/^✓/, "") === item) return page.keyboard.press("Enter");
+    await page.keyboard.press("ArrowDown");
+  }
+  throw new Error(`no arrow led to ${item}`);
 }

@@ -7,7 +7,8 @@
 export function keepFocus(): void {
   let place: readonly Element[] = [];
   document.addEventListener("focusin", ({ target }) => {
-    if (!(target instanceof Element)) return;
+    // A menu gives the focus back to its button by itself, which is the place to keep.
+    if (!(target instanceof Element) || target.closest('[role="menu"]')) return;
     const isInDialog = target.closest("dialog") !== null;
     // A dialog stands beside the page: behind it comes the place that it was opened from.
     const behind = isInDialog ? place.filter((each) => each.closest("dialog") === null) : [];

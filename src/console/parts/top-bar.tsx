@@ -1,7 +1,7 @@
 /** What stands above every page. */
 import { Link, useLocation } from "wouter";
 import { useSession } from "../api/session.tsx";
-import { ActionButton } from "./form.tsx";
+import { AccountMenu } from "./account-menu.tsx";
 
 /** The bar with the way home and the person who is signed in. */
 export function TopBar() {
@@ -13,7 +13,6 @@ export function TopBar() {
     ["Projects", "/", isProjects],
     ["API", "/docs", location.startsWith("/docs")],
     ...(me?.person?.operator ? [["Operator", "/operator", location.startsWith("/operator")]] : []),
-    [who, "/account", location === "/account"],
   ] as [string, string, boolean][];
   return (
     <header className="top">
@@ -28,7 +27,7 @@ export function TopBar() {
               {text}
             </Link>
           ))}
-          <ActionButton label="Sign out" className="small" call={signOut} />
+          <AccountMenu who={who} signOut={signOut} />
         </nav>
       )}
     </header>

@@ -6,6 +6,7 @@ import { addressOf, type LogPlace } from "../../api/log-place.ts";
 import { CodeBlock } from "../../parts/copy.tsx";
 import { SelectField } from "../../parts/field.tsx";
 import { Note } from "../../parts/note.tsx";
+import { Tabs } from "../../parts/tabs.tsx";
 import { ApplicationStep, type Credentials } from "./application-step.tsx";
 import { ConnectorSource } from "./connector-source.tsx";
 import { PersonalTokenStep } from "./personal-token-step.tsx";
@@ -81,13 +82,14 @@ export default function Connect({ stream, branch }: StreamPart) {
         <h2 id="push-step">{way === "application" ? "3. Push" : "2. Push"}</h2>
         {isReady && sample ? (
           <>
-            <SelectField
+            <Tabs
               label="Language"
               value={language}
               choices={SAMPLES.map(({ id, title }) => [id, title] as const)}
               onChange={setLanguage}
-            />
-            <SampleCode sample={sample} facts={facts} />
+            >
+              <SampleCode sample={sample} facts={facts} />
+            </Tabs>
             <FirstRecord place={place} />
           </>
         ) : (
