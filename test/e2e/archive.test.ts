@@ -4,6 +4,8 @@ import { zstdDecompressSync } from "node:zlib";
 import { parquetReadObjects } from "hyparquet";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { call, countsOf, createSink, createStream, listAll } from "../support/api.ts";
+import { createReplay, whenReplayed } from "../support/moves.ts";
+import { startReceiver } from "../support/receiver.ts";
 import { startServer, type TestServer, waitFor } from "../support/server.ts";
 
 let server: TestServer;
@@ -13,6 +15,13 @@ const fields = { key: "STRING", n: "LONG", note: "STRING" };
 const note = "x".repeat(1_000);
 const recordOf = (n: number) => ({ key: `k${n % 3}`, n, note });
 const COUNT = 2_500;
+const HALF = 1_200;
+/** A row of a number, under this name. */
+const mappingTo = (name: string) => ({ columns: [{ name, type: "LONG", path: { path: "n" } }] });
+const remap = async (name: string, to: string) => {
+  const sink = { name, mapping: mappingTo(to) };
+  await call(server, "management.v1.SinkService/UpdateSink", { sink, updateMask: "mapping" });
+};
 
 interface BranchView {
   storedBytes?: string;
@@ -32,9 +41,10 @@ const filesOf = (id: string) =>
   );
 
 /** Pushes more than the log may keep; gives the ids. */
-async function fill(into: string) {
+async function fill(into: string, atHalf: () => Promise<unknown> = async () => undefined) {
   const pushed: { n: number; id: string }[] = [];
   for (let at = 0; at < COUNT; at += 100) {
+    if (at === HALF) await atHalf();
     const records = Array.from({ length: 100 }, (_, i) => ({ value: recordOf(at + i) }));
     const answer = await waitFor(
       () =>
@@ -141,10 +151,11 @@ test("N16: paused sinks lose nothing that the archive holds, with SPILL or witho
   const sink = await createSink(server, spilled, { id: "files", file, whenFull: "SPILL" });
   const expiring = await createSink(server, spilled, {
     ...{ id: "expiring", file: { directory: "expiring" }, whenFull: "EXPIRE" },
+    mapping: mappingTo("n"),
   });
   const paused = [sink.name, expiring.name];
   for (const name of paused) await call(server, "management.v1.SinkService/PauseSink", { name });
-  await fill(spilled);
+  await fill(spilled, () => remap(expiring.name, "m"));
   await trimmed(spilled);
   for (const name of paused) {
     const counts = () => countsOf(server, name);
@@ -167,9 +178,46 @@ test("N16: paused sinks lose nothing that the archive holds, with SPILL or witho
     const names = (await readdir(folder)).filter((each) => each.endsWith(".ndjson"));
     const texts = await Promise.all(names.map((each) => readFile(join(folder, each), "utf8")));
     const seen = texts.flatMap((text) => text.trimEnd().split("\n"));
-    const numbers = seen.map((line) => (JSON.parse(line) as { n: number }).n);
+    const rows = seen.map((line) => JSON.parse(line) as { n?: number; m?: number });
+    const numbers = rows.map(({ n, m }) => Number(n ?? m));
+    // Each record by the mapping of its sequence, wherever it was read.
+    const isRenamed = ({ m }: { m?: number }) => m !== undefined;
+    expect(rows.filter(isRenamed)).toHaveLength(directory === "expiring" ? COUNT - HALF : 0);
+    if (directory === "expiring")
+      expect(Math.min(...rows.filter(isRenamed).map(({ m }) => m!))).toBe(HALF);
     expect(numbers.sort((x, y) => x - y)).toEqual(Array.from({ length: COUNT }, (_, n) => n));
     expect(await countsOf(server, name)).toMatchObject({ expired: 0, pending: 0 });
+  }
+});
+
+test("F01, B04: a replay crosses the border of archive and log, in order, and goes on with the mapping that is changed meanwhile", async () => {
+  const receiver = await startReceiver();
+  try {
+    const sink = await createSink(server, stream, {
+      id: "again",
+      webhook: { url: receiver.url },
+      start: { position: "LATEST" },
+      batching: { count: 100 },
+      pace: { requestsPerSecond: 20 },
+      mapping: mappingTo("n"),
+    });
+    const made = await createReplay(server, sink.name, {});
+    const isUnderWay = () => receiver.accepted().length >= 500;
+    await waitFor(isUnderWay, { everyMs: 5, what: "the replay to be under way" });
+    await remap(sink.name, "m");
+    const done = await whenReplayed(server, made, 60_000);
+    expect(done).toMatchObject({ state: "SUCCEEDED", delivered: String(COUNT) });
+    const rows = receiver.accepted();
+    const from = rows.findIndex(({ m }) => m !== undefined);
+    expect(from).toBeGreaterThanOrEqual(500);
+    expect(from).toBeLessThan(COUNT);
+    expect(rows.slice(from).every(({ n }) => n === undefined)).toBe(true);
+    expect(rows.map(({ n, m }) => n ?? m)).toEqual(Array.from({ length: COUNT }, (_, n) => n));
+    // The log has less than the half of them.
+    expect(Number((await branchOf(stream)).storedBytes)).toBeLessThan((COUNT * note.length) / 2);
+    expect(await countsOf(server, sink.name)).toMatchObject({ delivered: 0, pushed: 0 });
+  } finally {
+    await receiver.close();
   }
 });
 

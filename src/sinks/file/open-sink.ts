@@ -1,10 +1,14 @@
+import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileSink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { OpenSink, Place, RowOutcome, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { retrySink, SinkFault, timeoutFault } from "../sink-fault.ts";
 import { directoryFault, openDirectory, syncDirectory } from "./directory.ts";
-import { openPart, type Part } from "./part.ts";
+import { openingOf, openPart, type Part } from "./part.ts";
+
+/** Open sinks of this process: their parts are in use. */
+const openings = new Set<string>();
 
 /** Opens a file sink: makes its directory and removes parts whose rows were never settled. */
 export async function openFile(config: FileSink, env: SinkEnvironment): Promise<OpenSink> {
@@ -22,18 +26,21 @@ export async function openFile(config: FileSink, env: SinkEnvironment): Promise<
 
 async function removeParts(directory: string, sinkUid: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (name.startsWith(`.${sinkUid}-`) && name.endsWith(".part")) {
+    const isPart = name.startsWith(`.${sinkUid}-`) && name.endsWith(".part");
+    if (isPart && !openings.has(openingOf(name))) {
       await rm(join(directory, name), { force: true });
     }
   }
 }
 
 function createSink(directory: string, sinkUid: string): OpenSink {
+  const opening = randomBytes(6).toString("hex");
+  openings.add(opening);
   const parts = new Map<string, Promise<Part>>();
   const partOf = (request: SinkRequest): Promise<Part> => {
     const kind = request.isReplay ? "r" : "p";
     const prefix = `${sinkUid}-g${request.generation}-${kind}${request.partition}`;
-    const open = parts.get(prefix) ?? openPart({ directory, prefix });
+    const open = parts.get(prefix) ?? openPart({ directory, prefix, opening });
     parts.set(prefix, open);
     open.catch(() => parts.delete(prefix));
     return open;
@@ -68,6 +75,7 @@ function createSink(directory: string, sinkUid: string): OpenSink {
       inTurn(async () => {
         const open = [...parts.values()];
         parts.clear();
+        openings.delete(opening);
         for (const part of open) await part.then((p) => p.discard()).catch(() => undefined);
       }),
   };

@@ -17,20 +17,27 @@ export interface Part {
 /** Where a part is made, and what its final name begins with. */
 export interface PartLocation {
   readonly directory: string;
-  /** Of the sink and partition; unique among the parts that are open at once. */
+  /** Of the sink and partition; unique among the parts that one open sink has at once. */
   readonly prefix: string;
+  /** Names the open sink: two versions of a sink may be open side by side. */
+  readonly opening: string;
 }
 
 const NEWLINE = Buffer.from("\n");
 
 /** Name of a part while it is open. */
-export function partName(prefix: string): string {
-  return `.${prefix}.part`;
+function partName(prefix: string, opening: string): string {
+  return `.${prefix}.${opening}.part`;
+}
+
+/** The open sink that a name of a part names. */
+export function openingOf(name: string): string {
+  return name.split(".").at(-2) ?? "";
 }
 
 /** Opens an empty part. */
-export async function openPart({ directory, prefix }: PartLocation): Promise<Part> {
-  const path = join(directory, partName(prefix));
+export async function openPart({ directory, prefix, opening }: PartLocation): Promise<Part> {
+  const path = join(directory, partName(prefix, opening));
   const handle: FileHandle = await open(path, "w", 0o640);
   const places: Place[] = [];
   const requests = new Set<string>();

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
@@ -43,17 +43,35 @@ test("rows are staged, and settled once their file is complete", async () => {
 
 test("what was not settled at the end is gone, and written again replaces its file", async () => {
   const rows = rowsOf([{ a: 1 }, { a: 2 }]);
-  for (let i = 0; i < 3; i += 1) {
-    const sink = await fileDriver.open(config, environmentHere());
+  for (let i = 0; i < 2; i += 1) {
+    // What a process left that was killed.
+    await mkdir(join(root, "out/daily"), { recursive: true });
+    const left = ".sinkuid0000000000001-g1-p0.0123456789ab.part";
+    await writeFile(join(root, "out/daily", left), "{}");
     await writeFile(join(root, "out/daily", ".othersink-g1-p0.part"), "not ours");
+    const sink = await fileDriver.open(config, environmentHere());
+    expect(await files()).not.toContain(left);
     await sink.write(requestOf(rows), attempt());
-    if (i > 0) await sink.flush?.("count", attempt());
+    await sink.flush?.("count", attempt());
     await sink.write(requestOf(rowsOf([{ a: 3 }], 9)), attempt());
-    if (i === 0) expect(await files()).toContain(".sinkuid0000000000001-g1-p0.part");
-    else await sink.close();
+    await sink.close();
   }
   expect(await complete()).toHaveLength(1);
   expect(await files()).toEqual([".othersink-g1-p0.part", (await complete())[0]]);
+});
+
+test("two versions of a sink that are open side by side leave each other's rows alone", async () => {
+  const first = await fileDriver.open(config, environmentHere());
+  await first.write(requestOf(rowsOf([{ a: 1 }], 21)), attempt());
+  const second = await fileDriver.open(config, environmentHere());
+  await second.write(requestOf(rowsOf([{ b: 2 }], 22)), attempt());
+  for (const sink of [first, second]) {
+    expect(await sink.flush?.("time", attempt())).toHaveLength(1);
+    await sink.close();
+  }
+  const names = await complete();
+  const texts = names.map((name) => readFile(join(root, "out/daily", name), "utf8"));
+  expect(await Promise.all(texts)).toEqual(['{"a":1}\n', '{"b":2}\n']);
 });
 
 test("partitions and replays have files of their own", async () => {
