@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 
@@ -88,6 +91,30 @@ test("E15: a call that streams is followed message by message, ended, and fails 
   await request.fill(JSON.stringify({ stream: `${FARM}/streams/none` }));
   await page.getByRole("button", { name: "Make the call" }).click();
   await page.getByText(/the call failed: .*not_found/).waitFor();
+});
+
+test("E15: a call that takes many messages is a command, which sends what was written", async () => {
+  const { page, open, ada } = rig;
+  const { secret } = await ada.call<{ secret: string }>("TokenService/CreateToken", {
+    parent: FARM,
+    token: {
+      ...{ kind: "PERSONAL", description: "many", resource: READINGS, role: "EDITOR" },
+      operations: ["api:use-streams-write"],
+      expireTime: new Date(Date.now() + 3_600_000).toISOString(),
+    },
+  });
+  await open("/docs/PushService/PushStream");
+  expect(await page.getByRole("button", { name: "Send the call" }).count()).toBe(0);
+  const messages = page.getByLabel("Messages");
+  expect(await messages.inputValue()).toContain('{"push":{"stream":""');
+  const push = (value: number) =>
+    JSON.stringify({ push: { stream: READINGS, records: [{ value: { sensor: "many", value } }] } });
+  await messages.fill(`${push(1)}\n${push(2)}`);
+  const command = await page.locator(".code-block pre").innerText();
+  const PATH = `${join(import.meta.dirname, "../../node_modules/.bin")}:${process.env.PATH}`;
+  const env = { ...process.env, PATH, ACCESS_TOKEN: secret };
+  const { stdout } = await promisify(execFile)("sh", ["-c", command], { env, timeout: 60_000 });
+  expect(stdout.match(/"accepted"/g)).toHaveLength(2);
 });
 
 test("the policy of the pages stopped nothing that they do", () => {

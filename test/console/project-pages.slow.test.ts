@@ -150,3 +150,35 @@ test("K24, K25: a token is described anew and disabled; its new secret works, th
   await page.getByRole("heading", { name: "Reports of the night Disabled" }).waitFor();
   await vi.waitFor(async () => expect(await read(fresh)).toBe(401), { timeout: 60_000 });
 });
+
+test("E03, B11: the list has the sink that is furthest behind first, and its page says why it is late", async () => {
+  const { page, open, ada, push } = rig;
+  const down = await startReceiver({ kind: "status", status: 503 });
+  try {
+    for (const [displayName, url] of [
+      ["Behind", down.url],
+      ["Prompt", receiver.url],
+    ]) {
+      const sink = { displayName, webhook: { url }, retry: { schedule: ["1s"], errorAfter: "2s" } };
+      await ada.call("SinkService/CreateSink", { parent: READINGS, sink });
+    }
+    await push({ sensor: "late", value: 1 });
+    await open(`/${READINGS}/sinks`);
+    const names = async () => {
+      const rows = page.locator("tbody tr:has(td)");
+      return (await rows.allInnerTexts()).map((text) => text.split(/\s/)[0]);
+    };
+    await page.getByRole("row", { name: /^Behind/ }).waitFor();
+    expect(await names()).toContain("Prompt");
+    await page.getByLabel("Show").selectOption("trouble");
+    await page.getByLabel("Order").selectOption("late");
+    await page.getByRole("row", { name: /^Prompt/ }).waitFor({ state: "detached" });
+    await expect.poll(names, { timeout: 90_000 }).toEqual(["Behind"]);
+    await page.getByRole("link", { name: "Behind" }).click();
+    await page.getByText("1 record waits").waitFor();
+    const why = await page.getByRole("status").filter({ hasText: "1 record waits" }).innerText();
+    expect(why).toMatch(/the oldest for .*503/);
+  } finally {
+    await down.close();
+  }
+});

@@ -26,8 +26,19 @@ export function bytes(value: bigint | undefined): string {
 export function duration(
   value: { readonly seconds: bigint; readonly nanos: number } | undefined,
 ): string {
-  if (!value) return "";
-  const ms = Number(value.seconds) * 1_000 + value.nanos / 1e6;
-  if (ms < 1_000) return `${ms.toLocaleString(undefined, { maximumFractionDigits: 1 })} ms`;
-  return `${(ms / 1_000).toLocaleString(undefined, { maximumFractionDigits: 1 })} s`;
+  return value ? span(Number(value.seconds) * 1_000 + value.nanos / 1e6) : "";
+}
+
+const UNITS = [
+  ["days", 48 * 3_600_000, 24 * 3_600_000],
+  ["h", 2 * 3_600_000, 3_600_000],
+  ["min", 120_000, 60_000],
+  ["s", 1_000, 1_000],
+  ["ms", 0, 1],
+] as const;
+
+/** Milliseconds in a unit that people think in: `90 s`, `23.4 min`, `5 h`, `3 days`. */
+export function span(ms: number): string {
+  const [unit, , size] = UNITS.find(([, from]) => ms >= from) ?? UNITS[4];
+  return `${(ms / size).toLocaleString(undefined, { maximumFractionDigits: 1 })} ${unit}`;
 }

@@ -1,5 +1,11 @@
 /** What a call from the reference begins with, and the same as a command. */
-import { type DescMessage, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethod,
+  type JsonObject,
+  type JsonValue,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import { shell } from "../../api/curl.ts";
 import { csrfHeader } from "../../api/transport.ts";
 import { isOutputOnly } from "../../parts/message-words.ts";
@@ -21,6 +27,22 @@ export function curlOf(path: string, body: string): string {
   -H 'Content-Type: application/json' \\
   -d ${shell(body)}
 `;
+}
+
+/** A call that takes many messages, as a command: gRPC by buf. */
+export function bufStreamOf(method: DescMethod, messages: string): string {
+  const plain = location.protocol === "http:" ? " --http2-prior-knowledge" : "";
+  return `buf curl --protocol grpc${plain} \\
+  -H "Authorization: Bearer $ACCESS_TOKEN" \\
+  -d ${shell(messages.trim())} \\
+  ${shell(`${location.origin}/${method.parent.typeName}/${method.name}`)}
+`;
+}
+
+/** A message that holds one other, such as one call of many, begins with that filled in. */
+export function messageOf(desc: DescMessage): JsonObject {
+  const field = desc.fields[0];
+  return field?.message ? { [field.jsonName]: skeletonOf(field.message) } : skeletonOf(desc);
 }
 
 /** The fields that say which resource is meant, and messages one level deep. */

@@ -4,12 +4,18 @@ import { useDeferredValue, useState } from "react";
 import { Link } from "wouter";
 import { TextField } from "../../parts/field.tsx";
 import { commentOfMethod, commentOfService } from "../../parts/message-words.ts";
-import { Note } from "../../parts/note.tsx";
 import { Page } from "../../parts/page.tsx";
+import { CommandCall } from "./command-call.tsx";
 import { FollowCall } from "./follow-call.tsx";
 import { MessageReference } from "./message-reference.tsx";
 import { SendCall } from "./send-call.tsx";
 import { accessOf, httpForm, SERVICES } from "./services.ts";
+
+/** How each kind of rpc is tried; those that take many messages, by a command. */
+const CALLS: Partial<Record<DescMethod["methodKind"], typeof SendCall>> = {
+  unary: SendCall,
+  server_streaming: FollowCall,
+};
 
 /** The page. */
 export default function Docs({
@@ -105,18 +111,10 @@ function MethodPage(props: { readonly service: DescService; readonly method: Des
 }
 
 function TryIt({ method }: { readonly method: DescMethod }) {
-  if (method.methodKind === "unary" || method.methodKind === "server_streaming") {
-    const Call = method.methodKind === "unary" ? SendCall : FollowCall;
-    return (
-      <div className="card">
-        <Call method={method} />
-      </div>
-    );
-  }
+  const Call = CALLS[method.methodKind] ?? CommandCall;
   return (
-    <Note>
-      It takes many messages, which a browser cannot send while it reads the answers: use a client
-      of gRPC or Connect.
-    </Note>
+    <div className="card">
+      <Call method={method} />
+    </div>
   );
 }

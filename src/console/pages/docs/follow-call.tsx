@@ -3,8 +3,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { useEffect, useRef, useState } from "react";
 import { callStream } from "../../api/connect-stream.ts";
 import { CopyButton } from "../../parts/copy.tsx";
-import { TextArea, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
+import { CallFields } from "./call-fields.tsx";
 import { callerOf, curlOf, skeletonOf } from "./call-request.ts";
 import { httpForm } from "./services.ts";
 
@@ -65,22 +65,7 @@ export function FollowCall({ method }: { readonly method: DescMethod }) {
           </>
         }
       >
-        <TextArea
-          label="Request"
-          hint="JSON. Fields that are left out have their defaults."
-          isCode
-          rows={8}
-          value={body}
-          onChange={setBody}
-        />
-        <TextField
-          label="Access token"
-          optional
-          type="password"
-          hint="Without one the call is made in your session."
-          value={token}
-          onChange={setToken}
-        />
+        <CallFields body={body} onBody={setBody} token={token} onToken={setToken} />
       </Form>
       {answer && <Messages answer={answer} />}
     </section>

@@ -3,8 +3,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { useState } from "react";
 import { indented } from "../../api/record-json.ts";
 import { CopyButton } from "../../parts/copy.tsx";
-import { TextArea, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
+import { CallFields } from "./call-fields.tsx";
 import { callerOf, curlOf, skeletonOf } from "./call-request.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -33,22 +33,7 @@ export function SendCall({ method }: { readonly method: DescMethod }) {
         label="Send the call"
         beside={<CopyButton label="Copy as curl" what="this call" text={curlOf(path, body)} />}
       >
-        <TextArea
-          label="Request"
-          hint="JSON. Fields that are left out have their defaults."
-          isCode
-          rows={8}
-          value={body}
-          onChange={setBody}
-        />
-        <TextField
-          label="Access token"
-          optional
-          type="password"
-          hint="Without one the call is made in your session."
-          value={token}
-          onChange={setToken}
-        />
+        <CallFields body={body} onBody={setBody} token={token} onToken={setToken} />
       </Form>
       <div role="status">
         {answer && (

@@ -19,6 +19,8 @@ const REFRESH_MS = 1_500;
 export interface SinkPart {
   readonly sink: Sink;
   readonly stream: Stream;
+  /** When the sink was read, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 const PARTS: readonly (readonly [string, string, ComponentType<SinkPart>])[] = [
@@ -69,7 +71,7 @@ export function SinkDetails(props: {
               parts={PARTS.map(([each, title]) => [title, each ? `/${name}/${each}` : `/${name}`])}
             />
             <Suspense fallback={<Loading />}>
-              {Part && <Part sink={sink} stream={stream} key={id} />}
+              {Part && <Part sink={sink} stream={stream} at={query.dataUpdatedAt} key={id} />}
             </Suspense>
           </>
         )

@@ -11,14 +11,16 @@ import type { SinkPart } from "./sink-details.tsx";
 import { kindTitle } from "./sink-kinds.ts";
 import { Staging } from "./staging.tsx";
 import { TestLadder } from "./test-ladder.tsx";
+import { WhyLate } from "./why-late.tsx";
 
 /** The part that a sink's page opens with. */
-export function SinkOverview({ sink, stream }: SinkPart) {
+export function SinkOverview({ sink, stream, at }: SinkPart) {
   return (
     <>
       <section className="card stack" aria-labelledby="status-title">
         <h2 id="status-title">Delivery</h2>
         <HeldNote sink={sink} />
+        <WhyLate sink={sink} at={at} />
         <Status sink={sink} />
       </section>
       <LossClock sink={sink} stream={stream} />
@@ -73,14 +75,6 @@ function Status({ sink: { status } }: { readonly sink: Sink }) {
         <dd>
           <Time at={status?.since} none="not known" />
         </dd>
-        {status?.nextAttemptTime && (
-          <>
-            <dt>Next attempt</dt>
-            <dd>
-              <Time at={status.nextAttemptTime} />
-            </dd>
-          </>
-        )}
         <dt>Last delivered</dt>
         <dd>
           <Time at={status?.lastDeliveredTime} none="nothing yet" />
