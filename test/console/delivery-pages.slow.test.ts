@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
@@ -24,13 +25,7 @@ beforeAll(async () => {
   });
   await rig.push({ sensor: "a", value: 1 }, { sensor: "b", value: 2 });
 }, 120_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 test("from all projects it is two clicks to the cause of records that do not arrive", {
   timeout: 120_000,

@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 
 let rig: ConsoleRig;
@@ -9,12 +10,7 @@ let rig: ConsoleRig;
 beforeAll(async () => {
   rig = await openConsoleRig();
 }, 120_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-});
+endConsole(() => [rig]);
 
 test("E15, B17: the reference lists every rpc of the OpenAPI document, also to strangers", async () => {
   const stranger = await (await rig.browser.newContext()).newPage();

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import {
   type ConsoleRig,
   FARM,
@@ -31,10 +32,7 @@ beforeAll(async () => {
   ]);
   await fill();
 }, 300_000);
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 /** Something of everything that pages show. */
 async function fill(): Promise<void> {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { tabTo, typeAt } from "../support/keyboard.ts";
 import { findHiddenFocus } from "../support/page-layout.ts";
@@ -16,13 +17,7 @@ let receiver: Receiver;
 beforeAll(async () => {
   [rig, receiver] = await Promise.all([openConsoleRig(), startReceiver()]);
 }, 120_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 test("without a mouse: a stream is made, a record pushed, a sink made, its delivery looked at", {
   timeout: 120_000,

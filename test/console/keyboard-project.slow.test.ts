@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { chooseInMenu, focusIsKept, press, tabTo, typeAt } from "../support/keyboard.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
@@ -30,13 +31,7 @@ beforeAll(async () => {
   });
   await rig.push({ sensor: "a", value: 1 });
 }, 300_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 const shown = (text: string | RegExp) => rig.page.getByText(text).first().waitFor();
 

@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { ApiError } from "../support/api.ts";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { waitFor } from "../support/server.ts";
@@ -37,13 +38,7 @@ beforeAll(async () => {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, make));
 }, 300_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 /** A busy machine may refuse a call and have it done, so a stream that is there was made. */
 function isBusyOrMade(error: unknown): boolean {

@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig } from "../support/console-rig.ts";
 import { type MailServer, startMailServer } from "../support/mail-server.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -19,13 +20,7 @@ beforeAll(async () => {
   rig = await openConsoleRig({ server: { env: { SMTP_URL } } });
   await rig.push({ sensor: "a", value: 1 });
 }, 120_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await mails?.close();
-});
+endConsole(() => [rig, mails]);
 
 test("the operator says who may sign up, what projects may use by default and what records cost", async () => {
   const { page, open, ada } = rig;

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 import { waitFor } from "../support/wait-for.ts";
@@ -23,13 +24,7 @@ beforeAll(async () => {
   page = rig.page;
   await rig.push({ sensor: "a", value: 1 });
 }, 300_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 test("F11, F13, F14, F17, F19, F20: an application is registered, shared with, and its cURL sample pushes; its secret is in no page afterwards", async () => {
   await rig.open(`/${READINGS}/connect`);

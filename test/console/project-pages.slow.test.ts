@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
@@ -12,13 +13,7 @@ beforeAll(async () => {
   [rig, receiver] = await Promise.all([openConsoleRig(), startReceiver()]);
   await rig.push({ sensor: "a", value: 1 });
 }, 300_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 test("F02: a branch is made with the records of another, and has its own Live, Records, Connect, Sinks and Share", async () => {
   const { page, open, ada } = rig;

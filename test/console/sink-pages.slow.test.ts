@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
@@ -20,13 +21,7 @@ beforeAll(async () => {
     },
   });
 }, 120_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-  await receiver?.close();
-});
+endConsole(() => [rig, receiver]);
 
 test("B03: deliveries show each attempt with what was sent and answered, and can be narrowed to failures", async () => {
   const { page, open, push } = rig;

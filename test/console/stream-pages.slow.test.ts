@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { endConsole } from "../support/console-file.ts";
 import { type ConsoleRig, FARM, openConsoleRig, READINGS } from "../support/console-rig.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -15,12 +16,7 @@ beforeAll(async () => {
     await rig.push(...hundred.map((value) => ({ sensor: `s${value % 7}`, value })));
   }
 }, 120_000);
-afterEach(async ({ task }) => {
-  if (task.result?.state === "fail") process.stderr.write(`the page: ${await rig.shown()}\n`);
-});
-afterAll(async () => {
-  await rig?.close();
-});
+endConsole(() => [rig]);
 
 async function copied(): Promise<string> {
   return rig.page.evaluate("navigator.clipboard.readText()");

@@ -30,3 +30,9 @@ export function onSignedOut(listener: () => void): () => void {
 function announceSignOut(error: Error): void {
   if (ConnectError.from(error).code === Code.Unauthenticated) dispatchEvent(new Event(SIGNED_OUT));
 }
+
+/** How the pages of a list follow one another. */
+export const PAGES = {
+  pageParamKey: "pageToken" as const,
+  getNextPageParam: (page: { readonly nextPageToken: string }) => page.nextPageToken || undefined,
+};

@@ -5,6 +5,7 @@ import type { ComponentType } from "react";
 import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
 import { InstallationService } from "#gen/tributary/management/v1/installation_service_pb.js";
+import { PAGES } from "../api/queries.ts";
 import { accounts } from "../api/session.tsx";
 import { AuditEvents } from "../parts/audit-events.tsx";
 import { ConfirmButton } from "../parts/confirm.tsx";
@@ -17,11 +18,6 @@ import { Backup } from "./operator/backup.tsx";
 import { InstallationSettings } from "./operator/installation-settings.tsx";
 import { MailSettings } from "./operator/mail-settings.tsx";
 import { ProjectCard } from "./operator/project-card.tsx";
-
-const paging = {
-  pageParamKey: "pageToken" as const,
-  getNextPageParam: (page: { nextPageToken: string }) => page.nextPageToken || undefined,
-};
 
 /** The page at `/operator`. */
 export default function Operator({ params }: { readonly params: { readonly part?: string } }) {
@@ -57,7 +53,7 @@ function Projects() {
   const query = useInfiniteQuery(
     InstallationService.method.listAllProjects,
     { pageToken: "" },
-    paging,
+    PAGES,
   );
   return (
     <section className="card stack" aria-labelledby="all-projects">
@@ -76,7 +72,7 @@ function Projects() {
 
 function People() {
   const queries = useQueryClient();
-  const query = useInfiniteQuery(AccountService.method.listPeople, { pageToken: "" }, paging);
+  const query = useInfiniteQuery(AccountService.method.listPeople, { pageToken: "" }, PAGES);
   return (
     <section className="card stack" aria-labelledby="people-title">
       <h2 id="people-title">People</h2>
@@ -133,7 +129,7 @@ function Audit() {
   const query = useInfiniteQuery(
     AuditService.method.listInstallationAuditEvents,
     { pageToken: "" },
-    paging,
+    PAGES,
   );
   return (
     <section className="card stack" aria-labelledby="audit-title">

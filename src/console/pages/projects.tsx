@@ -6,6 +6,7 @@ import { Link, useLocation } from "wouter";
 import type { Project } from "#gen/tributary/management/v1/project_pb.js";
 import { ProjectService } from "#gen/tributary/management/v1/project_service_pb.js";
 import { faultAt } from "../api/fault.ts";
+import { PAGES } from "../api/queries.ts";
 import { useSession } from "../api/session.tsx";
 import { transport } from "../api/transport.ts";
 import { Dialog } from "../parts/dialog.tsx";
@@ -43,7 +44,7 @@ export function Projects() {
   const query = useInfiniteQuery(
     ProjectService.method.listProjects,
     { pageSize: PAGE_SIZE, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <Page

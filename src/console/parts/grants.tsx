@@ -6,6 +6,7 @@ import { AccessRule_Role as Role } from "#gen/tributary/access/v1/access_pb.js";
 import { AccessService } from "#gen/tributary/management/v1/access_service_pb.js";
 import type { Grant } from "#gen/tributary/management/v1/grant_pb.js";
 import { faultAt } from "../api/fault.ts";
+import { PAGES } from "../api/queries.ts";
 import { ROLE_CHOICES, roleName } from "../api/roles.ts";
 import { access } from "../pages/stream/share-step.tsx";
 import { ConfirmButton } from "./confirm.tsx";
@@ -18,11 +19,7 @@ import { Time } from "./time.tsx";
 
 /** The list and the form of one resource. */
 export function Grants({ parent, what }: { readonly parent: string; readonly what: string }) {
-  const query = useInfiniteQuery(
-    AccessService.method.listGrants,
-    { parent, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
-  );
+  const query = useInfiniteQuery(AccessService.method.listGrants, { parent, pageToken: "" }, PAGES);
   return (
     <>
       <GrantForm parent={parent} what={what} />

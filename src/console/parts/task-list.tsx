@@ -1,5 +1,6 @@
 /** Long work of one kind that was begun, newest first: replays, migrations. */
 import type { ReactNode } from "react";
+import { PAGES } from "../api/queries.ts";
 import { MoreButton } from "./more.tsx";
 import { Loaded } from "./note.tsx";
 
@@ -13,8 +14,7 @@ interface PagedQuery<P> {
 
 /** How pages of such a list follow one another, and how often it is read again. */
 export const TASK_PAGES = {
-  pageParamKey: "pageToken" as const,
-  getNextPageParam: (page: { nextPageToken: string }) => page.nextPageToken || undefined,
+  ...PAGES,
   refetchInterval: 1_500,
 };
 

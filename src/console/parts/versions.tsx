@@ -8,6 +8,7 @@ import {
   type DefinitionVersion,
 } from "#gen/tributary/management/v1/version_pb.js";
 import { VersionService } from "#gen/tributary/management/v1/version_service_pb.js";
+import { PAGES } from "../api/queries.ts";
 import { transport } from "../api/transport.ts";
 import { ConfirmButton } from "./confirm.tsx";
 import { SecretBox } from "./copy.tsx";
@@ -32,7 +33,7 @@ export function Versions({ name }: { readonly name: string }) {
   const query = useInfiniteQuery(
     VersionService.method.listVersions,
     { parent: name, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <section className="card stack" aria-labelledby="versions-title">

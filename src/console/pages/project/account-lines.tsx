@@ -8,6 +8,7 @@ import {
   type LedgerEntry,
 } from "#gen/tributary/management/v1/usage_pb.js";
 import { UsageService } from "#gen/tributary/management/v1/usage_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { transport } from "../../api/transport.ts";
 import { money, whole } from "../../parts/figures.ts";
 import { ActionButton } from "../../parts/form.tsx";
@@ -48,11 +49,7 @@ export function BalancePolicy(props: {
 
 /** Credits, charges and refunds, newest first. */
 export function AccountLines({ project }: { readonly project: string }) {
-  const query = useInfiniteQuery(
-    UsageService.method.listLedger,
-    { project, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
-  );
+  const query = useInfiniteQuery(UsageService.method.listLedger, { project, pageToken: "" }, PAGES);
   return (
     <section className="card stack" aria-labelledby="lines-title">
       <h2 id="lines-title">Credits, charges and refunds</h2>

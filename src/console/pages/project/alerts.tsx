@@ -14,6 +14,7 @@ import {
   AlertService,
   type TestAlertsResponse,
 } from "#gen/tributary/management/v1/alert_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { transport } from "../../api/transport.ts";
 import { SecretBox } from "../../parts/copy.tsx";
 import { ActionButton, Form, useSubmit } from "../../parts/form.tsx";
@@ -123,8 +124,7 @@ function AlertList({ project }: { readonly project: string }) {
     AlertService.method.listAlerts,
     { parent: project, pageToken: "" },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: REFRESH_MS,
     },
   );

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { type Application, Application_Type } from "#gen/tributary/management/v1/application_pb.js";
 import { ApplicationService } from "#gen/tributary/management/v1/application_service_pb.js";
 import { faultAt } from "../../api/fault.ts";
+import { PAGES } from "../../api/queries.ts";
 import { CARD_PAGE, CardList } from "../../parts/card-list.tsx";
 import { SecretBox } from "../../parts/copy.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
@@ -24,7 +25,7 @@ export default function Applications({ project }: { readonly project: string }) 
   const query = useInfiniteQuery(
     ApplicationService.method.listApplications,
     { parent: project, pageSize: CARD_PAGE, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <>

@@ -4,6 +4,7 @@ import { createClient } from "@connectrpc/connect";
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { AuditEventSchema } from "#gen/tributary/management/v1/audit_event_pb.js";
 import { AuditService } from "#gen/tributary/management/v1/audit_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { transport } from "../../api/transport.ts";
 import { AuditEvents } from "../../parts/audit-events.tsx";
 import { DownloadButton } from "../../parts/download.tsx";
@@ -17,7 +18,7 @@ export default function Audit({ project }: { readonly project: string }) {
   const query = useInfiniteQuery(
     AuditService.method.listAuditEvents,
     { parent: project, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <section className="card stack" aria-labelledby="audit-title">

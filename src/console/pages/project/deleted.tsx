@@ -5,6 +5,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 import { type Deleted, DeletedService } from "#gen/tributary/management/v1/deleted_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { transport } from "../../api/transport.ts";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { ActionButton } from "../../parts/form.tsx";
@@ -26,7 +27,7 @@ export default function DeletedThings({ project }: { readonly project: string })
   const query = useInfiniteQuery(
     DeletedService.method.listDeleted,
     { parent: project, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <section className="card stack" aria-labelledby="deleted-title">

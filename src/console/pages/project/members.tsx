@@ -5,6 +5,7 @@ import { useState } from "react";
 import { AccessRule_Role as Role } from "#gen/tributary/access/v1/access_pb.js";
 import { AccountService } from "#gen/tributary/management/v1/account_service_pb.js";
 import { faultAt } from "../../api/fault.ts";
+import { PAGES } from "../../api/queries.ts";
 import { ROLE_CHOICES, roleName } from "../../api/roles.ts";
 import { accounts } from "../../api/session.tsx";
 import { ConfirmButton } from "../../parts/confirm.tsx";
@@ -31,7 +32,7 @@ function Invitations({ project }: { readonly project: string }) {
   const query = useInfiniteQuery(
     AccountService.method.listInvitations,
     { parent: project, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <section className="card stack" aria-labelledby="invitations-title">

@@ -3,6 +3,7 @@ import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { Link } from "wouter";
 import type { Stream } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -24,7 +25,7 @@ export function Streams({ project }: { readonly project: string }) {
   const query = useInfiniteQuery(
     StreamService.method.listStreams,
     { parent: project, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <>

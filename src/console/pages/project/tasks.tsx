@@ -8,6 +8,7 @@ import {
   type Task,
 } from "#gen/tributary/management/v1/task_pb.js";
 import { TaskService } from "#gen/tributary/management/v1/task_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { isUnderWay, tasks } from "../../api/tasks.ts";
 import { bytes, whole } from "../../parts/figures.ts";
 import { ActionButton } from "../../parts/form.tsx";
@@ -36,8 +37,7 @@ export default function Tasks({ project }: { readonly project: string }) {
     TaskService.method.listTasks,
     { parent: project, pageToken: "" },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: refreshEvery(REFRESH_MS),
     },
   );

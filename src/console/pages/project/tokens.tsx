@@ -7,6 +7,7 @@ import { AccessRule_Role as Role } from "#gen/tributary/access/v1/access_pb.js";
 import { Token_Kind as Kind, type Token } from "#gen/tributary/management/v1/token_pb.js";
 import { TokenService } from "#gen/tributary/management/v1/token_service_pb.js";
 import { faultAt } from "../../api/fault.ts";
+import { PAGES } from "../../api/queries.ts";
 import { ROLE_CHOICES } from "../../api/roles.ts";
 import { CARD_PAGE, CardList } from "../../parts/card-list.tsx";
 import { SecretBox } from "../../parts/copy.tsx";
@@ -28,7 +29,7 @@ export default function Tokens({ project }: { readonly project: string }) {
   const query = useInfiniteQuery(
     TokenService.method.listTokens,
     { parent: project, pageSize: CARD_PAGE, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <>

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { type Attempt, Attempt_State as State } from "#gen/tributary/management/v1/attempt_pb.js";
 import { DeliveryService } from "#gen/tributary/management/v1/delivery_service_pb.js";
 import { timestampOf } from "../../api/local-time.ts";
+import { PAGES } from "../../api/queries.ts";
 import { SelectField, TextField } from "../../parts/field.tsx";
 import { duration } from "../../parts/figures.ts";
 import { MoreButton, type PagedQuery, refreshEvery } from "../../parts/more.tsx";
@@ -47,8 +48,7 @@ export default function Deliveries({ sink: { name } }: SinkPart) {
       ...(endTime && { endTime }),
     },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: refreshEvery(REFRESH_MS),
     },
   );

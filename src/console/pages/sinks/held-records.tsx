@@ -8,6 +8,7 @@ import {
   Sink_RecordFailure,
 } from "#gen/tributary/management/v1/sink_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { SelectField } from "../../parts/field.tsx";
 import { ActionButton } from "../../parts/form.tsx";
@@ -64,8 +65,7 @@ function HeldList({ sink, commands, onCompare }: ListProps) {
     SinkService.method.listHeldRecords,
     { parent: sink, pageToken: "", reason },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: refreshEvery(REFRESH_MS),
     },
   );

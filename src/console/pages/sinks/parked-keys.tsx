@@ -4,6 +4,7 @@ import {
   DeliveryService,
   type ParkedKey,
 } from "#gen/tributary/management/v1/delivery_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { ActionButton } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
@@ -26,8 +27,7 @@ export function ParkedKeys({ sink, ...rest }: KeyCommands) {
     DeliveryService.method.listParkedKeys,
     { parent: sink, pageToken: "" },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: REFRESH_MS,
     },
   );

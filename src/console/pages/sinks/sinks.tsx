@@ -5,6 +5,7 @@ import { Link, useSearch } from "wouter";
 import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import { SinkService } from "#gen/tributary/management/v1/sink_service_pb.js";
 import { isOfBranch, type LogPlace, MAIN } from "../../api/log-place.ts";
+import { PAGES } from "../../api/queries.ts";
 import { SelectField } from "../../parts/field.tsx";
 import { MoreButton, type PagedQuery, refreshEvery } from "../../parts/more.tsx";
 import { Loaded, Note } from "../../parts/note.tsx";
@@ -45,8 +46,7 @@ function SinkList({ place }: { readonly place: LogPlace }) {
     SinkService.method.listSinks,
     { parent: stream, pageToken: "" },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: refreshEvery(REFRESH_MS),
     },
   );

@@ -7,6 +7,7 @@ import type { Branch } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { faultAt } from "../../api/fault.ts";
 import { addressOf } from "../../api/log-place.ts";
+import { PAGES } from "../../api/queries.ts";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { SelectField, TextField } from "../../parts/field.tsx";
 import { bytes } from "../../parts/figures.ts";
@@ -33,8 +34,7 @@ function BranchList({ name }: { readonly name: string }) {
     StreamService.method.listBranches,
     { parent: name, pageToken: "" },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: REFRESH_MS,
     },
   );

@@ -2,6 +2,7 @@
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { useQueryClient } from "@tanstack/react-query";
 import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { ActionButton } from "../../parts/form.tsx";
 import { MoreButton } from "../../parts/more.tsx";
@@ -17,7 +18,7 @@ export function Quarantine({ source }: { readonly source: string }) {
   const query = useInfiniteQuery(
     SourceService.method.listQuarantinedRecords,
     { parent: source, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <details>

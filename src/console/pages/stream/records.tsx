@@ -10,6 +10,7 @@ import {
 import { readCurl } from "../../api/curl.ts";
 import { faultOf } from "../../api/fault.ts";
 import { addressOf, MAIN } from "../../api/log-place.ts";
+import { PAGES } from "../../api/queries.ts";
 import { jsonOf, keyOf } from "../../api/record-json.ts";
 import { CopyButton } from "../../parts/copy.tsx";
 import { CheckField } from "../../parts/field.tsx";
@@ -38,7 +39,7 @@ export default function Records({ stream, branch, id }: StreamPart) {
   const query = useInfiniteQuery(
     RecordService.method.listRecords,
     { ...request, pageSize: PAGE_SIZE, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   const curl = readCurl(`${location.origin}/v1/${stream.name}/records`, [
     ["branch", branch === MAIN ? "" : branch],

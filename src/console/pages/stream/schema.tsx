@@ -6,6 +6,7 @@ import {
   SchemaProposal_State as State,
 } from "#gen/tributary/management/v1/stream_pb.js";
 import { StreamService } from "#gen/tributary/management/v1/stream_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -41,7 +42,7 @@ function Proposals({ stream }: { readonly stream: string }) {
   const query = useInfiniteQuery(
     StreamService.method.listSchemaProposals,
     { parent: stream, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <section className="card stack" aria-labelledby="drift-title">

@@ -2,6 +2,7 @@
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import type { Source } from "#gen/tributary/management/v1/source_pb.js";
 import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { bytes, whole } from "../../parts/figures.ts";
 import { MoreButton } from "../../parts/more.tsx";
 import { Loaded } from "../../parts/note.tsx";
@@ -20,8 +21,7 @@ export function SourceStatisticsTable({ stream }: { readonly stream: string }) {
     SourceService.method.listSources,
     { parent: stream, pageToken: "" },
     {
-      pageParamKey: "pageToken",
-      getNextPageParam: (page) => page.nextPageToken || undefined,
+      ...PAGES,
       refetchInterval: REFRESH_MS,
     },
   );

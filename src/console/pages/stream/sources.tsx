@@ -5,6 +5,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import type { Source } from "#gen/tributary/management/v1/source_pb.js";
 import { SourceService } from "#gen/tributary/management/v1/source_service_pb.js";
+import { PAGES } from "../../api/queries.ts";
 import { CARD_PAGE, CardList } from "../../parts/card-list.tsx";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { CopyLine, SecretBox } from "../../parts/copy.tsx";
@@ -33,7 +34,7 @@ function SourceList({ stream }: { readonly stream: string }) {
   const query = useInfiniteQuery(
     SourceService.method.listSources,
     { parent: stream, pageSize: CARD_PAGE, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: (page) => page.nextPageToken || undefined },
+    PAGES,
   );
   return (
     <>
