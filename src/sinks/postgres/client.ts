@@ -21,7 +21,6 @@ export interface Wire {
   bind(config: { readonly values: readonly (string | Buffer | null)[] }): void;
   execute(): void;
   sync(): void;
-  sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
   sendCopyFail(message: string): void;
   cancel(processId: number, secretKey: number): void;

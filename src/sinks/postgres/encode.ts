@@ -7,6 +7,7 @@ import { forEachMember } from "../../core/json-members.ts";
 import type { SinkRow } from "../sink.ts";
 import type { Column } from "./columns.ts";
 import { type LineFormat, TEXT_LINES } from "./line-format.ts";
+import { createPlainLines } from "./plain-lines.ts";
 
 /** A row that cannot be stored. */
 export interface BadRow {
@@ -33,6 +34,11 @@ export interface EncodeJob {
 /** Rows and bytes after which encoding sends what it has, and yields. */
 const SLICE_ROWS = 1000;
 const SLICE_BYTES = 128 * 1024;
+/** A slice that is so full goes. */
+const SLICE_FULL = 0.9;
+/** Of one character in a text. */
+const UTF8_BYTES_MAX = 3;
+const NO_BYTES = Buffer.alloc(0);
 const MICROSECONDS = 1_000_000;
 
 /** Encodes all rows; yields in between, so that pushes in the same process do not wait. */
@@ -42,27 +48,46 @@ export async function encodeRows(
 ): Promise<EncodedRows> {
   const good: number[] = [];
   const bad: BadRow[] = [];
-  const encodeRow = createRowEncoder(columns);
-  let [text, count, bytes] = ["", 0, 0];
+  const plain = createPlainLines(columns);
+  let encodeRow: RowEncoder | undefined;
+  let [out, at, count] = [NO_BYTES, 0, 0];
+  const flush = () => {
+    if (at > 0) send(out.subarray(0, at));
+    [out, at, count] = [NO_BYTES, 0, 0];
+  };
+  const makeRoom = (bytes: number) => {
+    if (at + bytes <= out.length) return;
+    flush();
+    out = Buffer.allocUnsafeSlow(Math.max(bytes, SLICE_BYTES));
+  };
   for (let index = 0; index < rows.length; index += 1) {
     const row = rows[index]!;
-    if (bytes > SLICE_BYTES || count === SLICE_ROWS) {
-      if (text !== "") send(Buffer.from(text));
+    if (count === SLICE_ROWS || at > SLICE_BYTES * SLICE_FULL) {
+      flush();
       await nextTurn();
-      [text, count, bytes] = ["", 0, 0];
     }
-    bytes += row.json.length;
     count += 1;
+    if (plain) {
+      makeRoom(plain.roomOf(row.json.length));
+      const end = plain.write(row, out, { at, number: isNumbered ? index : -1 });
+      if (end >= 0) {
+        good.push(index);
+        at = end;
+        continue;
+      }
+    }
+    encodeRow ??= createRowEncoder(columns);
     const { line, fault } = encodeRow(row);
     if (fault !== undefined) {
       bad.push({ index, reason: "VALUE_REFUSED", why: fault });
       continue;
     }
     good.push(index);
-    // Parts stay apart until the slice is sent, which makes one copy of them all.
-    text += isNumbered ? `${index}\t${line}` : line;
+    const text = isNumbered ? `${index}\t${line}` : line;
+    makeRoom(text.length * UTF8_BYTES_MAX);
+    at += out.write(text, at);
   }
-  if (text !== "") send(Buffer.from(text));
+  flush();
   return { good, bad };
 }
 
