@@ -1,5 +1,5 @@
 /** Delivery and retention: both run where a shard is owned. */
-import type { Retention } from "../bus/index.ts";
+import type { LogLimits, Retention } from "../bus/index.ts";
 import { listKeptLogs, listKeptSinks } from "../catalog/deleted-store.ts";
 import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
@@ -55,15 +55,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     onOwner: (shard, edgeSequence) => {
       usage.onOwner(shard, edgeSequence);
       archiver.onOwner(shard);
-      const limitsOf = (logUid: string) => {
-        const limits = limitsOfLog(foundations, delivery, logUid);
-        return (
-          limits && {
-            ...limits,
-            keepFrom: Math.min(limits.keepFrom, archiver.lowestNeeded(logUid)),
-          }
-        );
-      };
+      const limitsOf = (logUid: string) => limitsOfLog(foundations, [delivery, archiver], logUid);
       const onBeforeTrim = async (uid: string, sequence: number) => {
         await usage.reached(shard, sequence - 1);
         await delivery.beforeTrim({ shard, uid }, sequence);
@@ -118,12 +110,20 @@ function openUsage(
   return createUsageCounters({ log: bus.shardReader, store, logger, storedBytesOf });
 }
 
-function limitsOfLog({ snapshot }: Foundations, delivery: Delivery, logUid: string) {
+/** Limits of a log; what sinks and the archive need is found out only when something may go. */
+function limitsOfLog(
+  { snapshot }: Foundations,
+  needs: readonly { lowestNeeded(logUid: string): number }[],
+  logUid: string,
+): LogLimits | undefined {
   const stream = snapshot.streamByLog(logUid);
-  if (!stream) return undefined;
-  return {
-    maxAgeMs: stream.retentionAgeMs,
-    maxBytes: stream.retentionBytes,
-    keepFrom: delivery.lowestNeeded(logUid),
-  };
+  return (
+    stream && {
+      maxAgeMs: stream.retentionAgeMs,
+      maxBytes: stream.retentionBytes,
+      get keepFrom() {
+        return Math.min(...needs.map((each) => each.lowestNeeded(logUid)));
+      },
+    }
+  );
 }

@@ -69,6 +69,12 @@ export class LogLedger {
     if (this.#buckets.length > MAX_BUCKETS) this.#join();
   }
 
+  /** Whether something is to go by its age or by the bytes of all, if nothing needs it. */
+  isDue({ beforeTimeMs, maxBytes }: Omit<TrimRequest, "keepFrom">): boolean {
+    const first = this.#buckets[0];
+    return first !== undefined && (first.lastTimeMs < beforeTimeMs || this.#bytes > maxBytes);
+  }
+
   /** First sequence to keep, or undefined when nothing may go. Does not change the account. */
   trimPoint(request: TrimRequest): number | undefined {
     return this.#planTrim(request).point;

@@ -15,7 +15,8 @@ export interface LogLimits {
   readonly maxBytes: number;
   /**
    * Lowest sequence that must stay whatever age and bytes say, because a sink that runs (or that
-   * blocks pushes) has not settled it; Infinity when none needs it.
+   * blocks pushes) has not settled it; Infinity when none needs it. Asked only when something may go, so
+   * it may be found out then.
    */
   readonly keepFrom: number;
 }
@@ -84,6 +85,12 @@ export function startRetention(input: RetentionInput): Retention {
   };
 }
 
+interface DueLog {
+  readonly logUid: string;
+  readonly ledger: LogLedger;
+  readonly limits: LogLimits;
+}
+
 class Keeper {
   readonly #input: RetentionInput;
   readonly #stream: string;
@@ -142,13 +149,27 @@ class Keeper {
   async #enforceAll(): Promise<void> {
     if (!this.#isReady || this.#isClosed) return;
     this.#tellWriters();
-    await Promise.all([...this.#ledgers].map(([uid, ledger]) => this.#enforceOne(uid, ledger)));
+    const due = this.#dueLogs();
+    if (due.length === 0) return;
+    await Promise.all(due.map((log) => this.#enforceOne(log)));
     this.#tellWriters();
   }
 
-  async #enforceOne(logUid: string, ledger: LogLedger): Promise<void> {
-    const limits = this.#input.limitsOf(logUid);
-    if (!limits) return;
+  /** Logs of which something may go: of ten thousand mostly none. */
+  #dueLogs(): DueLog[] {
+    const due: DueLog[] = [];
+    const nowMs = this.#nowMs();
+    for (const [logUid, ledger] of this.#ledgers) {
+      const limits = this.#input.limitsOf(logUid);
+      const isDue =
+        limits &&
+        ledger.isDue({ beforeTimeMs: nowMs - limits.maxAgeMs, maxBytes: limits.maxBytes });
+      if (isDue) due.push({ logUid, ledger, limits });
+    }
+    return due;
+  }
+
+  async #enforceOne({ logUid, ledger, limits }: DueLog): Promise<void> {
     const point = ledger.trimPoint(this.#trimRequest(limits));
     if (point === undefined) return;
     try {
@@ -159,8 +180,11 @@ class Keeper {
   }
 
   #trimRequest({ maxAgeMs, maxBytes, keepFrom }: LogLimits): TrimRequest {
-    const now = (this.#input.now ?? Date.now)();
-    return { beforeTimeMs: now - maxAgeMs, maxBytes, keepFrom };
+    return { beforeTimeMs: this.#nowMs() - maxAgeMs, maxBytes, keepFrom };
+  }
+
+  #nowMs(): number {
+    return (this.#input.now ?? Date.now)();
   }
 
   /**

@@ -64,10 +64,10 @@ export function createPlainLines(columns: readonly Column[]): PlainLines | undef
       const { json } = row;
       if (!scan.read(json)) return NOT_PLAIN;
       let at = begin;
-      if (number >= 0) at += out.latin1Write(`${number}\t`, at);
+      if (number >= 0) at += out.write(`${number}\t`, at, "latin1");
       for (let c = 0; c < starts.length; c += 1) {
         if (c > 0) out[at++] = TAB;
-        if (isId[c]) at += out.latin1Write(row.recordId, at);
+        if (isId[c]) at += out.write(row.recordId, at, "latin1");
         else if (starts[c] === NONE) {
           out[at++] = BACKSLASH;
           out[at++] = UPPER_N;
