@@ -78,19 +78,6 @@ function rowSize({ spans, ids, hashes }: RecordRows, row: number): number {
   return 1 + varintSize(length) + length + id + 1 + (hashes.length > 0 ? 4 : 0);
 }
 
-/** Fields 1 to 4: everything before the schema version. */
-function encodeHead(facts: CallFacts): Uint8Array {
-  const texts = encodeTexts(facts);
-  const head = Buffer.allocUnsafe(10 + texts.length);
-  let at = 0;
-  if (facts.arrivalTimeUs > 0) {
-    head[at] = 0x08;
-    at = writeVarint(head, at + 1, facts.arrivalTimeUs);
-  }
-  head.set(texts, at);
-  return head.subarray(0, at + texts.length);
-}
-
 /** Fields 2 to 4 of the last call: most calls come by one way from one address. */
 let last = { source: "", authentication: "", address: "", bytes: new Uint8Array(0) };
 
@@ -150,9 +137,9 @@ export function encodeCallBlock(
   rows: readonly number[],
 ): EncodedBlock {
   const { bytes, spans, ids, hashes } = records;
-  const head = encodeHead(facts);
+  const texts = encodeTexts(facts);
   const trace = facts.traceContext === "" ? NO_BYTES : cut(facts.traceContext);
-  let size = head.length + 11 + 3 + trace.length + 6 + 6;
+  let size = 10 + texts.length + 11 + 3 + trace.length + 6 + 6;
   for (const row of rows) size += rowSize(records, row);
   const allKept = encodeKept(facts);
   const kept = size + allKept.length <= HEADERS_FIT_BYTES ? allKept : NO_BYTES;
@@ -160,9 +147,15 @@ export function encodeCallBlock(
   const bytesMax = size + kept.length;
   const block =
     bytesMax <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytesMax) : Buffer.allocUnsafeSlow(bytesMax);
-  block.set(head);
-  block.set(kept, head.length);
-  let at = head.length + kept.length;
+  let at = 0;
+  if (facts.arrivalTimeUs > 0) {
+    block[at] = 0x08;
+    at = writeVarint(block, at + 1, facts.arrivalTimeUs);
+  }
+  block.set(texts, at);
+  at += texts.length;
+  if (kept.length > 0) block.set(kept, at);
+  at += kept.length;
   if (facts.schemaVersion > 0) {
     block[at] = 0x38;
     at = writeVarint(block, at + 1, facts.schemaVersion);

@@ -24,9 +24,12 @@ export interface NullableCheck {
   readonly isNullable: boolean;
 }
 
+/** Of all scans: whoever needs the key of a record asks right after its check. */
+const keySpans = new Int32Array(16);
+
 /** A scan over `bytes`. */
 export function recordScan(bytes: Uint8Array, end = bytes.length): RecordScan {
-  return { bytes, at: 0, end, faults: [], keySpans: new Int32Array(16) };
+  return { bytes, at: 0, end, faults: [], keySpans };
 }
 
 /** Notes a fault of the value at hand; beyond the limit it is dropped. */

@@ -226,28 +226,30 @@ interface Told {
 
 function finish(sent: EncodedCall, appended: LogAppended, told: Told): Eventually<PushResult> {
   if (told.counts) countStored(told.counts, sent.records, appended.isDuplicate);
-  if (!sent.call.returnRecordIds) return resultOf(sent, appended, { ...told, ids: [] });
+  const warning = told.durabilityWarning();
+  if (!sent.call.returnRecordIds) return resultOf(sent, appended, { warning, ids: [] });
   const blocks = sent.parts.map((part) => part.encoded);
   const from = { log: sent.target, reader: told.reader };
   return arrivalOf(appended, sent.facts, from).then((arrivalUs) => {
     const ids =
       arrivalUs === undefined ? [] : idsOf(blocks, appended, { log: sent.target, arrivalUs });
-    return resultOf(sent, appended, { ...told, ids });
+    return resultOf(sent, appended, { warning, ids });
   });
 }
 
 function resultOf(
   { parts }: EncodedCall,
   appended: LogAppended,
-  { durabilityWarning, ids }: Told & { readonly ids: string[] },
+  { warning, ids }: { readonly warning: string; readonly ids: string[] },
 ): PushResult {
-  const blocks = parts.map((part) => part.encoded);
+  let count = 0;
+  for (const { encoded } of parts) count += encoded.rows.length;
   return {
-    accepted: BigInt(blocks.reduce((sum, block) => sum + block.rows.length, 0)),
+    accepted: BigInt(count),
     duplicate: appended.isDuplicate,
-    firstPlace: firstPlaceOf(blocks, appended),
+    firstPlace: firstPlaceOf(parts, appended),
     recordIds: ids,
-    durabilityWarning: durabilityWarning(),
+    durabilityWarning: warning,
   };
 }
 

@@ -30,7 +30,7 @@ interface GrpcRoute {
 }
 
 /** `POST /v1/{stream}/records?branch=…&return_record_ids=true`. */
-interface RestRoute {
+export interface RestRoute {
   readonly kind: "rest";
   readonly stream: string;
   readonly branch: string;

@@ -17,10 +17,9 @@ import type { WholeRequest, WholeResponse } from "../core/whole-message.ts";
 import type { Admission, AdmittedBytes } from "./admission.ts";
 import { readFrame, sendGrpcMessage } from "./grpc-form.ts";
 import type { Ingest, PushResult } from "./ingest.ts";
-import { type LaneRoute, routeOf } from "./lane-route.ts";
+import { type LaneRoute, type RestRoute, routeOf } from "./lane-route.ts";
 import { type PushBody, readPushRequest, readRestRecords } from "./push-body.ts";
 import { readPushMessage } from "./push-message.ts";
-import type { RecordSet } from "./record-set.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
 import { waitForRoom } from "./wait-for-room.ts";
 
@@ -117,16 +116,24 @@ async function serve(
       admission.admitNow(projectUid, bytes) ??
       (await waitForRoom(admission, response, { projectUid, bytes }));
     const arrived = readBody(request, { inflate, admitted });
-    const reading = readKnownPush(options, route, {
-      ...{ principal, bytes: arrived instanceof Promise ? await arrived : arrived },
-      onStream: (stream) => {
-        resource = stream;
-      },
-    });
-    const body = reading instanceof Promise ? await reading : reading;
+    const body = arrived instanceof Promise ? await arrived : arrived;
+    const reading =
+      route.kind === "rest"
+        ? readRest(options, route, body)
+        : readKnownPush(options, route, {
+            principal,
+            bytes: body,
+            onStream: (stream) => {
+              resource = stream;
+            },
+          });
+    const push = reading instanceof Promise ? await reading : reading;
     const answer = options.ingest.push({
-      ...body,
-      idempotencyKey: idempotencyKeyOf(request, body.idempotencyKey),
+      stream: push.stream,
+      branch: push.branch,
+      records: push.records,
+      returnRecordIds: push.returnRecordIds,
+      idempotencyKey: idempotencyKeyOf(request, push.idempotencyKey),
       caller: {
         id: principal.id,
         authentication: authenticationOf(principal),
@@ -208,18 +215,22 @@ function readPush(
     return ingest.streamOf(stream);
   };
   if (route.kind === "json") return readPushRequest(input.bytes, lookup);
-  if (route.kind === "proto" || route.kind === "grpc") {
-    const isFramed = route.kind === "grpc";
-    const body = readPushMessage(isFramed ? readFrame(input.bytes) : input.bytes);
-    lookup(body.stream);
-    return body;
-  }
-  const { stream, branch, returnRecordIds } = route;
-  const bodyOf = (records: RecordSet): PushBody => {
-    return { stream, branch, returnRecordIds, idempotencyKey: "", records };
-  };
-  const reading = readRestRecords(input.bytes, ingest.streamOf(stream));
-  return reading instanceof Promise ? reading.then(bodyOf) : bodyOf(reading);
+  const isFramed = route.kind === "grpc";
+  const body = readPushMessage(isFramed ? readFrame(input.bytes) : input.bytes);
+  lookup(body.stream);
+  return body;
+}
+
+/** The body of the REST face, whose stream is known by then. */
+function readRest(
+  { ingest }: PushLaneOptions,
+  { stream, branch, returnRecordIds }: RestRoute,
+  bytes: Uint8Array,
+): Eventually<PushBody> {
+  const reading = readRestRecords(bytes, ingest.streamOf(stream));
+  return reading instanceof Promise
+    ? reading.then((records) => ({ stream, branch, returnRecordIds, idempotencyKey: "", records }))
+    : { stream, branch, returnRecordIds, idempotencyKey: "", records: reading };
 }
 
 /** The key from header or body, which must not contradict each other. */

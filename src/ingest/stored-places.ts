@@ -25,8 +25,12 @@ export async function arrivalOf(
 }
 
 /** Place of the call's first record, `<sequence>-<index>`. */
-export function firstPlaceOf(blocks: readonly EncodedBlock[], appended: LogAppended): string {
-  const at = blocks.findIndex((block) => block.rows[0] === 0);
+export function firstPlaceOf(
+  parts: readonly { readonly encoded: EncodedBlock }[],
+  appended: LogAppended,
+): string {
+  let at = 0;
+  while (at < parts.length && parts[at]!.encoded.rows[0] !== 0) at++;
   const place = appended.places[at];
   return place ? `${place.sequence}-${place.index}` : "";
 }

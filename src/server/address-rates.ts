@@ -19,9 +19,16 @@ export interface AddressRate {
  * with `RateLimit` headers on the answer. The first rate that counts a path is the one.
  */
 export function createAddressRates(rates: readonly AddressRate[]): Lane {
+  // Targets repeat, and most are of no rate: the last one is not looked for again.
+  let lastTarget: string | undefined;
+  let lastRate: AddressRate | undefined;
   return (request, response, call) => {
-    const path = pathOf(request);
-    const rate = rates.find((each) => each.counts(path));
+    if (request.url !== lastTarget || lastTarget === undefined) {
+      const path = pathOf(request);
+      lastRate = rates.find((each) => each.counts(path));
+      lastTarget = request.url;
+    }
+    const rate = lastRate;
     if (!rate) return undefined;
     const { policy } = rate.limit;
     const state = rate.limit.take(originOf(call.remoteAddress));

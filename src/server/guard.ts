@@ -3,7 +3,6 @@
  * headers, a time limit for its body, and a catch for every exception. A bare Connect adapter dies of
  * one bad Host header.
  */
-import { randomUUID } from "node:crypto";
 import { constants } from "node:http2";
 import { checkCredentials } from "../auth/authenticate.ts";
 import type { Call } from "../core/call.ts";
@@ -19,9 +18,11 @@ import {
   isHttp2,
 } from "./http-message.ts";
 import type { PortLimits } from "./limits.ts";
+import { createRequestIds } from "./request-id.ts";
 import type { Lane } from "./route.ts";
 import type { WholeHandler } from "./whole-http1.ts";
 
+const nextRequestId = createRequestIds();
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const HEADERS_TOO_LARGE = 431;
@@ -106,7 +107,7 @@ export function createWholeGuard(
 /** The caller's own id when it is sane, else a new one. */
 function requestIdOf(headers: HttpRequest["headers"]): string {
   const given = headers["x-request-id"];
-  return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+  return typeof given === "string" && REQUEST_ID.test(given) ? given : nextRequestId();
 }
 
 function createCall(

@@ -17,6 +17,8 @@ export class WholeAnswer implements WholeResponse {
   readonly #sink: AnswerSink;
   /** Names and values in turn: a handful, so looking through them is fast. */
   readonly #headers: string[] = [];
+  /** The one header that differs in every answer. */
+  #requestId: string | undefined;
   #onClose: (() => void) | undefined;
 
   constructor(sink: AnswerSink) {
@@ -24,6 +26,12 @@ export class WholeAnswer implements WholeResponse {
   }
 
   setHeader(name: string, value: string): this {
+    // What is sent says it.
+    if (name === "content-length") return this;
+    if (name === "x-request-id") {
+      this.#requestId = value;
+      return this;
+    }
     const headers = this.#headers;
     for (let i = 0; i < headers.length; i += 2) {
       if (headers[i] !== name) continue;
@@ -37,12 +45,10 @@ export class WholeAnswer implements WholeResponse {
   end(body: string | Uint8Array = ""): this {
     if (this.headersSent || this.destroyed) return this;
     this.headersSent = true;
-    this.setHeader("content-length", String(Buffer.byteLength(body)));
-    const headers = this.#headers;
-    let head = `HTTP/1.1 ${this.statusCode} ${STATUS_CODES[this.statusCode] ?? ""}\r\n`;
-    for (let i = 0; i < headers.length; i += 2)
-      head += `${headers[i]}: ${oneLine(headers[i + 1]!)}\r\n`;
-    this.#sink.send(`${head}Date: ${dateText()}\r\n`, body);
+    let head = headOf(this.statusCode, this.#headers);
+    if (this.#requestId !== undefined) head += `x-request-id: ${oneLine(this.#requestId)}\r\n`;
+    head += `content-length: ${Buffer.byteLength(body)}\r\n`;
+    this.#sink.send(head + dateLine(), body);
     return this;
   }
 
@@ -75,14 +81,33 @@ function oneLine(value: string): string {
   return ODD.test(value) ? value.replace(/[^\t\x20-\x7e]/g, "?") : value;
 }
 
+/** The last head that was written out: nearly all answers have the same. */
+let last = { status: 0, headers: [] as readonly string[], text: "" };
+
+function headOf(status: number, headers: readonly string[]): string {
+  if (status === last.status && isSame(headers, last.headers)) return last.text;
+  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+  for (let i = 0; i < headers.length; i += 2) {
+    text += `${headers[i]}: ${oneLine(headers[i + 1]!)}\r\n`;
+  }
+  last = { status, headers, text };
+  return text;
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i++) if (some[i] !== others[i]) return false;
+  return true;
+}
+
 let dateSecond = 0;
 let date = "";
 
-function dateText(): string {
+function dateLine(): string {
   const second = Math.floor(Date.now() / 1000);
   if (second !== dateSecond) {
     dateSecond = second;
-    date = new Date(second * 1000).toUTCString();
+    date = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
   }
   return date;
 }

@@ -21,6 +21,8 @@ const PARTIAL_MS = 500;
 /** What all connections have in common. */
 export interface SharedByConnections extends WholeHttp1Options {
   readonly connections: Set<WholeConnection>;
+  /** The last lines of an answer whose connection stays. */
+  readonly keepAliveEnd: string;
   readonly headLimits: { readonly headerPairs: number; readonly bodyBytes: number };
   /** Bytes of requests that are unfinished or unanswered. */
   heldBytes: number;
@@ -70,9 +72,7 @@ export class WholeConnection {
     this.#servedBytes = 0;
     this.#account();
     this.#lastMs = this.#shared.nowMs;
-    const end = isLast
-      ? "Connection: close\r\n\r\n"
-      : `Connection: keep-alive\r\nKeep-Alive: timeout=${limits.keepAliveMs / 1000}\r\n\r\n`;
+    const end = isLast ? "Connection: close\r\n\r\n" : this.#shared.keepAliveEnd;
     if (typeof body === "string") this.#socket.write(head + end + body, "utf8");
     else {
       this.#socket.cork();

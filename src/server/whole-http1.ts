@@ -50,6 +50,7 @@ export function createWholeHttp1(options: WholeHttp1Options): WholeHttp1 {
   const shared: SharedByConnections = {
     ...options,
     connections,
+    keepAliveEnd: `Connection: keep-alive\r\nKeep-Alive: timeout=${options.limits.keepAliveMs / 1000}\r\n\r\n`,
     headLimits: { headerPairs: options.limits.headerPairs, bodyBytes: BODY_BYTES_MAX },
     heldBytes: 0,
     nowMs: performance.now(),
