@@ -3,13 +3,18 @@ import type { LogLimits, Retention } from "../bus/index.ts";
 import { listKeptLogs, listKeptSinks } from "../catalog/deleted-store.ts";
 import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
-import { createUsageCounters, type UsageCounters } from "../usage/usage-counters.ts";
+import {
+  createUsageCounters,
+  type UsageCounters,
+  type UsageCountersOptions,
+} from "../usage/usage-counters.ts";
 import { createUsageStore } from "../usage/usage-store.ts";
 import { countAttempts } from "../watch/attempt-counts.ts";
 import { openArchiver } from "./archive.ts";
 import type { Closers } from "./closers.ts";
 import { environmentOf } from "./environment.ts";
 import type { Foundations } from "./foundations.ts";
+import { openLogLosses } from "./log-losses.ts";
 import { openStagingBucket } from "./staging-bucket.ts";
 import { openAttempts } from "./watch.ts";
 
@@ -26,7 +31,11 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     bus.openKeyedLog("staging"),
   ]);
   const keepers = new Map<number, Retention>();
-  const usage = openUsage(foundations, keepers, (shard) => delivery.staged.bytesOf(shard));
+  const losses = openLogLosses(foundations, closers);
+  const usage = openUsage(foundations, keepers, {
+    stagedBytesOf: (shard) => delivery.staged.bytesOf(shard),
+    onCutOff: losses.cutOff,
+  });
   const archiver = openArchiver(foundations, closers, {
     neededFrom: (logUid) => delivery.lowestKept(logUid),
     beforeDelete: (log, sequence) => delivery.beforeSweep(log, sequence),
@@ -41,6 +50,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     definitions: snapshot,
     reader: foundations.reader,
     kept: foundations.kept,
+    logLossesOf: losses.of,
     shards: bus.shards,
     followShard: bus.followShard,
     cursors,
@@ -60,7 +70,8 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
         await usage.reached(shard, sequence - 1);
         await delivery.beforeTrim({ shard, uid }, sequence);
       };
-      keepers.set(shard, bus.startRetention({ shard, limitsOf, onBeforeTrim }));
+      const onMissing = losses.missingIn(shard);
+      keepers.set(shard, bus.startRetention({ shard, limitsOf, onBeforeTrim, onMissing }));
     },
     onStored: (shard, message) => {
       usage.onStored(shard, message);
@@ -87,7 +98,13 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
 function openUsage(
   { bus, database, snapshot, logger }: Foundations,
   keepers: ReadonlyMap<number, Retention>,
-  stagedBytesOf: Delivery["staged"]["bytesOf"],
+  {
+    stagedBytesOf,
+    onCutOff,
+  }: {
+    readonly stagedBytesOf: Delivery["staged"]["bytesOf"];
+    readonly onCutOff: UsageCountersOptions["onCutOff"];
+  },
 ): UsageCounters {
   const storedBytesOf = async (shard: number) => {
     const keeper = keepers.get(shard);
@@ -107,7 +124,7 @@ function openUsage(
     return bytes;
   };
   const store = createUsageStore(database);
-  return createUsageCounters({ log: bus.shardReader, store, logger, storedBytesOf });
+  return createUsageCounters({ log: bus.shardReader, store, logger, storedBytesOf, onCutOff });
 }
 
 /** Limits of a log; what sinks and the archive need is found out only when something may go. */

@@ -3,6 +3,7 @@
  * or the end of a block; nats-server passes over the first and cuts off the second, and goes on.
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "../core/logger.ts";
 import { getStoredMessage } from "./stored-message.ts";
 import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
@@ -20,6 +21,28 @@ export interface MissingMessages {
   judge(): Promise<void>;
 }
 
+/** What is missing of a shard. */
+export interface MissingReport {
+  /** The same for every walk that finds it, as long as the server runs. */
+  readonly witness: string;
+  /** Newest sequence that was looked at. */
+  readonly lastSequence: number;
+  /** Bytes that nats-server itself could not read when it started. */
+  readonly lostBytes: number;
+  /** Missing messages by log; empty when only those bytes are known. */
+  readonly batchesByLog: ReadonlyMap<string, number>;
+}
+
+/** What finding out needs. */
+export interface MissingInput {
+  readonly nc: NatsConnection;
+  readonly jsm: JetStreamManager;
+  readonly names: SubjectNames;
+  readonly logger: Logger;
+  /** Is told what is missing. Must not throw. */
+  readonly onMissing?: ((report: MissingReport) => void) | undefined;
+}
+
 interface Expectation {
   readonly lastSequence: number;
   readonly firstSequence: number;
@@ -32,7 +55,7 @@ interface Expectation {
 /** Asks what the server's index says is stored; to be called before the walk. */
 export async function expectMessages(
   shard: number,
-  { jsm, names, logger }: { jsm: JetStreamManager; names: SubjectNames; logger: Logger },
+  { nc, jsm, names, logger, onMissing }: MissingInput,
 ): Promise<MissingMessages> {
   const stream = names.shardStream(shard);
   const ask = async (): Promise<Expectation> => {
@@ -81,6 +104,12 @@ export async function expectMessages(
         lostBytes,
         ...(isSame && { batchesByLog: missing }),
       });
+      const batchesByLog = new Map(isSame ? Object.entries(missing) : []);
+      const { lastSequence } = before;
+      const found = Object.values(missing).join(" ");
+      // A server that starts again has counted anew, and so what it misses is another loss.
+      const witness = `server ${nc.info?.server_id ?? ""}: ${lostBytes} bytes, ${isSame ? found : "?"}`;
+      onMissing?.({ witness, lastSequence, lostBytes, batchesByLog });
     },
   };
 }

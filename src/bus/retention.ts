@@ -2,7 +2,7 @@ import type { ConsumerMessages, JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "../core/logger.ts";
 import { LogLedger, type TrimRequest } from "./log-account.ts";
-import { expectMessages } from "./missing-messages.ts";
+import { expectMessages, type MissingReport } from "./missing-messages.ts";
 import type { FullLogsNotice } from "./room.ts";
 import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
 
@@ -46,6 +46,8 @@ export interface RetentionOptions {
    */
   readonly onBeforeTrim?: (logUid: string, firstSequence: number) => Promise<void>;
   readonly onTrimmed?: (trimmed: LogTrimmed) => void;
+  /** Is told what is missing although nobody removed it. Must not throw. */
+  readonly onMissing?: (report: MissingReport) => void;
   /** Injected by tests. */
   readonly now?: () => number;
   /** How often limits are enforced and writers are told; 1 s. */

@@ -9,6 +9,7 @@ import type {
 } from "#gen/tributary/management/v1/stream_service_pb.js";
 import { fail, notFound } from "../core/errors.ts";
 import { makePage, readPageRequest } from "../core/page-token.ts";
+import { readLogLosses } from "../db/log-losses.ts";
 import { archiveStatus } from "./archive-status.ts";
 import { type Catalog, checkEtag } from "./catalog.ts";
 import { branchFields, createBranch } from "./create-branch.ts";
@@ -50,12 +51,14 @@ export function createBranchMethods(catalog: Catalog): BranchMethods {
 async function describe({ logs, database }: Catalog, row: BranchRow): Promise<Branch> {
   const info = await logs.info({ uid: row.uid, shard: row.shard });
   const archive = await archiveStatus(database, row);
+  const losses = await database.inProject(row.name, (queries) => readLogLosses(queries, [row.uid]));
   return createMessage(BranchSchema, {
     ...branchFields(row),
     firstSequence: BigInt(info.messages > 0 ? info.firstSequence : 0),
     lastSequence: BigInt(info.lastSequence),
     storedBytes: BigInt(info.bytes),
     ...(archive && { archive }),
+    losses: losses.get(row.uid) ?? [],
   });
 }
 

@@ -104,6 +104,30 @@ export const alerts = tributary.table(
   ],
 );
 
+/** Records of logs that are gone although nobody removed them. */
+export const logLosses = tributary.table(
+  "log_losses",
+  {
+    logUid: text().notNull(),
+    /** What they were noticed by. */
+    witness: text().notNull(),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    /** 0 when it is not known. */
+    firstSequence: number().notNull(),
+    lastSequence: number().notNull(),
+    batches: number().notNull(),
+    message: text().notNull(),
+    createTime: time().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.logUid, t.witness] }),
+    index().on(t.projectUid),
+    index().on(t.createTime),
+  ],
+);
+
 /** The ledger of sinks from time to time. */
 export const sinkLedgers = tributary.table(
   "sink_ledgers",

@@ -17,7 +17,7 @@ import { createLossClocks } from "./loss-clocks.ts";
 import { FRESH_KEYS_MAX } from "./parked-pages.ts";
 import { type PartitionCounts, partitionCounts } from "./partition-counts.ts";
 import { placeStanding, type Standing, type StandingQuestion } from "./place-standing.ts";
-import { readStatuses } from "./read-statuses.ts";
+import { readStatuses, type StatusParts } from "./read-statuses.ts";
 import { ShardDelivery } from "./shard-delivery.ts";
 import type { SinkState } from "./sink-state.ts";
 import type { SinkStatusInit } from "./sink-status.ts";
@@ -40,6 +40,8 @@ export interface DeliveryOptions {
   readonly reader: LogReader;
   /** Archives that the reader reads across. */
   readonly kept?: KeptLogs;
+  /** What logs have lost, as statuses tell it. */
+  readonly logLossesOf?: StatusParts["logLossesOf"];
   /** Number of shards. */
   readonly shards: number;
   /** Stands for the ownership of a shard: `bus.followShard`. */
@@ -162,8 +164,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await Promise.all(shards.map((shard) => shard.start()));
     },
     isOwner: (shard) => shards[shard]?.isOwner ?? false,
-    statuses: (sinks) =>
-      readStatuses(sinks, { ...workerOptions, stateOf, lossOf: createLossClocks(options) }),
+    statuses: (sinks) => {
+      const { logLossesOf } = options;
+      const lossOf = createLossClocks(options);
+      return readStatuses(sinks, { ...workerOptions, stateOf, lossOf, logLossesOf });
+    },
     staged,
     partitions: async (sink) => partitionCounts(await stateOf(sink)),
     async parkedKeys(sink) {

@@ -1,5 +1,6 @@
 /** The statuses of sinks, from all that is known of them. */
 import { create } from "@bufbuild/protobuf";
+import type { LogLoss } from "#gen/tributary/management/v1/log_loss_pb.js";
 import { SinkStatusSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkDefinition } from "../core/definitions.ts";
 import type { LossClocks } from "./loss-clocks.ts";
@@ -14,12 +15,14 @@ const READS_AT_ONCE = 16;
 export interface StatusParts extends Pick<WorkerOptions, "staging" | "drivers" | "now"> {
   readonly stateOf: (sink: SinkDefinition) => Promise<SinkState | undefined>;
   readonly lossOf: LossClocks;
+  /** What logs have lost; undefined where nobody knows. */
+  readonly logLossesOf: ((logUid: string) => readonly LogLoss[]) | undefined;
 }
 
 /** The statuses by the uid of the sink. Fails with LOG_UNAVAILABLE. */
 export async function readStatuses(
   sinks: Iterable<SinkDefinition>,
-  { stateOf, lossOf, now, staging: area, drivers }: StatusParts,
+  { stateOf, lossOf, logLossesOf, now, staging: area, drivers }: StatusParts,
 ): Promise<Map<string, SinkStatusInit>> {
   const statuses = new Map<string, SinkStatusInit>();
   const list = [...sinks];
@@ -30,6 +33,7 @@ export async function readStatuses(
       const loss = state && (await lossOf(sink, state, now()));
       const status = create(SinkStatusSchema, sinkStatus(sink, state, now()));
       if (loss) status.loss = loss;
+      status.logLosses = [...(logLossesOf?.(sink.log.uid) ?? [])];
       const facts = await stagingFacts(sink, { area, drivers, nowMs: now() });
       statuses.set(sink.uid, facts ? withStaging(status, facts) : status);
     }

@@ -34,8 +34,23 @@ export interface UsageCounterOptions {
   readonly log: CountedLog;
   readonly store: UsageStore;
   readonly logger: Logger;
+  /**
+   * Is told, before anything is counted, that the shard ends below what was counted of it: records are gone.
+   * What it rejects with is tried again.
+   */
+  readonly onCutOff?: ((cut: CutOff) => Promise<void>) | undefined;
   /** How often counts are written; 1 s. */
   readonly flushMs?: number;
+}
+
+/** A shard that has lost its end. */
+export interface CutOff {
+  readonly shard: number;
+  readonly identity: string;
+  /** Where it ends now. */
+  readonly lastSequence: number;
+  /** Up to where it was counted. */
+  readonly counted: number;
 }
 
 /** The counter of a shard. */
@@ -56,6 +71,9 @@ const READ_MESSAGES = 512;
 const READ_BYTES = 4 * 1024 * 1024;
 const BEHIND_MS = 20;
 const RETRY_MS = 500;
+/** How often, and how long apart, a shard is looked at that seems to have lost its end. */
+const LOOKS = 3;
+const LOOK_MS = 300;
 const CLOSE_MS = 2_000;
 /** How long a caller of `reached` waits. */
 const REACH_MS = 10_000;
@@ -162,12 +180,37 @@ class Counter {
   /** Takes up the counting at the mark, and forgets what was counted above it. */
   async #begin(): Promise<void> {
     const { shard, log, store } = this.#options;
-    const { identity } = await log.info(shard);
+    const { identity, lastSequence } = await log.info(shard);
     this.#isLive = false;
-    this.#mark = await store.readMark({ shard, identity });
+    const mark = await store.readMark({ shard, identity });
+    this.#mark =
+      mark > lastSequence ? await this.#goBack({ shard, identity, counted: mark }) : mark;
     this.#position = this.#mark;
     this.#counts = createDayCounts();
     this.#identity = identity;
+  }
+
+  /**
+   * The mark is the witness of what was stored: a shard that ends below it has lost its end. What is stored
+   * next gets the same sequences again, so the mark goes back to where the shard ends.
+   */
+  async #goBack(cut: Omit<CutOff, "lastSequence">): Promise<number> {
+    const { log, store, onCutOff } = this.#options;
+    const { shard, identity, counted } = cut;
+    for (let look = 1; ; look++) {
+      const { lastSequence } = await log.info(shard);
+      if (lastSequence >= counted) return counted;
+      // A leader that was just elected may not know of the newest messages.
+      if (look < LOOKS) await delay(LOOK_MS, undefined, { signal: this.#ending.signal });
+      else {
+        await onCutOff?.({ ...cut, lastSequence });
+        // Where a mark of 0 means none.
+        const to = Math.max(1, lastSequence);
+        const isMoved = await store.commit({ shard, identity, from: counted, to, counts: [] });
+        if (!isMoved) throw new Error("another node counts the shard");
+        return to;
+      }
+    }
   }
 
   /** Reads and counts until nothing is left below the edge. */

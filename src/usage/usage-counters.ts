@@ -1,7 +1,12 @@
 /** The counters of the shards that this node owns, and the stored bytes of their projects. */
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import { type CountedLog, startUsageCounter, type UsageCounter } from "./usage-counter.ts";
+import {
+  type CountedLog,
+  startUsageCounter,
+  type UsageCounter,
+  type UsageCounterOptions,
+} from "./usage-counter.ts";
 import type { UsageStore } from "./usage-store.ts";
 
 /** What the counters work with. */
@@ -11,6 +16,8 @@ export interface UsageCountersOptions {
   readonly logger: Logger;
   /** Bytes that a shard holds, by the uid of the project; undefined while that is not known. */
   readonly storedBytesOf: (shard: number) => Promise<ReadonlyMap<string, number> | undefined>;
+  /** See UsageCounterOptions. */
+  readonly onCutOff?: UsageCounterOptions["onCutOff"];
   /** How often stored bytes are written; 5 s. */
   readonly storedEveryMs?: number;
 }
@@ -52,7 +59,9 @@ export function createUsageCounters(options: UsageCountersOptions): UsageCounter
   timer.unref();
   return {
     onOwner(shard, edgeSequence) {
-      counters.set(shard, startUsageCounter({ shard, edgeSequence, log, store, logger }));
+      const { onCutOff } = options;
+      const input = { shard, edgeSequence, log, store, logger, onCutOff };
+      counters.set(shard, startUsageCounter(input));
     },
     onStored: (shard, message) => counters.get(shard)?.offer(message),
     onLost: (shard) => void end(shard),

@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<number, string>> = {
   [Kind.RECOVERED]: "sink.recovered",
   [Kind.LOSS]: "sink.loss_ahead",
   [Kind.LAG]: "sink.lag",
+  [Kind.MISSING]: "sink.records_missing",
 };
 const TITLES: Readonly<Record<number, string>> = {
   [Kind.KIND_UNSPECIFIED]: "test of alerts",
@@ -23,6 +24,7 @@ const TITLES: Readonly<Record<number, string>> = {
   [Kind.RECOVERED]: "a sink delivers again",
   [Kind.LOSS]: "records will be lost",
   [Kind.LAG]: "a sink is late",
+  [Kind.MISSING]: "stored records are missing",
 };
 const SUBJECT_MAX = 200;
 

@@ -31,15 +31,30 @@ export interface Limits {
 export function conditionsOf(status: Status, { nowMs, warningMs, lagMs }: Limits): Condition[] {
   return [
     errorOf(status),
+    missingOf(status),
     heldOf(status),
     lossOf(status, nowMs, warningMs),
     lagOf(status, lagMs),
   ].filter((condition) => condition !== undefined);
 }
 
+/** Reasons of errors that do not end by trying again: something of the log is gone, or cannot be read. */
+const LOSSES: ReadonlySet<string> = new Set([
+  ...["LOG_TRIMMED", "LOG_RECREATED", "LOG_BEHIND", "LOG_CORRUPT"],
+]);
+
+function missingOf({ logLosses = [] }: Status): Condition | undefined {
+  const [newest] = logLosses;
+  if (!newest) return undefined;
+  return { kind: Kind.MISSING, reason: "RECORDS_MISSING", message: newest.message ?? "" };
+}
+
 function errorOf({ state, cause, reason }: Status): Condition | undefined {
   if (state !== Sink_State.ERROR) return undefined;
-  const message = `delivery fails: ${cause || "no cause is known"}. Everything is kept, and tried again.`;
+  const why = cause || "no cause is known";
+  const message = LOSSES.has(reason ?? "")
+    ? `delivery stands still, for ${why}`
+    : `delivery fails: ${why}. Everything is kept, and tried again.`;
   return { kind: Kind.ERROR, reason: reason || "ERROR", message };
 }
 

@@ -6,6 +6,7 @@ import { StreamStatisticsSchema } from "#gen/tributary/management/v1/ledger_pb.j
 import type { LogDefinition } from "../core/definitions.ts";
 import { notFound } from "../core/errors.ts";
 import { decodeRecordBatch } from "../core/record-batch.ts";
+import { readLogLosses } from "../db/log-losses.ts";
 import type { LedgerParts } from "./ledger-methods.ts";
 
 /** Fails with RESOURCE_NOT_FOUND, LOG_UNAVAILABLE and DATABASE_UNAVAILABLE. */
@@ -24,12 +25,19 @@ export async function getStreamStatistics(parts: LedgerParts, name: string) {
       WHERE s.stream_uid = ${stream.uid} GROUP BY 1`),
   ]);
   const statuses = await parts.statuses(sinks);
+  const uids = logs.map(({ uid }) => uid);
+  const losses = await parts.database.inProject(name, (queries) => readLogLosses(queries, uids));
   const tries = new Map(attempts.map((row) => [row.uid, row]));
   const statistics = create(StreamStatisticsSchema, {
     stream: name,
     received: BigInt(received[0]?.records ?? 0),
     receivedBytes: BigInt(received[0]?.bytes ?? 0),
-    branches: await Promise.all(logs.map((log) => branchOf(parts, name, log))),
+    branches: await Promise.all(
+      logs.map(async (log) => ({
+        ...(await branchOf(parts, name, log)),
+        losses: losses.get(log.uid) ?? [],
+      })),
+    ),
     sinks: sinks.map((sink) => {
       const { failed = "0", total = "0" } = tries.get(sink.uid) ?? {};
       const status = statuses.get(sink.uid);

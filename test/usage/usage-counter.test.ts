@@ -4,7 +4,11 @@ import type { LogMessage } from "../../src/core/log.ts";
 import { decodeRecordBatch, encodeRecordBatch } from "../../src/core/record-batch.ts";
 import { encodeCallBlock } from "../../src/core/record-block.ts";
 import { tallyRecordBatch } from "../../src/core/record-tally.ts";
-import { startUsageCounter, type UsageCounter } from "../../src/usage/usage-counter.ts";
+import {
+  type CutOff,
+  startUsageCounter,
+  type UsageCounter,
+} from "../../src/usage/usage-counter.ts";
 import { createUsageStore, type UsageStore } from "../../src/usage/usage-store.ts";
 import { useTestDatabase } from "../support/database.ts";
 import { quietLogger } from "../support/quiet-logger.ts";
@@ -138,6 +142,42 @@ test("S12: owners that overlap, die and lose answers of the database count each 
   await last.reached(300);
   await Promise.all([...counters, last].map((counter) => counter.close()));
   expect(await total()).toEqual(all);
+});
+
+test("a shard that lost its end is told once, by the mark of its count, and what is stored next is counted", async () => {
+  const { store, total } = await useStore();
+  const shard = memoryShard();
+  const cuts: CutOff[] = [];
+  let isRefused = true;
+  const start = () =>
+    startUsageCounter({
+      ...{ shard: 0, edgeSequence: shard.messages.length, log: shard.log, store },
+      ...{ logger: quietLogger, flushMs: 5 },
+      async onCutOff(cut) {
+        if (isRefused) {
+          isRefused = false;
+          throw new Error("the database is away");
+        }
+        cuts.push(cut);
+      },
+    });
+  const call = { day: 20_000, authentication: "oauth2", sizes: [1] };
+  for (let i = 0; i < 10; i++) shard.append("l", [call]);
+  const first = start();
+  await first.reached(10);
+  await first.close();
+  shard.messages.splice(4);
+  const second = start();
+  await waitFor(() => cuts.length > 0, { timeoutMs: 10_000 });
+  expect(cuts).toEqual([{ shard: 0, identity: "t0", lastSequence: 4, counted: 10 }]);
+  for (let i = 0; i < 3; i++) second.offer(shard.append("l", [call]));
+  await second.reached(7);
+  await second.close();
+  const third = start();
+  await third.reached(7);
+  await third.close();
+  expect(cuts).toHaveLength(1);
+  expect((await total())?.records).toBe(13);
 });
 
 test("what is to be trimmed is counted before, for good while Postgres answers", async () => {

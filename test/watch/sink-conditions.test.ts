@@ -31,6 +31,22 @@ test("N16: the clock shows the byte limit when pushes fill it first: half the lo
   expect(msOf(clock)).toBe(nowMs + 4 * HOUR_MS);
 });
 
+test("what is missing of the log is told, also of a sink that delivers, and no error says that all is kept", () => {
+  const limits = { nowMs, warningMs: 0 };
+  const logLosses = [{ message: "3 stored batches are missing" }, { message: "older" }];
+  expect(conditionsOf({ state: Sink_State.RUNNING, logLosses }, limits)).toEqual([
+    {
+      kind: Alert_Kind.MISSING,
+      reason: "RECORDS_MISSING",
+      message: "3 stored batches are missing",
+    },
+  ]);
+  const status = { state: Sink_State.ERROR, reason: "LOG_TRIMMED", cause: "records are missing" };
+  const [error] = conditionsOf(status, limits);
+  expect(error).toMatchObject({ kind: Alert_Kind.ERROR, reason: "LOG_TRIMMED" });
+  expect(error?.message).toBe("delivery stands still, for records are missing");
+});
+
 test("N16: with an archive that takes the records only its own age is in sight, and none where it keeps all", () => {
   const clock = lossClock({ ...facts, archiveAgeMs: 72 * HOUR_MS });
   expect(clock?.limit).toBe(LossClock_Limit.ARCHIVE_AGE);

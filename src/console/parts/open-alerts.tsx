@@ -16,6 +16,7 @@ export const ALERT_KINDS: Readonly<{ [K in Kind]: readonly [string, string] }> =
   [Kind.RECOVERED]: ["Delivers again", "good"],
   [Kind.LOSS]: ["Will lose records", "bad"],
   [Kind.LAG]: ["Late", "warn"],
+  [Kind.MISSING]: ["Records missing", "bad"],
 };
 
 /** The open alerts of a project, or of one stream or sink of it, with their causes; nothing when all is well. */

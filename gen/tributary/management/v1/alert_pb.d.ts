@@ -225,6 +225,13 @@ export enum Alert_Kind {
    * @generated from enum value: LAG = 5;
    */
   LAG = 5,
+
+  /**
+   * Stored records of the sink's stream are gone although nobody removed them: see SinkStatus.log_losses.
+   *
+   * @generated from enum value: MISSING = 6;
+   */
+  MISSING = 6,
 }
 
 /**

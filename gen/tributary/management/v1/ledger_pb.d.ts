@@ -8,6 +8,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { SinkCounts, SinkStatus } from "./sink_pb.js";
+import type { LogLoss } from "./log_loss_pb.js";
 
 /**
  * Describes the file tributary/management/v1/ledger.proto.
@@ -256,6 +257,13 @@ export declare type BranchStatistics = Message<"tributary.management.v1.BranchSt
    * @generated from field: google.protobuf.Timestamp last_time = 5;
    */
   lastTime?: Timestamp | undefined;
+
+  /**
+   * Stored records that are gone although nobody removed them, newest first.
+   *
+   * @generated from field: repeated tributary.management.v1.LogLoss losses = 6;
+   */
+  losses: LogLoss[];
 };
 
 /**

@@ -9,6 +9,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Mapping } from "./mapping_pb.js";
 import type { Filter } from "./filter_pb.js";
+import type { LogLoss } from "./log_loss_pb.js";
 
 /**
  * Describes the file tributary/management/v1/sink.proto.
@@ -1970,6 +1971,14 @@ export declare type SinkStatus = Message<"tributary.management.v1.SinkStatus"> &
    * @generated from field: tributary.management.v1.StagingStatus staging = 20;
    */
   staging?: StagingStatus | undefined;
+
+  /**
+   * Records of the log that are gone although nobody removed them, newest first: also those that this sink had
+   * delivered before.
+   *
+   * @generated from field: repeated tributary.management.v1.LogLoss log_losses = 50;
+   */
+  logLosses: LogLoss[];
 };
 
 /**

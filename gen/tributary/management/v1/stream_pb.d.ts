@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Archive, ArchiveStatus } from "./archive_pb.js";
+import type { LogLoss } from "./log_loss_pb.js";
 
 /**
  * Describes the file tributary/management/v1/stream.proto.
@@ -770,6 +771,13 @@ export declare type Branch = Message<"tributary.management.v1.Branch"> & {
    * @generated from field: tributary.management.v1.ArchiveStatus archive = 10;
    */
   archive?: ArchiveStatus | undefined;
+
+  /**
+   * Records that are gone although nobody removed them, newest first. Output only.
+   *
+   * @generated from field: repeated tributary.management.v1.LogLoss losses = 11;
+   */
+  losses: LogLoss[];
 };
 
 /**
