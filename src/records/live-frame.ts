@@ -26,6 +26,8 @@ export interface LiveFrame {
    * a thousand readers is encoded once.
    */
   encoded(): UnknownField[];
+  /** The first record by itself, then the others; the frame itself when it holds one. */
+  firstAndRest(): readonly LiveFrame[];
   /** A whole enveloped TailRecordsResponse of these records and no counts, encoded once. */
   enveloped(toBytes: ResponseEncoder): Uint8Array;
 }
@@ -40,6 +42,7 @@ export function createFrame(
 ): LiveFrame {
   let messages: ReturnType<PlacedRecord["toMessage"]>[] | undefined;
   let encoded: UnknownField[] | undefined;
+  let parts: readonly LiveFrame[] | undefined;
   const enveloped = new Map<ResponseEncoder, Uint8Array>();
   const frame: LiveFrame = {
     records,
@@ -52,6 +55,11 @@ export function createFrame(
     encoded: () => {
       encoded ??= encode(frame);
       return encoded;
+    },
+    firstAndRest: () => {
+      if (records.length === 1) return [frame];
+      parts ??= [createFrame(records.slice(0, 1)), createFrame(records.slice(1))];
+      return parts;
     },
     enveloped: (toBytes) => {
       let whole = enveloped.get(toBytes);

@@ -135,7 +135,7 @@ async function* tailRecords(
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const steps = live.follow(log, { fromSequence, signal });
   const principal = context.values.get(principalKey);
-  const print = createPrinter(options, context);
+  const printer = createPrinter(options, context);
   for await (const step of createTail({
     steps,
     matcher,
@@ -145,9 +145,11 @@ async function* tailRecords(
   })) {
     if (principal) recheck(principal);
     if (!definitions.stream(request.stream)) throw notFound(request.stream);
-    const response = print(step);
-    if (response instanceof Promise) await response;
-    else if (response) yield response;
+    for (const part of printer.partsOf(step)) {
+      const response = printer.print(part);
+      if (response instanceof Promise) await response;
+      else if (response) yield response;
+    }
   }
 }
 
@@ -160,7 +162,7 @@ function createPrinter({ encodeJson }: RecordServiceOptions, context: HandlerCon
   const isJson = /json/i.test(context.requestHeader.get("content-type") ?? "");
   // The first message brings the head of the answer.
   let hasHead = false;
-  return ({ frame, isShared, skipped, missed }: TailStep) => {
+  const print = ({ frame, isShared, skipped, missed }: TailStep) => {
     if (straight && hasHead && frame && isShared && skipped === 0 && missed === 0) {
       return straight.write(frame.enveloped(straight.isJson ? encodeJson : encodeBinary));
     }
@@ -171,6 +173,18 @@ function createPrinter({ encodeJson }: RecordServiceOptions, context: HandlerCon
     if (!isJson && frame) response.$unknown = frame.encoded();
     return response;
   };
+  /**
+   * What was yielded stays in the memory of the generated handler until the next time that something is:
+   * for most tails never. So the first message is one of a single record.
+   */
+  const partsOf = (step: TailStep): readonly TailStep[] => {
+    if (!straight || hasHead || !step.frame || !step.isShared) return [step];
+    const [first, rest] = step.frame.firstAndRest();
+    const parts: TailStep[] = [{ ...step, frame: first }];
+    if (rest) parts.push({ frame: rest, isShared: true, skipped: 0, missed: 0 });
+    return parts;
+  };
+  return { print, partsOf };
 }
 
 function encodeBinary(response: TailRecordsResponse): Uint8Array {
