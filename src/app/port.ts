@@ -72,7 +72,7 @@ import { openMetrics } from "./metrics.ts";
 import { openOidcRoutes } from "./oidc.ts";
 import { openPoller } from "./poller.ts";
 import { addressRates } from "./rates.ts";
-import { notePushRefusals } from "./refusals.ts";
+import { noteBoth, notePushRefusals, noteUnreadPushes } from "./refusals.ts";
 import { packageVersion } from "./version.ts";
 import { alertParts, watchParts } from "./watch.ts";
 import { openSourceLane, openWayIn, type WayIn } from "./way-in.ts";
@@ -205,7 +205,10 @@ function openPush(
     authorizePush,
     sendError,
     sendGrpcError,
-    onRefused: notePushRefusals({ audit, counts }, "tributary.push.v1.PushService/Push"),
+    onRefused: noteBoth(
+      notePushRefusals({ audit, counts }, "tributary.push.v1.PushService/Push"),
+      noteUnreadPushes(wayIn.refused, (name) => foundations.snapshot.stream(name)),
+    ),
   });
   const service = createPushService({
     ingest,

@@ -6,6 +6,7 @@ import type { RefusedClient } from "../auth/token-routes.ts";
 import { reasonOf } from "../core/errors.ts";
 import { countRefusal, type PushCounts } from "../ingest/push-counts.ts";
 import type { Refusal } from "../ingest/push-lane.ts";
+import { type RefusedRecords, unreadOf } from "../ingest/refused-records.ts";
 
 /**
  * For a lane: counts refusals, and notes who was not known, and who may not do it. `method` says how it came in. A source
@@ -29,6 +30,26 @@ export function notePushRefusals(
       address: call.remoteAddress,
       requestId: call.requestId,
     });
+  };
+}
+
+/** Counts calls that were refused while their body was read (B11); of others the way in tells itself. */
+export function noteUnreadPushes(
+  { note }: Pick<RefusedRecords, "note">,
+  streamOf: (resource: string) => Parameters<RefusedRecords["note"]>[0] | undefined,
+): (refusal: Refusal) => void {
+  return ({ error, resource }) => {
+    const records = unreadOf(error);
+    const stream = records === undefined ? undefined : streamOf(resource);
+    if (stream && records !== undefined) note(stream, records);
+  };
+}
+
+/** Tells two. */
+export function noteBoth<T>(one: (told: T) => void, other: (told: T) => void): (told: T) => void {
+  return (told) => {
+    one(told);
+    other(told);
   };
 }
 

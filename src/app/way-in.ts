@@ -4,6 +4,7 @@ import type { Auth } from "../auth/auth.ts";
 import { checkFresh } from "../auth/authenticate-client.ts";
 import { watchSchemaDrift } from "../catalog/schema-drift.ts";
 import { addSourceStats, noteKeyUse } from "../catalog/source-store.ts";
+import { addStreamRefusals } from "../catalog/stream-refusals.ts";
 import { createOpenCalls, type OpenCalls } from "../core/open-calls.ts";
 import type { Principal } from "../core/principal.ts";
 import { createSharedLook } from "../core/shared-look.ts";
@@ -13,6 +14,7 @@ import { createIngest, type Ingest } from "../ingest/ingest.ts";
 import { createPushCounts, type PushCounts } from "../ingest/push-counts.ts";
 import { createPushLimits } from "../ingest/push-limits.ts";
 import { createQuarantine, type Quarantine } from "../ingest/quarantine.ts";
+import { createRefusedRecords, type RefusedRecords } from "../ingest/refused-records.ts";
 import { createReplays, REPLAY_AGE_MS, type Replays } from "../ingest/replays.ts";
 import { createSourceDesk, type SourceDesk } from "../ingest/source-desk.ts";
 import { createSourceLane } from "../ingest/source-lane.ts";
@@ -25,7 +27,7 @@ import { watchQuotas } from "../usage/quota-watch.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";
 import { callerRate, type LimitCaller } from "./rates.ts";
-import { notePushRefusals } from "./refusals.ts";
+import { noteBoth, notePushRefusals, noteUnreadPushes } from "./refusals.ts";
 
 /** Some 5 million names of signed requests. */
 const REPLAY_BYTES_MAX = 1024 * 1024 * 1024;
@@ -42,6 +44,7 @@ export interface WayIn {
   readonly stats: SourceStatsKeeper;
   readonly counts: PushCounts;
   readonly liveCounts: LiveCounts;
+  readonly refused: RefusedRecords;
   readonly openCalls: OpenCalls;
   /** Undefined while callers have no limit of their own. */
   readonly limitCaller: LimitCaller | undefined;
@@ -59,6 +62,11 @@ export async function openWayIn(
   const drift = watchSchemaDrift({ ...foundations, makeUid, now: Date.now, publicUrl });
   closers.add("schema drift", drift.close);
   const counts = createPushCounts();
+  const refused = createRefusedRecords({
+    logger,
+    save: (counts) => database.acrossProjects((queries) => addStreamRefusals(queries, counts)),
+  });
+  closers.add("counts of refused records", refused.close);
   const ingest = createIngest({
     counts,
     definitions: snapshot,
@@ -68,6 +76,7 @@ export async function openWayIn(
     durabilityWarning: () => bus.durability.warning ?? "",
     limits: createPushLimits({ definitions: snapshot, ...watch }),
     onDrift: drift.note,
+    onRefused: refused.note,
   });
   foundations.feed.connect(ingest);
   const admission = createAdmission();
@@ -78,21 +87,14 @@ export async function openWayIn(
   ]);
   const quarantine = createQuarantine(quarantineStore);
   const replays = createReplays(replayStore);
-  const sweeper = setInterval(() => {
-    // Only definitions that are surely fresh tell what is gone.
-    if (Date.now() - snapshot.freshAtMs() > SWEEP_FRESH_MS) return;
-    quarantine
-      .sweep((uid) => snapshot.sourceByUid(uid) !== undefined, Date.now())
-      .catch((error: unknown) => logger.debug("the quarantine is swept later", { error }));
-  }, SWEEP_MS);
-  sweeper.unref();
-  closers.add("sweeper of the quarantine", () => clearInterval(sweeper));
+  closers.add("sweeper of the quarantine", sweepQuarantine(quarantine, foundations));
   const stats = createSourceStats({
     logger,
     save: (counts, time) =>
       database.acrossProjects(async (queries) => {
-        const rows = counts.map(({ lastTimeMs, keyUids: _, ...row }) => ({
+        const rows = counts.map(({ firstTimeMs, lastTimeMs, keyUids: _, ...row }) => ({
           ...row,
+          firstTime: firstTimeMs === undefined ? null : new Date(firstTimeMs),
           lastTime: lastTimeMs === undefined ? null : new Date(lastTimeMs),
         }));
         await addSourceStats(queries, rows);
@@ -115,9 +117,23 @@ export async function openWayIn(
     stats,
     counts,
     liveCounts: createLiveCounts(),
+    refused,
     openCalls,
     limitCaller: callerRate(config),
   };
+}
+
+/** Removes what is kept of sources that are gone, now and then; gives what ends it. */
+function sweepQuarantine(quarantine: Quarantine, { snapshot, logger }: Foundations): () => void {
+  const sweeper = setInterval(() => {
+    // Only definitions that are surely fresh tell what is gone.
+    if (Date.now() - snapshot.freshAtMs() > SWEEP_FRESH_MS) return;
+    quarantine
+      .sweep((uid) => snapshot.sourceByUid(uid) !== undefined, Date.now())
+      .catch((error: unknown) => logger.debug("the quarantine is swept later", { error }));
+  }, SWEEP_MS);
+  sweeper.unref();
+  return () => clearInterval(sweeper);
 }
 
 /** The lane of `/in/…`; `authenticate` finds out who sends a bearer token. */
@@ -152,6 +168,11 @@ export function openSourceLane(
     checkFresh: (nowMs) => checkFresh(snapshot, nowMs),
     sendError,
     sendText,
-    onRefused: notePushRefusals({ ...access, ...wayIn }, "POST /in/"),
+    onRefused: noteBoth(
+      notePushRefusals({ ...access, ...wayIn }, "POST /in/"),
+      noteUnreadPushes(wayIn.refused, (source) =>
+        snapshot.stream(source.replace(/\/sources\/.*$/s, "")),
+      ),
+    ),
   });
 }

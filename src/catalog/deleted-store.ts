@@ -43,6 +43,7 @@ const PARTS = {
   stream: [
     { table: "streams", column: "uid", sealed: "sealed_archive_secret" },
     { table: "stream_versions", column: "stream_uid" },
+    { table: "stream_refusals", column: "stream_uid" },
     { table: "branches", column: "stream_uid" },
     { table: "schema_proposals", column: "stream_uid" },
     { table: "grants", column: "stream_uid" },

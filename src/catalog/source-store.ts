@@ -211,6 +211,11 @@ export async function addSourceStats(
           unauthenticatedBytes: add("unauthenticatedBytes", row.unauthenticatedBytes),
           quarantined: add("quarantined", row.quarantined),
           refused: add("refused", row.refused),
+          // A source that had records before this was noted has no first time.
+          ...(row.firstTime && {
+            firstTime: sql`CASE WHEN ${sourceStats.records} = 0 THEN ${row.firstTime.toISOString()}::timestamptz
+              ELSE ${sourceStats.firstTime} END`,
+          }),
           ...(row.lastTime && { lastTime: row.lastTime }),
         },
       });

@@ -64,6 +64,7 @@ function viewStats(row: SourceStatsRow) {
     unauthenticatedBytes: BigInt(row.unauthenticatedBytes),
     quarantined: BigInt(row.quarantined),
     refused: BigInt(row.refused),
+    ...(row.firstTime && { firstTime: timestampFromDate(row.firstTime) }),
     ...(row.lastTime && { lastTime: timestampFromDate(row.lastTime) }),
   };
 }

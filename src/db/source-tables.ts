@@ -67,6 +67,7 @@ export const sourceStats = tributary.table(
     unauthenticatedBytes: number().notNull(),
     quarantined: number().notNull(),
     refused: number().notNull(),
+    firstTime: time(),
     lastTime: time(),
   },
   (t) => [index().on(t.projectUid)],

@@ -41,6 +41,23 @@ export const streams = tributary.table(
   (t) => [index().on(t.projectUid, t.createTime, t.uid)],
 );
 
+/** Records of refused calls, saved every second. */
+export const streamRefusals = tributary.table(
+  "stream_refusals",
+  {
+    streamUid: text()
+      .primaryKey()
+      .references(() => streams.uid, { onDelete: "cascade" }),
+    projectUid: text()
+      .notNull()
+      .references(() => projects.uid, { onDelete: "cascade" }),
+    records: number().notNull(),
+    calls: number().notNull(),
+    lastTime: time().notNull(),
+  },
+  (t) => [index().on(t.projectUid)],
+);
+
 /** What a stream was before its definition changed; the newest is in `streams` alone. */
 export const streamVersions = tributary.table(
   "stream_versions",

@@ -98,7 +98,8 @@ async function replaySome(
     if (result.kind === "delivered" || isDurable) done.push(entries[i]!);
     else if (result.kind === "reject") await again(i, result);
   }
-  await release(run, lane.lane.state.partition, { keys: done, to: "replayed" });
+  const bytes = done.reduce((sum, { copy }) => sum + copy.json.byteLength, 0);
+  await release(run, lane.lane.state.partition, { keys: done, to: "replayed", bytes });
   return done.length;
 }
 
@@ -174,11 +175,11 @@ function holdAgain(run: SinkRun, { lane }: LaneRun, held: HoldInput): Promise<vo
 async function release(
   run: SinkRun,
   partition: number,
-  { keys, to }: { keys: readonly HeldKey[]; to: "replayed" | "discarded" },
+  { keys, to, bytes }: { keys: readonly HeldKey[]; to: "replayed" | "discarded"; bytes?: number },
 ): Promise<void> {
   if (keys.length === 0) return;
   const places: Place[] = keys.map((key) => key.place);
-  run.lanes.get(partition).lane.releaseHeld(places, to);
+  run.lanes.get(partition).lane.releaseHeld(places, to, bytes);
   await run.owner.confirm();
   run.options.at?.("released");
   await run.held.remove(keys);

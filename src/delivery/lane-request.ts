@@ -5,6 +5,12 @@ import type { PlaceRange } from "./place.ts";
 /** Where a request stands: `planned` (not yet in the cursor) → `ready` → `sending` → (gone | `staged`). */
 export type RequestState = "planned" | "ready" | "sending" | "staged";
 
+/** What the filter leaves out of a request. */
+export interface FilteredRows {
+  readonly filtered: number;
+  readonly filteredBytes: number;
+}
+
 /** One request of a lane. */
 export interface LaneRequest {
   /** Part of its id; a repeat keeps it. */
@@ -29,8 +35,10 @@ export interface LaneRequest {
   keys?: ReadonlySet<number>;
   /** Memory that its rows take, once that was asked. */
   bytes?: number;
-  /** While it is under way in a pipelined target, and the next may follow: how many the filter leaves out. */
-  filteredAhead?: number | undefined;
+  /** While it is under way in a pipelined target, and the next may follow: what the filter leaves out. */
+  filteredAhead?: FilteredRows | undefined;
+  /** While it is staged: what its rows had, for they are let go. */
+  stagedBytes?: number;
   /** Revision of the lane in the cursor that went with it, for targets that keep the cursor. */
   cursorRevision?: number | undefined;
 }
@@ -134,4 +142,11 @@ export function sendableOf(requests: readonly LaneRequest[], concurrency: number
     ahead.push(request);
   }
   return result;
+}
+
+/** Bytes of records as they were pushed. */
+export function pushedBytes(rows: readonly LaneRow[] | undefined): number {
+  let bytes = 0;
+  for (const { json } of rows ?? []) bytes += json.byteLength;
+  return bytes;
 }

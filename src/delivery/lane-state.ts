@@ -7,7 +7,7 @@ import {
   type RecordPlace,
 } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { Place } from "../sinks/sink.ts";
-import type { LaneRequest } from "./lane-request.ts";
+import { type LaneRequest, pushedBytes } from "./lane-request.ts";
 import { unpackKeys } from "./packed-keys.ts";
 import { ParkedKeys } from "./parked-keys.ts";
 import { comparePlaces, type PlaceRange } from "./place.ts";
@@ -22,6 +22,8 @@ export interface LaneCounts {
   discarded: number;
   expired: number;
   replayed: number;
+  /** Of the records in `delivered` and `replayed`, as they were pushed; less when such a one is held after all. */
+  deliveredBytes: number;
 }
 
 /** A request as the cursor knows it. */
@@ -47,6 +49,8 @@ export interface LaneState {
   counts: LaneCounts;
   released: readonly Place[];
   lastDeliveredUs: number;
+  /** Arrival of the oldest delivered record; 0 for none. */
+  firstDeliveredUs: number;
   /** For sinks that keep the cursor: revision that the target is known to hold; 0 when not known. */
   targetRevision: number;
   /** For sinks that stage: rows that imports up to here refused are counted as held. */
@@ -66,9 +70,18 @@ export function newLaneState(logUid: string, partition: number, startSequence: n
     requests: [],
     staged: [],
     parked: new ParkedKeys(),
-    counts: { delivered: 0, filtered: 0, held: 0, discarded: 0, expired: 0, replayed: 0 },
+    counts: {
+      delivered: 0,
+      filtered: 0,
+      held: 0,
+      discarded: 0,
+      expired: 0,
+      replayed: 0,
+      deliveredBytes: 0,
+    },
     released: [],
     lastDeliveredUs: 0,
+    firstDeliveredUs: 0,
     targetRevision: 0,
     importSequence: 0,
   };
@@ -101,9 +114,11 @@ export function laneToMessage(state: LaneState): LaneCursor {
       discarded: BigInt(counts.discarded),
       expired: BigInt(counts.expired),
       replayed: BigInt(counts.replayed),
+      deliveredBytes: BigInt(counts.deliveredBytes),
     },
     released: state.released.map(placeToMessage),
     lastDeliveredUs: BigInt(state.lastDeliveredUs),
+    firstDeliveredUs: BigInt(state.firstDeliveredUs),
     targetRevision: BigInt(state.targetRevision),
     importSequence: BigInt(state.importSequence),
   });
@@ -135,9 +150,11 @@ export function laneFromMessage(message: LaneCursor): LaneState {
       discarded: Number(counts?.discarded ?? 0n),
       expired: Number(counts?.expired ?? 0n),
       replayed: Number(counts?.replayed ?? 0n),
+      deliveredBytes: Number(counts?.deliveredBytes ?? 0n),
     },
     released: message.released.map(placeFromMessage),
     lastDeliveredUs: Number(message.lastDeliveredUs),
+    firstDeliveredUs: Number(message.firstDeliveredUs),
     targetRevision: Number(message.targetRevision),
     importSequence: Number(message.importSequence),
   };
@@ -201,10 +218,11 @@ export function lowestPlace(state: LaneState): Place {
   return lowest;
 }
 
-/** A request as if it were delivered, and how many of its records the filter leaves out. */
+/** A request as if it were delivered, and what of its records the filter leaves out. */
 export interface DoneRequest {
   readonly request: LaneRequest;
   readonly filtered: number;
+  readonly filteredBytes: number;
 }
 
 /** A lane's state with its open requests, but for those that are `done`. */
@@ -226,13 +244,17 @@ export function stateWith(
   }
   staged.sort((a, b) => comparePlaces(a.from, b.from));
   const counts = { ...state.counts };
-  for (const { request, filtered } of open.done) {
+  let { firstDeliveredUs } = state;
+  for (const { request, filtered, filteredBytes } of open.done) {
     counts.delivered += request.count - filtered;
     counts.filtered += filtered;
+    counts.deliveredBytes += pushedBytes(request.rows) - filteredBytes;
+    if (request.count > filtered) firstDeliveredUs ||= request.rows?.[0]?.arrivalTimeUs ?? 0;
   }
   return {
     ...state,
     counts,
+    firstDeliveredUs,
     requests,
     staged,
     revision: state.revision + open.done.length,

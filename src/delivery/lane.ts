@@ -8,7 +8,14 @@
 import type { Place } from "../sinks/sink.ts";
 import { type Batch, chooseBatch, type PlanInput } from "./lane-batch.ts";
 import { type ExpiryTally, rangesFrom, requestsFrom, tallyUnsettled } from "./lane-loss.ts";
-import { type LaneRequest, lastPlace, newRequest, rangesOf, sendableOf } from "./lane-request.ts";
+import {
+  type LaneRequest,
+  lastPlace,
+  newRequest,
+  pushedBytes,
+  rangesOf,
+  sendableOf,
+} from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import { type DoneRequest, type LaneState, stateWith } from "./lane-state.ts";
 import {
@@ -201,9 +208,11 @@ export class Lane {
     counts.delivered += delivered.length;
     counts.held += held.length;
     counts.filtered += filtered.length;
-    for (const { arrivalTimeUs } of delivered) {
+    for (const { arrivalTimeUs, json } of delivered) {
+      counts.deliveredBytes += json.byteLength;
       this.state.lastDeliveredUs = Math.max(this.state.lastDeliveredUs, arrivalTimeUs);
     }
+    this.state.firstDeliveredUs ||= delivered[0]?.arrivalTimeUs ?? 0;
     this.state.version = request.version;
     this.state.revision += 1;
     const isDone = delivered.length + filtered.length === (request.rows?.length ?? 0);
@@ -224,12 +233,14 @@ export class Lane {
   /** Marks a request as taken by the destination and settled later; its rows are let go. */
   stage(request: LaneRequest): void {
     request.state = "staged";
+    request.stagedBytes = pushedBytes(request.rows);
     request.rows = undefined;
   }
 
   /** Settles a request that was staged. */
   settleStaged(request: LaneRequest): void {
     this.state.counts.delivered += request.count;
+    this.state.counts.deliveredBytes += request.stagedBytes ?? 0;
     this.state.revision += 1;
     replaceRequest(this, request);
   }
@@ -249,9 +260,13 @@ export class Lane {
     this.state.revision += this.state.parked.resume(hashes);
   }
 
-  /** Counts held records as replayed or discarded, and remembers that their copies are to go. */
-  releaseHeld(places: readonly Place[], to: "replayed" | "discarded"): void {
+  /**
+   * Counts held records as replayed (so many bytes of them) or discarded, and remembers that their copies are
+   * to go.
+   */
+  releaseHeld(places: readonly Place[], to: "replayed" | "discarded", bytes = 0): void {
     this.state.counts[to] += places.length;
+    this.state.counts.deliveredBytes += bytes;
     this.state.released = [...this.state.released, ...places];
   }
 

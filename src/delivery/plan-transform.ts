@@ -10,6 +10,7 @@ import {
 } from "../mapping/row-transform.ts";
 import type { RejectedPlace, RowOutcome, SinkRow } from "../sinks/sink.ts";
 import { SinkFault } from "../sinks/sink-fault.ts";
+import { pushedBytes } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 
 /** The newest schema of a stream; undefined when the stream is gone. */
@@ -24,6 +25,8 @@ export interface PreparedRows {
   readonly rows: readonly SinkRow[];
   /** How many the filter leaves out. */
   readonly filtered: number;
+  /** Their bytes, as they were pushed. */
+  readonly filteredBytes: number;
   /** Rows that cannot be mapped. */
   readonly rejects: readonly RejectedPlace[];
   /** Outcomes for all rows of the request, from those of the rows that were sent. */
@@ -43,6 +46,13 @@ export interface PlanTransform {
 }
 
 const FILTERED = { kind: "filtered" } as const;
+/** Neither filter nor mapping: all rows are sent as they are. */
+const ALL_SENT: Omit<PreparedRows, "rows"> = {
+  filtered: 0,
+  filteredBytes: 0,
+  rejects: [],
+  merge: (outcomes) => outcomes,
+};
 
 /** Makes the transform of a version; nothing is compiled yet. */
 export function createPlanTransform(
@@ -63,7 +73,7 @@ export function createPlanTransform(
       }
     },
     async prepare(rows, signal) {
-      if (isPlain) return { rows, filtered: 0, rejects: [], merge: (outcomes) => outcomes };
+      if (isPlain) return { ...ALL_SENT, rows };
       const { passes } = compiled();
       const verdicts = rows.map((row) => !sink.filter || passes(row));
       return await mapRows(compiled(), rows, { verdicts, signal });
@@ -115,6 +125,7 @@ async function mapRows(
   return {
     rows: sent,
     filtered,
+    filteredBytes: filtered > 0 ? pushedBytes(rows.filter((_, i) => !verdicts[i])) : 0,
     rejects,
     merge(outcomes) {
       let next = 0;

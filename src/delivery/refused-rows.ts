@@ -51,6 +51,7 @@ export async function holdRefused(refused: RefusedRows, parts: HoldingParts): Pr
     await held.putAgain(found, { partition, generation, sinkVersion, holdTimeMs: nowMs });
     if (state.importSequence >= refused.sequence) continue;
     state.counts.delivered -= own.length;
+    for (const { row } of found) state.counts.deliveredBytes -= row.json.byteLength;
     state.counts.held += found.length;
     state.counts.expired += own.length - found.length;
     state.importSequence = refused.sequence;

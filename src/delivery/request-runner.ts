@@ -108,13 +108,14 @@ async function attempt(
     const prepared = await withTimeLimit(limit, (signal) =>
       plan.transform.prepare(request.rows ?? [], signal),
     );
-    const { rows, rejects, filtered } = prepared;
+    const { rows, rejects, filtered, filteredBytes } = prepared;
+    const leftOut = { filtered, filteredBytes };
     // The cursor of other sinks needs no request to go on.
     if (rows.length === 0 && !host.keepsCursor) {
       return { kind: "rows", outcomes: prepared.merge([]) };
     }
     const destination = await host.destination(plan, lane.state.partition);
-    const cursor = host.keepsCursor ? cursorOf(host, lane, { request, filtered }) : {};
+    const cursor = host.keepsCursor ? cursorOf(host, lane, { request, ...leftOut }) : {};
     if (!cursor) return { kind: "behind" };
     const sent: SinkRequest = {
       id: requestId(host.sinkUid, lane.state.partition, request.number),
@@ -130,7 +131,7 @@ async function attempt(
     host.at?.("sending");
     const writing = attemptWrite(destination.sink, sent, { timeoutMs, signal: host.signal });
     if (destination.sink.isPipelined) {
-      request.filteredAhead = filtered;
+      request.filteredAhead = leftOut;
       host.followable();
     }
     const outcome = await writing;
@@ -149,9 +150,9 @@ async function attempt(
 function cursorOf(
   host: RequestHost,
   lane: Lane,
-  { request, filtered }: DoneRequest,
+  { request, ...leftOut }: DoneRequest,
 ): Pick<SinkRequest, "cursor" | "after"> | undefined {
-  const next = laneAfter(lane, request, filtered);
+  const next = laneAfter(lane, request, leftOut);
   if (!next) return undefined;
   request.cursorRevision = next.state.revision;
   const cursor = encodeLane(next.state);

@@ -4,8 +4,8 @@
  * come true its target stores nothing of it (D1, D2), and it goes again.
  */
 import type { Lane } from "./lane.ts";
-import type { LaneRequest } from "./lane-request.ts";
-import type { LaneState } from "./lane-state.ts";
+import type { FilteredRows, LaneRequest } from "./lane-request.ts";
+import type { DoneRequest, LaneState } from "./lane-state.ts";
 import { replaceRequest } from "./open-requests.ts";
 
 /** The request that may be sent now, if any; with those under way at most `depth`. */
@@ -33,23 +33,23 @@ export interface LaneAfter {
 }
 
 /**
- * The lane once a request, of which the filter leaves out so many, and those under way ahead of it are delivered;
+ * The lane once a request, of which the filter leaves out so much, and those under way ahead of it are delivered;
  * undefined when one ahead is not under way any more: then the request must wait for it.
  */
 export function laneAfter(
   lane: Lane,
   request: LaneRequest,
-  filtered: number,
+  filtered: FilteredRows,
 ): LaneAfter | undefined {
-  const done: { request: LaneRequest; filtered: number }[] = [];
+  const done: DoneRequest[] = [];
   for (const each of lane.requests) {
     if (each === request) break;
     if (each.state === "staged") continue;
     if (each.filteredAhead === undefined) return undefined;
-    done.push({ request: each, filtered: each.filteredAhead });
+    done.push({ request: each, ...each.filteredAhead });
   }
   const ahead = done.at(-1)?.request;
-  return { state: lane.snapshot([...done, { request, filtered }]), ahead };
+  return { state: lane.snapshot([...done, { request, ...filtered }]), ahead };
 }
 
 /** Takes a request back of which its target stored nothing, because of what came of the one ahead. */

@@ -105,6 +105,7 @@ async function holdRejects(
     });
     const row = message?.sequence === place.sequence ? decodeRows(message)[place.index] : undefined;
     lane.counts.delivered -= 1;
+    lane.counts.deliveredBytes -= row?.json.byteLength ?? 0;
     // A record that is gone is missing in the ledger from now on, and the sink will say so.
     if (!row) continue;
     lane.counts.held += 1;

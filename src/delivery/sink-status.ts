@@ -28,6 +28,7 @@ export function sinkStatus(
   }
   const counts = sinkCounts(state);
   const deliveredUs = Math.max(0, ...state.lanes.map((lane) => lane.lastDeliveredUs));
+  const firsts = state.lanes.flatMap(({ firstDeliveredUs: us }) => (us > 0 ? [us] : []));
   const isWaiting = counts.pending > 0 && state.oldestArrivalUs > 0;
   const { note } = state;
   return {
@@ -54,13 +55,17 @@ export function sinkStatus(
     ...(isWaiting && {
       lag: durationFromMs(Math.max(0, Math.round(nowMs - state.oldestArrivalUs / 1000))),
     }),
+    deliveredBytes: BigInt(counts.deliveredBytes),
+    ...(firsts.length > 0 && {
+      firstDeliveredTime: timestampFromMs(Math.floor(Math.min(...firsts) / 1000)),
+    }),
     ...(deliveredUs > 0 && { lastDeliveredTime: timestampFromMs(Math.floor(deliveredUs / 1000)) }),
   };
 }
 
 /** The ledger (D3): all but `pending` are counted on their own, and `pushed` where messages arrive. */
 export function sinkCounts(state: SinkState) {
-  const total = { delivered: 0, filtered: 0, held: 0, discarded: 0, expired: 0 };
+  const total = { delivered: 0, filtered: 0, held: 0, discarded: 0, expired: 0, deliveredBytes: 0 };
   let settled = 0;
   for (const lane of state.lanes) {
     const { counts } = lane;
@@ -69,6 +74,7 @@ export function sinkCounts(state: SinkState) {
     total.held += Math.max(0, counts.held - counts.replayed - counts.discarded);
     total.discarded += counts.discarded;
     total.expired += counts.expired;
+    total.deliveredBytes += counts.deliveredBytes;
     settled += settledCount(lane);
   }
   // A delivery may be known before the count of what arrived is (after a crash, until it is read).

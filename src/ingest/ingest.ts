@@ -12,6 +12,7 @@ import { findStream, logOf, waitForNewer } from "./find-stream.ts";
 import { countStored, type PushCounts } from "./push-counts.ts";
 import type { PushLimits } from "./push-limits.ts";
 import { checkRecords, countOf, type RecordSet, SLICE_BYTES } from "./record-set.ts";
+import { isRefusal } from "./refused-records.ts";
 import { arrivalOf, firstPlaceOf, idsOf } from "./stored-places.ts";
 
 /** One call. */
@@ -92,6 +93,8 @@ export interface IngestOptions {
   readonly onDrift?: (stream: StreamDefinition, records: readonly Uint8Array[]) => void;
   /** Counts what was stored; left out in tests. */
   readonly counts?: PushCounts | undefined;
+  /** Told of calls that were refused when their records were read; must not wait. */
+  readonly onRefused?: (stream: StreamDefinition, records: number) => void;
   /** A warning for every answer when the log is not power-safe; else empty. */
   readonly durabilityWarning?: () => string;
 }
@@ -119,9 +122,8 @@ export function createIngest(options: IngestOptions): Ingest {
   const send = (call: PushCall, stream: StreamDefinition): Eventually<SentCall> => {
     const target = logOf(stream, call.branch);
     const records = checkRecords(call.records, stream);
-    if (records instanceof Promise)
-      return records.then((checked) => encode(call, { stream, target, records: checked }));
-    return encode(call, { stream, target, records });
+    const go = (checked: RecordSet) => encode(call, { stream, target, records: checked });
+    return records instanceof Promise ? records.then(go) : go(records);
   };
 
   const encode = (call: PushCall, { stream, target, records }: Checked): Eventually<SentCall> => {
@@ -152,19 +154,20 @@ export function createIngest(options: IngestOptions): Ingest {
     appended.then(
       (stored) => finish(encoded, stored, told),
       async (error: unknown) => {
-        if (reasonOf(error) !== "GENERATION_SEALED") throw error;
+        if (reasonOf(error) !== "GENERATION_SEALED") throw refused(error, call, options);
         await waitForNewer(definitions, encoded.stream);
         const again = await send(call, streamOf(call.stream));
         return finish(again.encoded, await again.appended, told);
       },
     );
 
-  const begin = (call: PushCall): Eventually<SentCall> => {
-    checkIdempotencyKey(call.idempotencyKey);
-    const stream = findStream(definitions, call.stream);
-    limits?.take(stream.projectUid, countOf(call.records), call.records.bytes.length);
-    return send(call, stream);
-  };
+  const begin = (call: PushCall): Eventually<SentCall> =>
+    tellingRefusal(call, options, () => {
+      checkIdempotencyKey(call.idempotencyKey);
+      const stream = findStream(definitions, call.stream);
+      limits?.take(stream.projectUid, countOf(call.records), call.records.bytes.length);
+      return send(call, stream);
+    });
 
   return {
     streamOf,
@@ -184,6 +187,30 @@ export function createIngest(options: IngestOptions): Ingest {
       }
     },
   };
+}
+
+/** Does the work; a refusal is told. */
+function tellingRefusal<T>(
+  call: PushCall,
+  options: IngestOptions,
+  work: () => Eventually<T>,
+): Eventually<T> {
+  const tell = (error: unknown): never => {
+    throw refused(error, call, options);
+  };
+  try {
+    const result = work();
+    return result instanceof Promise ? result.catch(tell) : result;
+  } catch (error) {
+    return tell(error);
+  }
+}
+
+/** The error, once it is told. */
+function refused(error: unknown, call: PushCall, options: IngestOptions): unknown {
+  const stream = isRefusal(error) ? options.definitions.stream(call.stream) : undefined;
+  if (stream) options.onRefused?.(stream, countOf(call.records));
+  return error;
 }
 
 /** Gives the partition of the next call to a stream without keys. */

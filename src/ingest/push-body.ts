@@ -7,6 +7,7 @@ import { faultHere, type JsonScan, peekSpaced, scanLiteral } from "../core/json-
 import type { RuleSource } from "../core/record-rules.ts";
 import { readName, readPushRecord, readText } from "./push-record.ts";
 import {
+  countOf,
   createCollector,
   finishCollector,
   isSliceOver,
@@ -14,6 +15,7 @@ import {
   type RecordSet,
   yieldTurn,
 } from "./record-set.ts";
+import { noteUnread } from "./refused-records.ts";
 
 /** A PushRequest with its records in place. */
 export interface PushBody {
@@ -36,8 +38,8 @@ export type StreamLookup = (stream: string) => RuleSource;
  * `lookup` throws.
  */
 export function readPushRequest(body: Uint8Array, lookup: StreamLookup): Eventually<PushBody> {
-  return withFaults(body, () => {
-    const collector = startBody(body);
+  return withFaults(body, (begin) => {
+    const collector = begin();
     const { scan } = collector;
     if (peekSpaced(scan) !== 0x7b) throw faultHere(scan, "a JSON object with stream and records");
     scan.at++;
@@ -87,8 +89,8 @@ function readFields(reader: RequestReader): Eventually<PushBody> {
  * (NDJSON). Fails as `readPushRequest`.
  */
 export function readRestRecords(body: Uint8Array, source: RuleSource): Eventually<RecordSet> {
-  return withFaults(body, () => {
-    const collector = startBody(body);
+  return withFaults(body, (begin) => {
+    const collector = begin();
     collector.source = source;
     const { scan } = collector;
     const first = peekSpaced(scan);
@@ -127,7 +129,7 @@ export function requireLineBreak(body: Uint8Array, from: number, to: number): vo
 }
 
 /** A collector at the first byte of a body, which must be UTF-8. Throws JsonFault. */
-export function startBody(body: Uint8Array): RecordCollector {
+function startBody(body: Uint8Array): RecordCollector {
   requireUtf8(body);
   const collector = createCollector(body);
   // A byte order mark says UTF-8, which is what the text is anyway.
@@ -135,19 +137,35 @@ export function startBody(body: Uint8Array): RecordCollector {
   return collector;
 }
 
-/** Runs a reader; what it throws becomes an error of ours. */
-export function withFaults<T>(body: Uint8Array, read: () => Eventually<T>): Eventually<T> {
+/**
+ * Runs a reader, which begins with a collector at the first byte of the body; what it throws becomes an
+ * error of ours, and how many records were read is noted beside it.
+ */
+export function withFaults<T>(
+  body: Uint8Array,
+  read: (begin: () => RecordCollector) => Eventually<T>,
+): Eventually<T> {
+  let collector: RecordCollector | undefined;
   const rethrow = (error: unknown): never => {
-    if (error instanceof JsonFault) throw failJson(error, body);
-    if (error instanceof ConnectError) throw error;
-    throw fail("INTERNAL", "the body could not be read", { cause: error });
+    const told = toldOf(error, body);
+    noteUnread(told, collector ? countOf(collector) : 0);
+    throw told;
   };
   try {
-    const result = read();
+    const result = read(() => {
+      collector = startBody(body);
+      return collector;
+    });
     return result instanceof Promise ? result.catch(rethrow) : result;
   } catch (error) {
     return rethrow(error);
   }
+}
+
+function toldOf(error: unknown, body: Uint8Array): ConnectError {
+  if (error instanceof JsonFault) return failJson(error, body);
+  if (error instanceof ConnectError) return error;
+  return fail("INTERNAL", "the body could not be read", { cause: error });
 }
 
 /** The array of records; a promise when others get a turn. */

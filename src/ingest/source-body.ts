@@ -8,7 +8,7 @@ import type { JsonPath } from "../core/json-path.ts";
 import { faultHere, peekSpaced } from "../core/json-scan.ts";
 import type { RuleSource } from "../core/record-rules.ts";
 import { FAULTS_MAX, report } from "../core/schema-scan.ts";
-import { requireEnd, requireLineBreak, startBody, withFaults } from "./push-body.ts";
+import { requireEnd, requireLineBreak, withFaults } from "./push-body.ts";
 import {
   type CollectorMark,
   countOf,
@@ -65,8 +65,8 @@ export function readSourceBody(
   body: Uint8Array,
   options: SourceBodyOptions,
 ): Eventually<SourceRecords> {
-  return withFaults(body, () => {
-    const reader = startReader(body, options);
+  return withFaults(body, (begin) => {
+    const reader = startReader(begin, options);
     if (!reader) return { records: undefined, refused: [setApartWhole(body)] };
     const { collector, refused } = reader;
     const finish = (): SourceRecords => {
@@ -88,9 +88,9 @@ interface Reader {
 }
 
 /** Undefined when the body is not UTF-8 and is to be set apart. */
-function startReader(body: Uint8Array, options: SourceBodyOptions): Reader | undefined {
+function startReader(begin: () => RecordCollector, options: SourceBodyOptions): Reader | undefined {
   try {
-    const collector = startBody(body);
+    const collector = begin();
     collector.source = options.stream;
     const { fields } = options.stream.schema;
     const canBeWrapped = !fields.some((field) => field.name === "value");

@@ -13,6 +13,8 @@ export interface SourceCounts {
   unauthenticatedBytes: number;
   quarantined: number;
   refused: number;
+  /** When the first record of these came; undefined for none. */
+  firstTimeMs: number | undefined;
   /** When the last record came; undefined for none. */
   lastTimeMs: number | undefined;
   /** Keys that were used. */
@@ -87,6 +89,7 @@ export function createSourceStats(options: SourceStatsOptions): SourceStatsKeepe
         counts.unauthenticatedBytes += bytes;
       }
       if (records > 0) counts.lastTimeMs = Date.now();
+      counts.firstTimeMs ??= counts.lastTimeMs;
       if (keyUid) counts.keyUids.add(keyUid);
     },
     refused(source) {
@@ -112,6 +115,7 @@ function emptyCounts(sourceUid: string, projectUid: string): SourceCounts {
     unauthenticatedBytes: 0,
     quarantined: 0,
     refused: 0,
+    firstTimeMs: undefined,
     lastTimeMs: undefined,
     keyUids: new Set(),
   };
@@ -128,6 +132,7 @@ function addCounts(a: SourceCounts, b: SourceCounts | undefined): SourceCounts {
     unauthenticatedBytes: a.unauthenticatedBytes + b.unauthenticatedBytes,
     quarantined: a.quarantined + b.quarantined,
     refused: a.refused + b.refused,
+    firstTimeMs: a.firstTimeMs ?? b.firstTimeMs,
     lastTimeMs: b.lastTimeMs ?? a.lastTimeMs,
     keyUids: new Set([...a.keyUids, ...b.keyUids]),
   };

@@ -15,7 +15,7 @@ export async function getStreamStatistics(parts: LedgerParts, name: string) {
   if (!stream) throw notFound(name);
   const logs = [...stream.logs.values()];
   const sinks = logs.flatMap(({ uid }) => parts.definitions.sinksOfLog(uid));
-  const [received, attempts] = await parts.database.inProject(name, async (queries) => [
+  const [received, attempts, refused] = await parts.database.inProject(name, async (queries) => [
     await queries.execute<{ records: string; bytes: string }>(sql`
       SELECT coalesce(sum(records), 0) AS records, coalesce(sum(bytes), 0) AS bytes
       FROM tributary.usage_days WHERE stream_uid = ${stream.uid}`),
@@ -23,6 +23,9 @@ export async function getStreamStatistics(parts: LedgerParts, name: string) {
       SELECT a.sink_uid AS uid, count(*) FILTER (WHERE is_failure) AS failed, count(*) AS total
       FROM tributary.attempts a JOIN tributary.sinks s ON s.uid = a.sink_uid
       WHERE s.stream_uid = ${stream.uid} GROUP BY 1`),
+    await queries.execute<{ records: string; calls: string; last_ms: number }>(sql`
+      SELECT records, calls, extract(epoch FROM last_time)::float8 * 1000 AS last_ms
+      FROM tributary.stream_refusals WHERE stream_uid = ${stream.uid}`),
   ]);
   const statuses = await parts.statuses(sinks);
   const uids = logs.map(({ uid }) => uid);
@@ -38,6 +41,9 @@ export async function getStreamStatistics(parts: LedgerParts, name: string) {
         losses: losses.get(log.uid) ?? [],
       })),
     ),
+    rejected: BigInt(refused[0]?.records ?? 0),
+    rejectedCalls: BigInt(refused[0]?.calls ?? 0),
+    ...(refused[0] && { lastRejectedTime: timestampFromMs(Math.round(refused[0].last_ms)) }),
     sinks: sinks.map((sink) => {
       const { failed = "0", total = "0" } = tries.get(sink.uid) ?? {};
       const status = statuses.get(sink.uid);

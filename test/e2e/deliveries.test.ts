@@ -225,6 +225,7 @@ test("N07, B11: the ledger of a sink adds up, by partition too, is exported, and
     return pushed === 10 && pending === 0;
   };
   await waitFor(isSettled, { what: "all settled" });
+  const rejected = await pushRefused(stream);
   const deliveries = <T>(method: string, request: unknown) =>
     call<T>(server, `management.v1.DeliveryService/${method}`, request);
   const { ledger } = await deliveries<{ ledger: Ledger }>("GetLedger", { name });
@@ -260,10 +261,22 @@ test("N07, B11: the ledger of a sink adds up, by partition too, is exported, and
           received?: string;
           receivedBytes: string;
           branches: { storedMessages: string; firstTime: string; lastTime: string }[];
-          sinks: { sink: string; status: { counts: Record<string, string> } }[];
+          rejected?: string;
+          rejectedCalls?: string;
+          lastRejectedTime?: string;
+          sinks: {
+            sink: string;
+            status: {
+              counts: Record<string, string>;
+              deliveredBytes: string;
+              firstDeliveredTime: string;
+              lastDeliveredTime: string;
+            };
+          }[];
         };
       }>("GetStreamStatistics", { name: stream });
-      return answer.statistics.received === "10" ? answer : undefined;
+      const { received, rejectedCalls } = answer.statistics;
+      return received === "10" && rejectedCalls === String(rejected.calls) ? answer : undefined;
     },
     { what: "the count of what came" },
   );
@@ -271,4 +284,37 @@ test("N07, B11: the ledger of a sink adds up, by partition too, is exported, and
   expect(statistics.branches).toHaveLength(1);
   expect(Date.parse(statistics.branches[0]!.firstTime)).toBeLessThanOrEqual(Date.now());
   expect(statistics.sinks).toMatchObject([{ sink: name, status: { counts: { held: "1" } } }]);
+  expect(statistics.rejected).toBe(String(rejected.records));
+  expect(Date.parse(statistics.lastRejectedTime!)).toBeGreaterThan(Date.now() - 600_000);
+  const { deliveredBytes, firstDeliveredTime, lastDeliveredTime } = statistics.sinks[0]!.status;
+  expect(Number(deliveredBytes)).toBe(4 * '{"n":0}'.length);
+  expect(Date.parse(firstDeliveredTime)).toBeLessThanOrEqual(Date.parse(lastDeliveredTime));
+
+  // A held record that is replayed is delivered with its bytes.
+  receiver.mode = { kind: "ok" };
+  await call(server, "management.v1.SinkService/ReplayHeldRecords", { name });
+  const again = await waitFor(
+    async () => {
+      const answer = await deliveries<{
+        statistics: { sinks: { status: { counts: { held?: string }; deliveredBytes: string } }[] };
+      }>("GetStreamStatistics", { name: stream });
+      const [{ status } = { status: undefined }] = answer.statistics.sinks;
+      return (status?.counts.held ?? "0") === "0" ? status : undefined;
+    },
+    { what: "the held record delivered" },
+  );
+  expect(Number(again!.deliveredBytes)).toBe(5 * '{"n":0}'.length);
 });
+
+/** Pushes by each way in what the stream refuses; gives how many calls and records that was. */
+async function pushRefused(stream: string): Promise<{ calls: number; records: number }> {
+  const values = (...all: unknown[]) => all.map((n) => ({ value: { n } }));
+  const refusals = [
+    // Read with the schema at hand, and before it is known.
+    call(server, "push.v1.PushService/Push", { stream, records: values(1, "a", 3) }),
+    call(server, "push.v1.PushService/Push", { records: values(1, 2, 3, "a"), stream }),
+    call(server, "push.v1.PushService/Push", { stream, records: values(1), branch: "no-such" }),
+  ];
+  for (const refusal of refusals) await expect(refusal).rejects.toThrow();
+  return { calls: 3, records: 8 };
+}

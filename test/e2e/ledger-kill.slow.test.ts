@@ -17,7 +17,7 @@ const KILLS = 2;
 const isFiltered = (n: number) => n % 5 === 0;
 const isRefused = (n: number) => n % 7 === 0;
 
-test("N07: delivered + filtered + held = pushed, each as large as what writers and receiver saw, after kill -9 under load", async () => {
+test("N07, B11: delivered + filtered + held = pushed, each as large as what writers and receiver saw, after kill -9 under load", async () => {
   const dataDir = makeDataDir();
   const port = await findFreePort();
   const receiver = await startReceiver({ kind: "refuse", isBad: ({ n }) => isRefused(Number(n)) });
@@ -70,6 +70,18 @@ test("N07: delivered + filtered + held = pushed, each as large as what writers a
     expect(counts.delivered).toBe(accepted.size);
     expect(counts.held).toBe(refused.length);
     expect(counts.filtered).toBe(pushed - accepted.size - refused.length);
+
+    const bytes = new Map(
+      receiver
+        .accepted()
+        .map((record) => [`${record.key} ${record.n}`, Buffer.byteLength(JSON.stringify(record))]),
+    );
+    const method = "management.v1.DeliveryService/GetStreamStatistics";
+    const { statistics } = await call<{
+      statistics: { sinks: { status: { deliveredBytes: string } }[] };
+    }>(server, method, { name: stream });
+    const deliveredBytes = Number(statistics.sinks[0]!.status.deliveredBytes);
+    expect(deliveredBytes).toBe([...bytes.values()].reduce((sum, each) => sum + each, 0));
   } finally {
     await load?.stop(0);
     await server.close();

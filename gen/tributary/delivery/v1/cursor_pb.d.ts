@@ -340,6 +340,13 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
    * @generated from field: int64 import_sequence = 15;
    */
   importSequence: bigint;
+
+  /**
+   * Arrival of the oldest delivered record, microseconds since 1970; 0 for none.
+   *
+   * @generated from field: int64 first_delivered_us = 22;
+   */
+  firstDeliveredUs: bigint;
 };
 
 /**
@@ -538,6 +545,13 @@ export declare type LaneCounts = Message<"tributary.delivery.v1.LaneCounts"> & {
    * @generated from field: int64 replayed = 6;
    */
   replayed: bigint;
+
+  /**
+   * Bytes of the records in `delivered` and `replayed`, as they were pushed.
+   *
+   * @generated from field: int64 delivered_bytes = 7;
+   */
+  deliveredBytes: bigint;
 };
 
 /**

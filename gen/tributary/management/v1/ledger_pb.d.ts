@@ -209,6 +209,29 @@ export declare type StreamStatistics = Message<"tributary.management.v1.StreamSt
    * @generated from field: repeated tributary.management.v1.SinkStatistics sinks = 5;
    */
   sinks: SinkStatistics[];
+
+  /**
+   * Records of calls that were refused since the stream was made, as far as they were read: nothing of such a call is
+   * stored. Calls without access and those beyond a limit that is checked before the body do not count; records
+   * in a source's quarantine neither. Follows within about 2 s; a node that is killed loses its last second.
+   *
+   * @generated from field: int64 rejected = 6;
+   */
+  rejected: bigint;
+
+  /**
+   * Those calls.
+   *
+   * @generated from field: int64 rejected_calls = 7;
+   */
+  rejectedCalls: bigint;
+
+  /**
+   * When the last of them came; not set for never.
+   *
+   * @generated from field: google.protobuf.Timestamp last_rejected_time = 8;
+   */
+  lastRejectedTime?: Timestamp | undefined;
 };
 
 /**

@@ -1979,6 +1979,21 @@ export declare type SinkStatus = Message<"tributary.management.v1.SinkStatus"> &
    * @generated from field: repeated tributary.management.v1.LogLoss log_losses = 50;
    */
   logLosses: LogLoss[];
+
+  /**
+   * Bytes of the records that `counts` has as delivered, as they were pushed: comparable to what the stream
+   * received, whatever the mapping makes of them. Records that wait in the staging of a sink are in it already.
+   *
+   * @generated from field: int64 delivered_bytes = 41;
+   */
+  deliveredBytes: bigint;
+
+  /**
+   * Arrival time of the first record that was delivered; not set for never.
+   *
+   * @generated from field: google.protobuf.Timestamp first_delivered_time = 42;
+   */
+  firstDeliveredTime?: Timestamp | undefined;
 };
 
 /**

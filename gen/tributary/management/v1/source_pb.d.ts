@@ -952,6 +952,13 @@ export declare type SourceStats = Message<"tributary.management.v1.SourceStats">
    * @generated from field: google.protobuf.Timestamp last_time = 8;
    */
   lastTime?: Timestamp | undefined;
+
+  /**
+   * When the first record came; not set for never.
+   *
+   * @generated from field: google.protobuf.Timestamp first_time = 9;
+   */
+  firstTime?: Timestamp | undefined;
 };
 
 /**
