@@ -8,7 +8,11 @@ import {
   RecordBatchSchema,
 } from "#gen/tributary/records/v1/record_batch_pb.js";
 import { reasonOf } from "../../src/core/errors.ts";
-import { decodeRecordBatch, encodeRecordBatch } from "../../src/core/record-batch.ts";
+import {
+  decodeCallSpans,
+  decodeRecordBatch,
+  encodeRecordBatch,
+} from "../../src/core/record-batch.ts";
 
 const callArbitrary = fc
   .record({
@@ -95,6 +99,22 @@ describe("record batches", () => {
     );
   });
 
+  test("the places of records say the same as their views", () => {
+    fc.assert(
+      fc.property(fc.array(callArbitrary, { maxLength: 4 }), fc.boolean(), (calls, compress) => {
+        const blocks = calls.map((c) => toBinary(CallBlockSchema, c));
+        const message = encodeRecordBatch(blocks, { compress });
+        const decoded = decodeCallSpans(message).map(({ bytes, spans, ...call }) => {
+          const ends = spans.filter((_, i) => i % 2 === 1);
+          const records = ends.map((end, i) => new Uint8Array(bytes.subarray(spans[i * 2]!, end)));
+          return { ...call, records };
+        });
+        expect(text(decoded)).toBe(text(decodeRecordBatch(message).calls));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   test("a message has the bytes that format 1 fixes", () => {
     const block = toBinary(
       CallBlockSchema,
@@ -135,6 +155,7 @@ describe("record batches", () => {
       fc.property(fc.uint8Array({ maxLength: 60 }), fc.boolean(), (noise, withHead) => {
         const bytes = withHead ? Uint8Array.of(8, 1, 16, 1, 0x1a, noise.length, ...noise) : noise;
         const error = caught(() => decodeRecordBatch(bytes));
+        expect(reasonOf(caught(() => decodeCallSpans(bytes)))).toBe(reasonOf(error));
         if (error) expect(["LOG_CORRUPT", "FORMAT_NEWER"]).toContain(reasonOf(error));
       }),
       { numRuns: 5000 },
