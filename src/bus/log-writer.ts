@@ -160,15 +160,18 @@ class WaitingCall implements PendingCall {
   readonly bytes: number;
   readonly deadlineMs: number;
   isSettled = false;
+  /** Where it stands in the list of all. */
+  place: number;
   readonly #entry: WaitingEntry;
-  readonly #calls: Set<PendingCall>;
+  readonly #calls: WaitingCall[];
 
-  constructor(call: LogCall, entry: WaitingEntry, calls: Set<PendingCall>) {
+  constructor(call: LogCall, entry: WaitingEntry, calls: WaitingCall[]) {
     this.call = call;
     this.bytes = entry.bytes;
     this.deadlineMs = entry.deadlineMs;
     this.#entry = entry;
     this.#calls = calls;
+    this.place = calls.push(this) - 1;
   }
 
   resolve(answer: LogAppended): void {
@@ -182,35 +185,41 @@ class WaitingCall implements PendingCall {
   #end(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
-    this.#calls.delete(this);
+    const last = this.#calls.pop()!;
+    if (last !== this) {
+      last.place = this.place;
+      this.#calls[this.place] = last;
+    }
     this.#entry.onEnd();
     return true;
   }
 }
 
-/** Calls without an answer, and the sweep that ends those past their deadline. */
+/**
+ * Calls without an answer, and the sweep that ends those past their deadline. A list, for the tables of a
+ * set that is filled and emptied all the time outlive what they held, and keep it from the collector.
+ */
 function createWaitingCalls() {
-  const calls = new Set<PendingCall>();
+  const calls: WaitingCall[] = [];
   let sweeping: NodeJS.Timeout | undefined;
   const sweep = () => {
     const now = performance.now();
-    for (const pending of calls) {
+    for (const pending of [...calls]) {
       if (pending.deadlineMs <= now) pending.reject(logUnavailable("no answer in time"));
     }
-    if (calls.size > 0) return;
+    if (calls.length > 0) return;
     clearInterval(sweeping);
     sweeping = undefined;
   };
   return {
     add(call: LogCall, entry: WaitingEntry): PendingCall {
       const pending = new WaitingCall(call, entry, calls);
-      calls.add(pending);
       sweeping ??= setInterval(sweep, SWEEP_MS);
       return pending;
     },
     async drain(timeoutMs: number) {
       const endMs = performance.now() + timeoutMs;
-      while (calls.size > 0 && performance.now() < endMs) await delay(5);
+      while (calls.length > 0 && performance.now() < endMs) await delay(5);
     },
     close() {
       for (const pending of [...calls]) pending.reject(logUnavailable("closed"));

@@ -103,15 +103,31 @@ export interface FailOptions {
   readonly cause?: unknown;
 }
 
+/**
+ * What callers do wrong, and do often: such an error has no stack, whose gathering takes as long as all
+ * else of it. Others should not notice who is refused, and where the fault lies its text says.
+ */
+const WITHOUT_STACK: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.Unauthenticated,
+  Code.PermissionDenied,
+  Code.ResourceExhausted,
+]);
+
+function bareError(code: Code, message: string, options: FailOptions): ConnectError {
+  const frames = Error.stackTraceLimit;
+  if (WITHOUT_STACK.has(code)) Error.stackTraceLimit = 0;
+  try {
+    return new ConnectError(message, code, options.headers, undefined, options.cause);
+  } finally {
+    Error.stackTraceLimit = frames;
+  }
+}
+
 /** Makes (and does not throw) the error for a reason: `throw fail("STREAM_FULL", "…")`. */
 export function fail(reason: Reason, message: string, options: FailOptions = {}): ConnectError {
-  const error = new ConnectError(
-    message,
-    REASONS[reason],
-    options.headers,
-    undefined,
-    options.cause,
-  );
+  const error = bareError(REASONS[reason], message, options);
   error.details.push({
     desc: ErrorInfoSchema,
     value: create(ErrorInfoSchema, {
@@ -176,24 +192,15 @@ export function projectSuspended(name: string): ConnectError {
   });
 }
 
-/**
- * RESOURCE_EXHAUSTED that names the quota and its value. Without a stack, which takes longer to write
- * than all else: who is over its quota calls often, and others should not notice.
- */
+/** RESOURCE_EXHAUSTED that names the quota and its value. */
 export function quotaExceeded(
   quota: { readonly project: string; readonly name: string; readonly limit: number },
   text: string,
   retryAfterMs?: number,
 ): ConnectError {
   const { project, name, limit } = quota;
-  const frames = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  try {
-    return fail("QUOTA_EXCEEDED", `${project} ${text} (quota ${name}: ${limit})`, {
-      metadata: { project, quota: name, limit: String(limit) },
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-    });
-  } finally {
-    Error.stackTraceLimit = frames;
-  }
+  return fail("QUOTA_EXCEEDED", `${project} ${text} (quota ${name}: ${limit})`, {
+    metadata: { project, quota: name, limit: String(limit) },
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }

@@ -1,12 +1,15 @@
 /**
  * Connect's JSON of an error, the same as `errorToJson` gives, at half its cost or less: who is over a
- * quota is refused often. The details of such an error are three small messages, which are written
- * here without reflection, as texts whose characters are bytes; all else is left to `errorToJson`.
+ * quota, or sends what a schema refuses, does so often. The details of such errors are four small
+ * messages, which are written here without reflection, as texts whose characters are bytes; all else is
+ * left to `errorToJson`.
  */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
 import {
+  type BadRequest,
+  BadRequestSchema,
   type ErrorInfo,
   ErrorInfoSchema,
   type RequestInfo,
@@ -23,8 +26,9 @@ interface Written {
 
 const BEYOND_ASCII = /[^ -~]/;
 
-const WRITERS: Readonly<Record<string, (value: never) => Written>> = {
+const WRITERS: Readonly<Record<string, (value: never) => Written | undefined>> = {
   [ErrorInfoSchema.typeName]: writeErrorInfo,
+  [BadRequestSchema.typeName]: writeBadRequest,
   [RetryInfoSchema.typeName]: writeRetryInfo,
   [RequestInfoSchema.typeName]: writeRequestInfo,
 };
@@ -36,8 +40,9 @@ export function errorJson(error: ConnectError): JsonValue {
     if (!("desc" in detail)) return errorToJson(error, undefined);
     const type = detail.desc.typeName;
     const write = WRITERS[type];
-    if (!write) return errorToJson(error, undefined);
-    const { bytes, debug } = write(detail.value as never);
+    const written = write?.(detail.value as never);
+    if (!written) return errorToJson(error, undefined);
+    const { bytes, debug } = written;
     details.push({ type, debug, value: btoa(bytes).replace(/=+$/, "") });
   }
   return {
@@ -62,6 +67,18 @@ function writeErrorInfo({ reason, domain, metadata }: ErrorInfo): Written {
       ...(hasMetadata && { metadata: { ...metadata } }),
     },
   };
+}
+
+/** Undefined for fields that no fault of ours has. */
+function writeBadRequest({ fieldViolations }: BadRequest): Written | undefined {
+  let bytes = "";
+  const violations: JsonObject[] = [];
+  for (const { field, description, reason, localizedMessage } of fieldViolations) {
+    if (reason !== "" || localizedMessage) return undefined;
+    bytes += bytesField(1, textField(1, field) + textField(2, description));
+    violations.push({ ...(field && { field }), ...(description && { description }) });
+  }
+  return { bytes, debug: { ...(violations.length > 0 && { fieldViolations: violations }) } };
 }
 
 function writeRetryInfo({ retryDelay }: RetryInfo): Written {

@@ -27,6 +27,18 @@ test("the JSON of any error is that of the library, byte by byte", () => {
   );
 });
 
+test("so is that of faults of fields", () => {
+  const violations = fc.array(fc.record({ field: text, description: text }), { maxLength: 5 });
+  fc.assert(
+    fc.property(violations, text, (faults, id) => {
+      const error = failFields(faults);
+      stampRequestId(error, id);
+      expect(JSON.stringify(errorJson(error))).toBe(JSON.stringify(errorToJson(error, undefined)));
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("faults of fields, and errors without details, too", () => {
   const bare = fail("INTERNAL", "x");
   bare.details.length = 0;
