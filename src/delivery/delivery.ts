@@ -75,6 +75,8 @@ export interface DeliveryOptions {
   readonly keptSinks?: () => Promise<ReadonlySet<string>>;
   /** Milliseconds since 1970; `Date.now` when left out. */
   readonly now?: () => number;
+  /** Milliseconds that no change of the clock moves; `performance.now` when left out. */
+  readonly steady?: () => number;
   /** In [0, 1); `Math.random` when left out. */
   readonly random?: () => number;
   /** Bytes of records in queues, of all sinks; 128 MiB. */
@@ -259,6 +261,7 @@ function workerOptionsOf(options: DeliveryOptions): WorkerOptions {
     attempts: options.attempts,
     keptSinks: options.keptSinks ?? (async () => new Set()),
     now: options.now ?? Date.now,
+    steady: options.steady ?? (() => performance.now()),
     random: options.random ?? Math.random,
     at: options.at,
     owner: randomBytes(9).toString("hex"),

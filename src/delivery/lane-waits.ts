@@ -18,6 +18,7 @@ export interface WaitFault {
 export interface WaitHost {
   readonly lanes: LaneSet;
   readonly now: () => number;
+  readonly steady: () => number;
   readonly owner: { readonly note: SinkNote; readonly definition: { readonly isPaused: boolean } };
   /** Partitions of the stream now. */
   readonly partitions: number;
@@ -32,7 +33,7 @@ export interface WaitHost {
 /** The waits of one run. */
 export class LaneWaits {
   readonly #host: WaitHost;
-  /** First failure since the last success, in `now` terms; undefined when there was none. */
+  /** First failure since the last success, in `steady` terms; undefined when there was none. */
   #failingSinceMs: number | undefined;
 
   constructor(host: WaitHost) {
@@ -41,29 +42,30 @@ export class LaneWaits {
 
   /** Lets a lane wait until a time, or for the owner when that is Infinity. */
   wait(run: LaneRun, untilMs: number, fault: WaitFault): void {
-    const { lanes, owner, now, concurrency } = this.#host;
+    const { lanes, owner, now, steady, concurrency } = this.#host;
     clearTimeout(run.timer);
     run.waitUntilMs = Math.max(run.waitUntilMs, untilMs);
-    const waitMs = run.waitUntilMs - now();
+    const waitMs = run.waitUntilMs - steady();
     if (Number.isFinite(waitMs)) {
       const timerMs = Math.min(Math.max(0, waitMs), TIMER_MAX_MS);
       run.timer = setTimeout(() => this.#wake(run), timerMs);
     }
     const nextMs = lanes.nextAttemptMs();
-    owner.note.fail({ ...fault, nextAttemptMs: Number.isFinite(nextMs) ? nextMs : 0 });
+    const nextAttemptMs = Number.isFinite(nextMs) ? now() + nextMs - steady() : 0;
+    owner.note.fail({ ...fault, nextAttemptMs });
     if (waitMs < LONG_MS || owner.definition.isPaused) return;
     run.lane.shelve(concurrency);
-    if (lanes.isWaiting(this.#host.partitions, now() + LONG_MS / 2)) this.#host.letGo();
+    if (lanes.isWaiting(this.#host.partitions, steady() + LONG_MS / 2)) this.#host.letGo();
   }
 
   /** Whether a lane waits so long that reading for the others passes by its records. */
   isPassedBy(run: LaneRun): boolean {
-    return run.waitUntilMs - this.#host.now() >= LONG_MS / 2;
+    return run.waitUntilMs - this.#host.steady() >= LONG_MS / 2;
   }
 
   /** For how long nothing but failures came; the first one starts the clock. */
   failingMs(): number {
-    const nowMs = this.#host.now();
+    const nowMs = this.#host.steady();
     this.#failingSinceMs ??= nowMs;
     return nowMs - this.#failingSinceMs;
   }
@@ -95,8 +97,8 @@ export class LaneWaits {
   }
 
   #wake(run: LaneRun): void {
-    const { owner, now } = this.#host;
-    if (run.waitUntilMs > now() + LONG_MS) {
+    const { owner, steady } = this.#host;
+    if (run.waitUntilMs > steady() + LONG_MS) {
       this.#rest(run);
       return;
     }
@@ -111,7 +113,7 @@ export class LaneWaits {
 
   /** Waits on when a timer could not be as long as the wait. */
   #rest(run: LaneRun): void {
-    const timerMs = Math.min(run.waitUntilMs - this.#host.now(), TIMER_MAX_MS);
+    const timerMs = Math.min(run.waitUntilMs - this.#host.steady(), TIMER_MAX_MS);
     run.timer = setTimeout(() => this.#wake(run), timerMs);
   }
 

@@ -33,6 +33,7 @@ export interface RequestHost {
   readonly logger: Logger;
   readonly held: HeldQuota;
   readonly now: () => number;
+  readonly steady: () => number;
   readonly random: () => number;
   /** Ends everything at once when ownership is lost. */
   readonly signal: AbortSignal;
@@ -52,7 +53,7 @@ export interface RequestHost {
   succeeded(run: LaneRun, cursorRevision: number | undefined): void;
   /** For how long the sink has done nothing but fail, in milliseconds: 0 at its first failure. */
   failingMs(): number;
-  /** The lane waits: until a time (`now` terms), or for its owner when that is Infinity. */
+  /** The lane waits: until a time (`steady` terms), or for its owner when that is Infinity. */
   waits(
     run: LaneRun,
     untilMs: number,
@@ -213,7 +214,7 @@ function retryLater(
   if (outcome.burnsAttempt) request.attempts += 1;
   const { attempts } = request;
   const waitMs = retryWaitMs(outcome, { attempts, plan, random: host.random });
-  host.waits(run, host.now() + waitMs, {
+  host.waits(run, host.steady() + waitMs, {
     reason: outcome.reason,
     why: outcome.why,
     isError: isError(outcome, request, { plan, failingMs: host.failingMs() }),

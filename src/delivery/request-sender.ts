@@ -26,11 +26,12 @@ export interface SendingRun {
   readonly options: {
     readonly attempts: AttemptLog | undefined;
     readonly at: AtPoint | undefined;
+    readonly random: () => number;
   };
   readonly logger: Logger;
   readonly held: HeldQuota;
   readonly now: () => number;
-  readonly random: () => number;
+  readonly steady: () => number;
   readonly keepsCursor: boolean;
   readonly concurrency: number;
   readonly lanes: LaneSet;
@@ -45,7 +46,7 @@ export interface SendingRun {
 /** The sender of one run. */
 export class RequestSender implements RequestHost {
   readonly #run: SendingRun;
-  /** When a request was last sent, in `now` terms. */
+  /** When a request was last sent, in `steady` terms. */
   lastSentMs = 0;
   readonly #pace = new SendPace();
 
@@ -71,7 +72,7 @@ export class RequestSender implements RequestHost {
     }
   }
 
-  /** When the pace lets the next request go, in `now` terms; Infinity when none waits for it. */
+  /** When the pace lets the next request go, in `steady` terms; Infinity when none waits for it. */
   get dueAtMs(): number {
     return this.#pace.dueAtMs;
   }
@@ -124,8 +125,11 @@ export class RequestSender implements RequestHost {
   get now(): () => number {
     return this.#run.now;
   }
+  get steady(): () => number {
+    return this.#run.steady;
+  }
   get random(): () => number {
-    return this.#run.random;
+    return this.#run.options.random;
   }
   get signal(): AbortSignal {
     return this.#run.owner.signal;

@@ -14,7 +14,7 @@ const FLUSH_RETRY_MS = 5_000;
 export interface FlushHost {
   readonly owner: RunOwner;
   readonly gate: DestinationGate;
-  readonly now: () => number;
+  readonly steady: () => number;
   /** What was staged is lost: it is read again. */
   rewind(): void;
   recovered(): void;
@@ -58,13 +58,13 @@ export class RunFlusher {
 
   /** Remembers a request that was staged. */
   add(run: LaneRun, request: LaneRequest, plan: VersionPlan): void {
-    this.#staged.add(run, request, { plan, nowMs: this.#host.now() });
+    this.#staged.add(run, request, { plan, nowMs: this.#host.steady() });
     run.lane.stage(request);
   }
 
   /** Settles what a flush made durable outside the run's own turn. */
   settle(places: readonly Place[]): void {
-    this.#staged.settle(places, this.#host.now());
+    this.#staged.settle(places, this.#host.steady());
   }
 
   /** Tries at once again what failed. */
@@ -73,7 +73,7 @@ export class RunFlusher {
   }
 
   async flush(reason: FlushReason): Promise<void> {
-    const { gate, owner, now } = this.#host;
+    const { gate, owner, steady } = this.#host;
     this.#isFlushing = true;
     try {
       this.settle(await gate.flush(reason));
@@ -83,7 +83,7 @@ export class RunFlusher {
       if (owner.signal.aborted) return;
       // What a failed flush leaves is not known: the rows are sent again.
       this.#staged.unstage();
-      this.#afterMs = now() + FLUSH_RETRY_MS;
+      this.#afterMs = steady() + FLUSH_RETRY_MS;
       await gate.close();
       gate.flushFailed(error, this.#afterMs);
       this.#host.rewind();

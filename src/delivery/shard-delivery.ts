@@ -188,8 +188,8 @@ export class ShardDelivery implements ShardListener {
   #sweep(): void {
     const owned = this.#owned;
     if (!owned) return;
-    const { now, logger } = this.#input.options;
-    for (const worker of owned.workers.values()) worker.run?.standby.sweep(now());
+    const { steady, logger } = this.#input.options;
+    for (const worker of owned.workers.values()) worker.run?.standby.sweep(steady());
     const isScanning = this.#input.shard === SCANNING_SHARD;
     const scanned = isScanning ? owned.deleted.scan() : Promise.resolve();
     scanned

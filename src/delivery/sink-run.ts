@@ -30,7 +30,7 @@ export class SinkRun {
   readonly logger: Logger;
   readonly held: HeldQuota;
   readonly now: () => number;
-  readonly random: () => number;
+  readonly steady: () => number;
   readonly keepsCursor: boolean;
   readonly concurrency: number;
   readonly lanes: LaneSet;
@@ -64,7 +64,7 @@ export class SinkRun {
     this.logger = options.logger;
     this.held = input.held;
     this.now = options.now;
-    this.random = options.random;
+    this.steady = options.steady;
     this.versions = versionsOf(definition, this.options);
     const driver = driverOf(options.drivers, this.versions.at(state.position).kind);
     this.keepsCursor = driver.keepsCursor;
@@ -154,7 +154,7 @@ export class SinkRun {
       throw error;
     }
     this.#input.count.add(message.sequence, rows.length, rows[0]?.arrivalTimeUs ?? 0);
-    this.lanes.accept(message, rows, this.now());
+    this.lanes.accept(message, rows, this.steady());
   }
 
   /** Looks after everything, soon and once. */
@@ -169,7 +169,7 @@ export class SinkRun {
 
   #advance(): void {
     if (this.signal.aborted || this.#pause.isOn) return;
-    const nowMs = this.now();
+    const nowMs = this.steady();
     if (!this.#feed.isStopped) {
       this.lanes.passed(this.#feed.position, nowMs);
       this.#input.count.passed(this.#feed.position, this.#feed.isAtEdge);
@@ -196,9 +196,8 @@ export class SinkRun {
     }
     if (this.#isAtRest) this.losses.checkLedger();
     this.#feed.pump();
-    const { lanes, versions } = this;
     const dueMs = Math.min(flusher.dueAtMs, this.sender.dueAtMs);
-    this.#timer.arm(nowMs, { lanes, versions, dueMs });
+    this.#timer.arm(nowMs, { lanes: this.lanes, versions: this.versions, dueMs });
   }
 
   /** Whether everything that is stored was read and settled. */

@@ -47,8 +47,10 @@ export interface WorkerOptions {
   readonly attempts: AttemptLog | undefined;
   /** Uids of deleted sinks that can be brought back. */
   readonly keptSinks: () => Promise<ReadonlySet<string>>;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970: for what is stored and shown, never for a wait. */
   readonly now: () => number;
+  /** Milliseconds that no change of the clock moves: for waits, batches, paces. */
+  readonly steady: () => number;
   /** In [0, 1). */
   readonly random: () => number;
   /** Armed by tests only. */

@@ -271,6 +271,25 @@ test("what a deleted sink leaves is removed, also when nobody saw it go; what ma
   await waitFor(async () => (await keys()).length === 0);
 });
 
+test("D4: a clock that is put back an hour stops no delivery, neither at the edge nor in a wait", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l"), versions: [version({ scheduleMs: [200] })] });
+  world.definitions.set(a);
+  let nowMs = Date.now();
+  started(world.engine({ now: () => nowMs }));
+  world.shard.append("l", [{ value: 1 }]);
+  await waitFor(() => world.target.values("a").length === 1);
+  nowMs -= 3_600_000;
+  world.shard.append("l", [{ value: 2 }]);
+  await waitFor(() => world.target.values("a").length === 2);
+  let refused = 0;
+  world.target.answer = () => (refused++ === 0 ? down : undefined);
+  world.shard.append("l", [{ value: 3 }]);
+  await waitFor(() => refused === 1);
+  nowMs -= 3_600_000;
+  await waitFor(() => world.target.values("a").length === 3);
+});
+
 test("an engine closes in time although its store does not answer", async () => {
   const world = createWorld(new TestTarget());
   const a = sink({ uid: "a", log: log("l") });
