@@ -11,10 +11,11 @@ import { formatReport, type Report, writeReport } from "./report.ts";
 import type { BenchOptions } from "./rig.ts";
 import { benchScalePush } from "./scale-push.ts";
 import { benchSoak } from "./soak.ts";
+import { benchSpread } from "./spread.ts";
 import { benchTail } from "./tail.ts";
 import { benchToken } from "./token.ts";
 
-const USAGE = `npm run bench -- <push | delivery | remote | isolation | fairness | token | mapping | tail | soak | scale-push | smoke> [options]
+const USAGE = `npm run bench -- <push | delivery | remote | isolation | fairness | spread | token | mapping | tail | soak | scale-push | smoke> [options]
   --seconds 3     how long each measurement takes
   --runs 3        rounds over all measurements; tables show medians
   --minutes 60    how long the soak takes
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<Report
   token: benchToken,
   tail: benchTail,
   fairness: benchFairness,
+  spread: benchSpread,
   soak: benchSoak,
   "scale-push": benchScalePush,
   smoke: benchSmoke,

@@ -1,0 +1,123 @@
+/** What it costs that pushes go to many streams of many partitions. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { createStream } from "../test/support/api.ts";
+import { startTestNats } from "../test/support/nats.ts";
+import { runLoad } from "./load/run-load.ts";
+import { OTHER_CPU, pin, SERVER_CPU } from "./processes.ts";
+import { FIELDS, restBody } from "./records.ts";
+import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
+import { type BenchOptions, openRig, type Rig } from "./rig.ts";
+
+const CALLERS = 64;
+const SHARDS = 8;
+const COUNTS = [1, 100, 1_000];
+/** Streams, and the throughput that gives their partitions. */
+const SPREADS = [
+  { streams: 1, partitions: 1, throughput: "NORMAL" },
+  { streams: 64, partitions: 1, throughput: "NORMAL" },
+  { streams: 1, partitions: 16, throughput: "MAX" },
+  { streams: 16, partitions: 4, throughput: "HIGH" },
+  { streams: 64, partitions: 16, throughput: "MAX" },
+] as const;
+
+/** Calls of each size to one stream and to many, in turn, and bare batches to as many shards. */
+export async function benchSpread(options: BenchOptions): Promise<Report> {
+  const rig = await openRig(options);
+  const want = new RegExp(options.only);
+  const measurements: Measurement[] = [];
+  try {
+    const works = await listWorks(rig);
+    for (let run = 0; run < options.runs; run++) {
+      for (const { name, count, paths } of works) {
+        if (want.test(name)) measurements.push(await measure(rig, { name, count, paths }, options));
+      }
+      for (const count of COUNTS) {
+        const name = `limit: an atomic batch for each call, over ${SHARDS} shards, calls of ${count}`;
+        if (want.test(name)) measurements.push(await measureBatches({ name, count }, options));
+      }
+    }
+    const notes = [
+      ...describeMachine(),
+      `${CALLERS} callers, each with one call under way; every OK after fsync`,
+      "calls go to the streams in turn; the limit has the bytes of 16 partitions in a batch for each call",
+      `memory at rest: ${formatMemory(rig.idle)}`,
+    ];
+    return { title: "Spread", notes, measurements };
+  } finally {
+    await rig.close();
+  }
+}
+
+interface Work {
+  readonly name: string;
+  readonly count: number;
+  readonly paths: readonly string[];
+}
+
+async function listWorks({ server }: Rig): Promise<Work[]> {
+  const works: Work[] = [];
+  for (const { streams, partitions, throughput } of SPREADS) {
+    const options = { fields: FIELDS, keyFields: ["sensor_id"], throughput };
+    const paths: string[] = [];
+    for (let i = 0; i < streams; i++) {
+      const name = await createStream(server, `of-${streams}-${partitions}-${i}`, options);
+      paths.push(`/v1/${name}/records`);
+    }
+    const what = `${streams} × ${partitions}: REST JSON to streams by partitions`;
+    works.push(...COUNTS.map((count) => ({ name: `${what}, calls of ${count}`, count, paths })));
+  }
+  return works;
+}
+
+async function measure(
+  rig: Rig,
+  { name, count, paths }: Work,
+  { seconds }: BenchOptions,
+): Promise<Measurement> {
+  const { hostname, port } = new URL(rig.server.url);
+  const body = Buffer.from(restBody(count)).toString("base64");
+  const result = await runLoad(
+    {
+      protocol: "http1",
+      host: hostname,
+      port: Number(port),
+      path: "",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${await rig.server.token()}`,
+      },
+      bodies: paths.map((path) => ({ path, body })),
+      callers: CALLERS,
+      warmUpMs: 1_000,
+      measureMs: seconds * 1_000,
+    },
+    rig.processes,
+  );
+  if (result.errors > 0) process.stderr.write(`${name}: ${result.firstError}\n`);
+  const rate = result.calls / result.seconds;
+  return { ...result, name, callsPerSecond: rate, recordsPerSecond: rate * count };
+}
+
+async function measureBatches(
+  { name, count }: Omit<Work, "paths">,
+  { seconds }: BenchOptions,
+): Promise<Measurement> {
+  const nats = await startTestNats();
+  pin(nats.pid, OTHER_CPU);
+  try {
+    const messages = Math.min(16, count);
+    const bytes = Math.ceil((count * restBody(1).length) / messages);
+    const file = join(import.meta.dirname, "limits/bare-batches.ts");
+    const words = [file, nats.url, SHARDS, messages, bytes, CALLERS, seconds * 1_000].map(String);
+    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+    pin(child.pid!, SERVER_CPU);
+    let last = "";
+    for await (const line of createInterface({ input: child.stdout })) last = line;
+    const rate = Number(last);
+    return { name, callsPerSecond: rate, recordsPerSecond: rate * count };
+  } finally {
+    await nats.close();
+  }
+}
