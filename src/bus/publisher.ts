@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { headers as createHeaders, createInbox, type Msg, nuid } from "@nats-io/transport-node";
+import { createInbox, type Msg, type MsgHdrs, nuid } from "@nats-io/transport-node";
 import type { BusConnection } from "./connection.ts";
 
 /** A message to publish; headers as name and value. */
@@ -145,20 +145,32 @@ function sendOne(
 ): number {
   const message = messages[index]!;
   const isLast = index === messages.length - 1;
-  const headers = createHeaders();
-  for (const [name, value] of message.headers) headers.set(name, value);
+  let head = "";
+  for (const [name, value] of message.headers) head += headerLine(name, value);
   if (batchId) {
-    headers.set("Nats-Batch-Id", batchId);
-    headers.set("Nats-Batch-Sequence", String(index + 1));
-    if (isLast) headers.set("Nats-Batch-Commit", "1");
+    head += `Nats-Batch-Id: ${batchId}\r\nNats-Batch-Sequence: ${index + 1}\r\n`;
+    if (isLast) head += "Nats-Batch-Commit: 1\r\n";
   }
-  const hasHeaders = batchId !== undefined || message.headers.length > 0;
   const { data } = message;
   nc.publish(message.subject, data, {
-    ...(hasHeaders ? { headers } : {}),
+    ...(head === "" ? {} : { headers: writtenHeaders(head) }),
     ...(isLast ? { reply } : {}),
   });
   return data.length;
+}
+
+function headerLine(name: string, value: string): string {
+  if (/[\r\n]/.test(value)) throw new Error(`the header ${name} has a line break`);
+  return `${name}: ${value}\r\n`;
+}
+
+/**
+ * Headers as they go out. The library's own object keeps and checks each one on the way: 3.7 µs a message
+ * against 0.3, and calls over 16 partitions have 16 messages. A publish asks it for nothing but its bytes.
+ */
+function writtenHeaders(lines: string): MsgHdrs {
+  const bytes = Buffer.from(`NATS/1.0\r\n${lines}\r\n`);
+  return { encode: () => bytes } as Partial<MsgHdrs & { encode(): Uint8Array }> as MsgHdrs;
 }
 
 interface PubAckBody {
