@@ -19,11 +19,23 @@ const ONLY: Partial<Record<DeliveryPoint, "cursor in the target" | "cursor in th
   resumed: "cursor in the target",
 };
 
+const DOWN = {
+  kind: "retry",
+  scope: "sink",
+  reason: "HTTP_503",
+  why: "down",
+  burnsAttempt: true,
+} as const;
+
+/** Records of a request, and bytes of a cursor, whatever happens (D5). */
+const COUNT = 4;
+const CURSOR_BYTES_MAX = 4_096;
+
 function open(keepsCursor: boolean) {
   const target = new TestTarget({ keepsCursor, concurrency: keepsCursor ? 1 : 2 });
   const world = createWorld(target);
   world.definitions.partitions = 2;
-  const base = { count: 4, scheduleMs: [1] };
+  const base = { count: COUNT, scheduleMs: [1] };
   const holding = sink({ uid: "holding", log: log("l"), versions: [version(base)] });
   const onRecordFailure = Sink_RecordFailure.BLOCK_KEY;
   const blocking = sink({
@@ -34,10 +46,18 @@ function open(keepsCursor: boolean) {
   // A log that is trimmed: one of its sinks needs what goes, and is stopped.
   const trimmed = sink({ uid: "trimmed", log: log("t"), versions: [version(base)] });
   const stopped = sink({ uid: "stopped", log: log("t"), isPaused: true });
-  world.definitions.set(holding, blocking, trimmed, stopped);
+  // One whose destination is down, through the lives of all owners.
+  const dead = sink({
+    uid: "dead",
+    log: log("l"),
+    versions: [version({ ...base, scheduleMs: [20] })],
+  });
+  world.definitions.set(dead, holding, blocking, trimmed, stopped);
   let isFixed = false;
+  let isDeadBack = false;
   let attempt = 0;
   target.answer = (request, name) => {
+    if (name === "dead") return isDeadBack ? undefined : DOWN;
     const values = request.rows.map((r) => JSON.parse(new TextDecoder().decode(r.json)) as Value);
     if (isFixed || name === "trimmed" || !values.some((value) => value.isBad)) return undefined;
     const base = { kind: "retry", reason: "BAD", why: "bad", burnsAttempt: true } as const;
@@ -60,10 +80,13 @@ function open(keepsCursor: boolean) {
   return {
     target,
     world,
-    sinks: { holding, blocking, trimmed, stopped },
+    sinks: { holding, blocking, trimmed, stopped, dead },
     pushed,
     fix: () => {
       isFixed = true;
+    },
+    bringBack: () => {
+      isDeadBack = true;
     },
     push() {
       for (let i = 0; i < 6; i++) push("l", i === 1);
@@ -108,7 +131,7 @@ function changeVersion({ world, sinks }: Stage): void {
   const known = world.definitions.sinkByUid(sinks.holding.uid)!;
   const number = known.versions.length + 1;
   const fromSequence = (world.shard.messages.at(-1)?.sequence ?? 0) + 1;
-  const next = version({ version: number, fromSequence, url: `v${number}`, count: 4 });
+  const next = version({ version: number, fromSequence, url: `v${number}`, count: COUNT });
   world.definitions.change(known.uid, { versions: [...known.versions, next] });
 }
 
@@ -133,10 +156,15 @@ async function judge({ target, sinks, pushed }: Stage, last: Delivery): Promise<
   expect(holding).toMatchObject({ delivered: pushed.l, expired: 0, pending: 0, held: 0 });
   expect(new Set(of("holding").map(({ n }) => n)).size).toBe(pushed.l);
   expect(new Set(of("trimmed").map(({ n }) => n)).size).toBe(pushed.t);
+  for (const name of ["blocking", "dead"]) judgeOrder(target, name);
+}
+
+/** D2: no record is first attempted before an earlier one of its key. */
+function judgeOrder(target: TestTarget, name: string): void {
   const newest = new Map<number, number>();
   const seen = new Set<number>();
   for (const { sink, values, isReplay } of target.received) {
-    if (sink !== "blocking") continue;
+    if (sink !== name) continue;
     for (const { key, n } of values as Value[]) {
       if (seen.has(n) || isReplay) continue;
       seen.add(n);
@@ -146,9 +174,34 @@ async function judge({ target, sinks, pushed }: Stage, last: Delivery): Promise<
   }
 }
 
+/** D5: requests, cursors and copies are as small as if nobody had ever died. */
+async function judgeBounds({ target, world, sinks }: Stage): Promise<void> {
+  const turns = target.received.filter(({ isReplay }) => !isReplay);
+  expect(Math.max(...turns.map(({ values }) => values.length))).toBeLessThanOrEqual(COUNT);
+  const cursors = await world.cursors.list("cursor");
+  expect(cursors).toHaveLength(Object.keys(sinks).length);
+  for (const { value } of cursors) expect(value.byteLength).toBeLessThan(CURSOR_BYTES_MAX);
+  expect(await world.cursors.keys("parked")).toEqual([]);
+  await waitFor(async () => (await world.held.keys("held")).length === 0);
+}
+
+/** D4: all the others were brought everything while the destination of one was down; then it is brought all. */
+async function judgeDead(stage: Stage, last: Delivery): Promise<void> {
+  const { sinks, target, pushed } = stage;
+  expect(target.values("dead")).toEqual([]);
+  const before = (await ledger(last, sinks.dead)).counts;
+  expect(before).toMatchObject({ delivered: 0, pending: pushed.l, pushed: pushed.l });
+  stage.bringBack();
+  await waitFor(async () => (await ledger(last, sinks.dead)).counts.pending === 0, {
+    timeoutMs: 20_000,
+  });
+  const values = (target.values("dead") as Value[]).map(({ n }) => n);
+  expect(new Set(values).size).toBe(pushed.l);
+}
+
 for (const kind of ["cursor in the target", "cursor in the store"] as const) {
   const points = DELIVERY_POINTS.filter((point) => (ONLY[point] ?? kind) === kind);
-  test(`D1, D2, D3: owners that die at each named point leave nothing missing and every ledger exact, ${kind}`, async () => {
+  test(`D1 to D5: owners that die at each named point leave nothing missing and every ledger exact, ${kind}`, async () => {
     const stage = open(kind === "cursor in the target");
     const { world, sinks, target } = stage;
     for (const point of points) await liveUntil(stage, point);
@@ -181,7 +234,9 @@ for (const kind of ["cursor in the target", "cursor in the store"] as const) {
     ).catch(() => {
       throw new Error(`still open: ${JSON.stringify(standing)}`);
     });
+    await judgeDead(stage, last);
     await judge(stage, last);
+    await judgeBounds(stage);
     // Rows and cursor are one commit there.
     if (kind === "cursor in the target") {
       expect(target.stored.get("trimmed")).toHaveLength(stage.pushed.t);

@@ -44,6 +44,7 @@ test("records that a damaged disk has taken are told by mail and webhook, and st
   for (let n = 0; n < 200; n++) await push(server, stream, [{ n, note }]);
   await waitFor(async () => (await countsOf(server, sink.name)).delivered === 200, {
     what: "all to be delivered",
+    timeoutMs: 60_000,
   });
   const { dataDir } = server;
   await server.stop("SIGTERM");
@@ -55,13 +56,16 @@ test("records that a damaged disk has taken are told by mail and webhook, and st
       name: `${stream}/branches/main`,
     });
   const losses = await waitFor(async () => (await branch()).branch.losses, {
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
     what: "the loss to be noticed",
   });
   expect(losses[0]!.message).toMatch(/missing, and nobody removed them: /);
   const status = async () =>
     (await getSink(server, sink.name)).status as unknown as { logLosses?: Loss[] };
-  await waitFor(async () => (await status()).logLosses?.length, { what: "the sink to say so" });
+  await waitFor(async () => (await status()).logLosses?.length, {
+    timeoutMs: 60_000,
+    what: "the sink to say so",
+  });
   const method = "management.v1.DeliveryService/GetStreamStatistics";
   const { statistics } = await call<{ statistics: { branches: { losses?: Loss[] }[] } }>(
     ...[server, method, { name: stream }],
@@ -77,8 +81,8 @@ test("records that a damaged disk has taken are told by mail and webhook, and st
         kind === "MISSING" && mailCount === 1 && webhookTime;
       return page.alerts?.find(isTold);
     },
-    { timeoutMs: 30_000, what: "the alert to be told" },
+    { timeoutMs: 60_000, what: "the alert to be told" },
   );
   expect(alert.message).toBe(losses[0]!.message);
   expect(told.requests.map(({ text }) => text).join()).toContain("sink.records_missing");
-}, 120_000);
+}, 240_000);
