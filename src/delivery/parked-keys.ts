@@ -13,7 +13,10 @@ import { comparePlaces, laterPlace, placeAfter } from "./place.ts";
 
 /** So many keys of a sink may be parked; when there are more, the sink waits (D5). */
 export const PARKED_KEYS_MAX = 100_000;
-/** The same for sinks whose target keeps the cursor, for it is written with each of their requests. */
+/**
+ * The same for sinks whose target keeps the cursor, for it is written with each of their requests: keys in
+ * pages of our own store would not come back with a target that is restored from its backup (B21).
+ */
 export const PARKED_KEYS_IN_TARGET_MAX = 10_000;
 
 /** A key whose records wait. */

@@ -327,7 +327,10 @@ export enum Sink_RecordFailure {
   HOLD = 1,
 
   /**
-   * The record is held and its key waits until the record is replayed or discarded.
+   * The record is held and its key waits until the record is replayed or discarded. So many keys of a sink may
+   * wait: 100,000, and 10,000 for Postgres; with more, the sink is in ERROR (TOO_MANY_BLOCKED_KEYS) and waits
+   * itself. Postgres has fewer because its cursor, the keys that wait included, is written in the transaction of
+   * each request: kept elsewhere they would not come back with a table that is restored from its backup.
    *
    * @generated from enum value: BLOCK_KEY = 2;
    */
