@@ -8,7 +8,7 @@ import { type Cluster, startCluster } from "../support/cluster.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const PAGE = 5;
-const PAGES = 40;
+const PAGES = 24;
 
 let cluster: Cluster;
 let api: Server;
