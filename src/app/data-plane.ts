@@ -110,17 +110,19 @@ function openUsage(
     const keeper = keepers.get(shard);
     // What sinks have staged is stored as well.
     const bytes = new Map(stagedBytesOf(shard));
-    const logs = [...snapshot.streams()].flatMap(({ projectUid, logs }) =>
-      [...logs.values()].map((log) => ({ ...log, projectUid })),
-    );
+    const add = (projectUid: string, log: { readonly uid: string; readonly shard: number }) => {
+      if (log.shard !== shard) return true;
+      const account = keeper?.accountOf(log.uid);
+      if (account) bytes.set(projectUid, (bytes.get(projectUid) ?? 0) + account.bytes);
+      return account !== undefined;
+    };
+    // Tens of thousands of streams: nothing is made of each.
+    for (const { projectUid, logs } of snapshot.streams()) {
+      for (const log of logs.values()) if (!add(projectUid, log)) return undefined;
+    }
     // And what can be brought back.
     const deleted = await database.acrossProjects((queries) => listKeptLogs(queries));
-    for (const log of [...logs, ...deleted]) {
-      if (log.shard !== shard) continue;
-      const account = keeper?.accountOf(log.uid);
-      if (!account) return undefined;
-      bytes.set(log.projectUid, (bytes.get(log.projectUid) ?? 0) + account.bytes);
-    }
+    for (const log of deleted) if (!add(log.projectUid, log)) return undefined;
     return bytes;
   };
   const store = createUsageStore(database);
