@@ -129,14 +129,8 @@ async function openBus({ connection, next }: Connections, options: BusOptions): 
   if (durability.warning && replicas === 1) logger.warn(durability.warning);
   const publisher = createPublisher(connection);
   const large = { connection: next, publisher: createPublisher(next, { inSlices: true }) };
-  const room = watchRoom({
-    ...options,
-    nc,
-    jsm,
-    names,
-    shards,
-    maxStorageBytes: options.maxStorageBytes ?? durability.maxStorageBytes,
-  });
+  const maxStorageBytes = options.maxStorageBytes ?? durability.maxStorageBytes;
+  const room = watchRoom({ ...options, nc, jsm, names, shards, maxStorageBytes });
   await room.refresh();
   const accounts = createAccounts();
   const keyed = { replicas, connection, publisher, jsm, names };
@@ -163,7 +157,10 @@ async function openBus({ connection, next }: Connections, options: BusOptions): 
     followShard: (shard, listener) =>
       followShard(shard, { connection, jsm, names, publisher, listener, logger }),
     followLog: (log, follow) => followLog(log, { ...follow, jsm, names }),
-    openKeyedStore: (name, store) => openKeyedStore(name, { ...store, ...keyed }),
+    openKeyedStore: (name, store = {}) => {
+      const maxBytes = store.maxBytes && shareOf(maxStorageBytes, store.maxBytes);
+      return openKeyedStore(name, { ...store, ...(maxBytes && { maxBytes }), ...keyed });
+    },
     openKeyedLog: (name) => openKeyedLog(name, keyed),
     startRetention: (retention) =>
       accounts.add(startRetention({ ...retention, nc, jsm, names, logger })),
@@ -179,6 +176,15 @@ async function openBus({ connection, next }: Connections, options: BusOptions): 
       return closing;
     },
   };
+}
+
+/**
+ * JetStream reserves the bytes of a limited stream when it is made, and refuses what it has not: a store
+ * gets a sixteenth of a small disk at most. A power of two, so that a start on a fuller disk changes nothing.
+ */
+function shareOf(maxStorageBytes: number | undefined, wantedBytes: number): number {
+  if (maxStorageBytes === undefined) return wantedBytes;
+  return Math.min(wantedBytes, 2 ** Math.floor(Math.log2(Math.max(1, maxStorageBytes / 16))));
 }
 
 async function deleteLog(

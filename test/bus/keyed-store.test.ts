@@ -99,3 +99,17 @@ test("while nats-server is away a write fails in time, and what was acknowledged
   await store.writeMany([{ key: "e", value: bytes("2"), expectedSequence: sequence }]);
   expect(texts([(await store.get("e"))!])).toEqual(["e=2"]);
 });
+
+test("a store that may grow to more than a small disk holds is opened all the same, with its part of it", async () => {
+  const small = await startTestNats({ maxFileStore: 64 * 1024 * 1024 });
+  const { url, monitorUrl } = small;
+  const other = await createBus({ url, monitorUrl, shards: 1, logger: quiet });
+  try {
+    const large = await other.openKeyedStore("large", { maxBytes: 1024 * 1024 * 1024 });
+    await large.writeMany([{ key: "a", value: bytes("x") }]);
+    expect(texts(await large.list(""))).toEqual(["a=x"]);
+  } finally {
+    await other.close();
+    await small.close();
+  }
+});
