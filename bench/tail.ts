@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createStream, push } from "../test/support/api.ts";
 import { runLoad, watch } from "./load/run-load.ts";
 import type { TailPlan, TailResult } from "./load/tail-load.ts";
-import { OTHER_CPU, pin } from "./processes.ts";
+import { OTHER_CPU, pin, SERVER_CPU } from "./processes.ts";
 import { FIELDS, recordText, restBody } from "./records.ts";
 import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
 import { type BenchOptions, openRig, type Rig } from "./rig.ts";
@@ -16,6 +16,10 @@ const READERS = 1_000;
 const RATE = 1_000;
 const CALL = 20;
 const CALLERS = 64;
+/** What readers of that rate are given: 500 records, with what stands around them. */
+const FRAME_BYTES = 82_000;
+const FRAME_MS = 500;
+const LIMIT = `limit: a bare server that writes the same bytes to ${READERS} sockets`;
 
 /** Pushes to another stream, in turn beside the readers and without them; the stream grows in both. */
 export async function benchTail(options: BenchOptions): Promise<Report> {
@@ -45,6 +49,7 @@ export async function benchTail(options: BenchOptions): Promise<Report> {
     }
     ended.abort();
     await growing;
+    if (want.test(LIMIT)) measurements.push(await measureLimit(options));
     const head = [...describeMachine(), `memory at rest: ${formatMemory(rig.idle)}`];
     return { title: "Tails", notes: [...head, ...notes], measurements };
   } finally {
@@ -98,10 +103,38 @@ async function measurePush(
   return { ...result, name, callsPerSecond: rate, recordsPerSecond: rate };
 }
 
+/** CPU of a bare server that writes as many bytes to as many sockets, in as many frames. */
+async function measureLimit({ seconds }: BenchOptions): Promise<Measurement> {
+  const words = [FRAME_BYTES, FRAME_MS].map(String);
+  const bare = spawn(
+    process.execPath,
+    [join(import.meta.dirname, "limits/bare-tail.ts"), ...words],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  pin(bare.pid!, SERVER_CPU);
+  try {
+    const lines = createInterface({ input: bare.stdout! })[Symbol.asyncIterator]();
+    const port = Number((await lines.next()).value);
+    const readers = await startReaders({ host: "127.0.0.1", port, token: "none", stream: "none" });
+    const watching = watch([{ name: "node", pid: bare.pid! }]);
+    await sleep(seconds * 1_000);
+    const usage = watching.end();
+    await readers.end();
+    return { name: LIMIT, recordsPerSecond: RATE, ...usage };
+  } finally {
+    bare.kill("SIGKILL");
+  }
+}
+
 async function openReaders({ server }: Rig, stream: string) {
   const { hostname: host, port } = new URL(server.url);
-  const token = await server.token();
-  const plan: TailPlan = { host, port: Number(port), token, stream, readers: READERS };
+  return await startReaders({ host, port: Number(port), token: await server.token(), stream });
+}
+
+async function startReaders(where: Omit<TailPlan, "readers">) {
+  const plan: TailPlan = { ...where, readers: READERS };
   const file = join(import.meta.dirname, "load/tail-load.ts");
   const child: ChildProcess = spawn(process.execPath, [file, JSON.stringify(plan)], {
     stdio: ["pipe", "pipe", "inherit"],

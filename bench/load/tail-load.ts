@@ -5,6 +5,7 @@
 
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   TailRecordsRequestSchema,
@@ -31,6 +32,8 @@ export interface TailResult {
 }
 
 const DECODING_READERS = 5;
+/** How long all of them together may take to get their first bytes. */
+const JOIN_MS = 120_000;
 /** Readers that connect at once. */
 const OPENING = 50;
 
@@ -116,6 +119,9 @@ for (let at = 0; at < plan.readers; at += OPENING) {
   const some = Array.from({ length: Math.min(OPENING, plan.readers - at) }, (_, i) => open(at + i));
   await Promise.all(some);
 }
+// A reader that has nothing yet is still being let in, which costs more than reading does.
+const patienceEnds = performance.now() + JOIN_MS;
+while (bytes.includes(0) && performance.now() < patienceEnds) await sleep(100);
 process.stdout.write("open\n");
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === "zero") {
@@ -131,7 +137,5 @@ for await (const line of createInterface({ input: process.stdin })) {
     left,
     ended,
   };
-  process.stdout.write(`${JSON.stringify(result)}\n`);
-  for (const socket of sockets) socket.destroy();
-  break;
+  process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 }
