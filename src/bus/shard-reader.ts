@@ -29,6 +29,8 @@ export interface ShardReader {
 export interface ShardInfo {
   /** Newest sequence of a message with records; 0 when there is none. */
   readonly lastSequence: number;
+  /** Newest sequence that was given at all: to a claim too, or to a message that is gone. */
+  readonly endSequence: number;
   /** Tells this shard from one made anew in its place. */
   readonly identity: string;
 }
@@ -54,8 +56,12 @@ export function createShardReader(options: {
         const last = await getStoredMessage(jsm, stream, {
           last_by_subj: names.recordsOfShard(shard),
         });
-        const { created } = await jsm.streams.info(stream);
-        return { lastSequence: last?.sequence ?? 0, identity: String(created) };
+        const { created, state } = await jsm.streams.info(stream);
+        return {
+          lastSequence: last?.sequence ?? 0,
+          endSequence: state.last_seq,
+          identity: String(created),
+        };
       } catch (cause) {
         throw fail("LOG_UNAVAILABLE", "the shard cannot be read now", {
           retryAfterMs: 1_000,

@@ -23,7 +23,12 @@ export interface CountedLog {
       readonly signal?: AbortSignal;
     },
   ): Promise<LogMessage[]>;
-  info(shard: number): Promise<{ readonly lastSequence: number; readonly identity: string }>;
+  /** `lastSequence` of the newest message with records, `endSequence` of any that ever was. */
+  info(shard: number): Promise<{
+    readonly lastSequence: number;
+    readonly endSequence: number;
+    readonly identity: string;
+  }>;
 }
 
 /** What a counter works with. */
@@ -180,11 +185,11 @@ class Counter {
   /** Takes up the counting at the mark, and forgets what was counted above it. */
   async #begin(): Promise<void> {
     const { shard, log, store } = this.#options;
-    const { identity, lastSequence } = await log.info(shard);
+    const { identity, endSequence } = await log.info(shard);
     this.#isLive = false;
     const mark = await store.readMark({ shard, identity });
-    this.#mark =
-      mark > lastSequence ? await this.#goBack({ shard, identity, counted: mark }) : mark;
+    // The mark may stand at a claim of the shard, behind the newest message with records.
+    this.#mark = mark > endSequence ? await this.#goBack({ shard, identity, counted: mark }) : mark;
     this.#position = this.#mark;
     this.#counts = createDayCounts();
     this.#identity = identity;
@@ -198,7 +203,7 @@ class Counter {
     const { log, store, onCutOff } = this.#options;
     const { shard, identity, counted } = cut;
     for (let look = 1; ; look++) {
-      const { lastSequence } = await log.info(shard);
+      const { endSequence: lastSequence } = await log.info(shard);
       if (lastSequence >= counted) return counted;
       // A leader that was just elected may not know of the newest messages.
       if (look < LOOKS) await delay(LOOK_MS, undefined, { signal: this.#ending.signal });

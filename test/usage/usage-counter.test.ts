@@ -66,7 +66,7 @@ test("the tally of a message equals what its decoder counts, compressed or not",
 });
 
 /** A shard in memory that may lose its beginning, as retention takes it. */
-function memoryShard() {
+function memoryShard({ claims = 0 } = {}) {
   const messages: LogMessage[] = [];
   return {
     messages,
@@ -86,7 +86,11 @@ function memoryShard() {
     log: {
       read: async (_: number, o: { fromSequence: number; maxMessages: number }) =>
         messages.filter((m) => m.sequence >= o.fromSequence).slice(0, Math.min(3, o.maxMessages)),
-      info: async () => ({ lastSequence: messages.length, identity: "t0" }),
+      info: async () => ({
+        lastSequence: messages.length,
+        endSequence: messages.length + claims,
+        identity: "t0",
+      }),
     },
   };
 }
@@ -178,6 +182,23 @@ test("a shard that lost its end is told once, by the mark of its count, and what
   await third.close();
   expect(cuts).toHaveLength(1);
   expect((await total())?.records).toBe(13);
+});
+
+test("a mark at a claim, behind the newest record, tells of no loss", async () => {
+  const { store, total } = await useStore();
+  const shard = memoryShard({ claims: 2 });
+  const cuts: CutOff[] = [];
+  shard.append("l", [{ day: 20_000, authentication: "oauth2", sizes: [1] }]);
+  for (let owner = 0; owner < 2; owner++) {
+    const counter = startUsageCounter({
+      ...{ shard: 0, edgeSequence: 3, log: shard.log, store, logger: quietLogger, flushMs: 5 },
+      onCutOff: async (cut) => void cuts.push(cut),
+    });
+    await counter.reached(3);
+    await counter.close();
+  }
+  expect(cuts).toEqual([]);
+  expect((await total())?.records).toBe(1);
 });
 
 test("what is to be trimmed is counted before, for good while Postgres answers", async () => {
