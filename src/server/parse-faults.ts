@@ -2,12 +2,13 @@
  * Errors that arise before a message reaches the interceptors: Connect answers 500 for malformed
  * protobuf, and its texts may echo long values of the caller. Here they become 400 with a short text.
  */
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import type { Reason } from "../core/errors.ts";
 import { reasonOf } from "../core/errors.ts";
 import { shorten } from "./answer.ts";
+import { explainEnum } from "./enum-fault.ts";
 
 /** What mending needs to know of a call. */
 interface Progress {
@@ -38,14 +39,14 @@ export function mendParseFaults(context: HandlerContext, isOurs: boolean): void 
   context.signal.addEventListener(
     "abort",
     () => {
-      if (!progress.isDecoded) mendParseFault(context.signal.reason, isOurs);
+      if (!progress.isDecoded) mendParseFault(context.signal.reason, isOurs, context.method.input);
     },
     { once: true },
   );
 }
 
 /** Turns a fault of decoding into INVALID_ARGUMENT with our ErrorInfo; leaves other values alone. */
-export function mendParseFault(error: unknown, isOurs: boolean): void {
+export function mendParseFault(error: unknown, isOurs: boolean, input?: DescMessage): void {
   if (!(error instanceof ConnectError)) return;
   if (!isOurs) {
     if (reasonOf(error)) error.details.length = 0;
@@ -55,7 +56,8 @@ export function mendParseFault(error: unknown, isOurs: boolean): void {
   if (!reason || reason === "INTERNAL") return;
   const mutable = error as { code: Code; rawMessage: string };
   if (error.code === Code.Internal) mutable.code = Code.InvalidArgument;
-  mutable.rawMessage = shorten(error.rawMessage, TEXT_MAX);
+  mutable.rawMessage =
+    (input && explainEnum(error.rawMessage, input)) ?? shorten(error.rawMessage, TEXT_MAX);
   if (error.details.length === 0) {
     const value = create(ErrorInfoSchema, { reason, domain: "tributary" });
     error.details.push({ desc: ErrorInfoSchema, value });

@@ -64,3 +64,19 @@ test("E22: every listed kind of sink is one that CreateSink knows, with the batc
     await expect(create).rejects.toMatchObject({ reason: "INVALID_FIELDS" });
   }
 });
+
+test("E24: an unknown format is answered 400 with the supported ones, by RPC and by REST, and nothing is made", async () => {
+  const stream = await createStream(server, "formats", { fields: { n: "LONG" } });
+  const sink = { s3: { bucket: "lake", access: { region: "eu-central-1" }, format: "AVRO" } };
+  const text = '"AVRO" is not known as Format: use one of NDJSON, CSV, PARQUET';
+  const create = call(server, "management.v1.SinkService/CreateSink", { parent: stream, sink });
+  await expect(create).rejects.toMatchObject({ status: 400, text });
+  const answer = await server.post(`/v1/${stream}/sinks`, sink);
+  expect(answer.status).toBe(400);
+  expect(((await answer.json()) as { message: string }).message).toContain(text);
+  const { sinks = [] } = await call<{ sinks?: unknown[] }>(
+    ...[server, "management.v1.SinkService/ListSinks"],
+    { parent: stream },
+  );
+  expect(sinks).toEqual([]);
+});

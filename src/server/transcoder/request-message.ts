@@ -13,6 +13,7 @@ import { reflect } from "@bufbuild/protobuf/reflect";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { fail, failFields } from "../../core/errors.ts";
 import { shorten } from "../answer.ts";
+import { explainEnum } from "../enum-fault.ts";
 import { decodeJsonText } from "../json-text.ts";
 import type { Binding } from "./binding.ts";
 import { queryToJson } from "./query.ts";
@@ -62,7 +63,8 @@ function parse(schema: DescMessage, text: string): Message {
     return fromJsonString(schema, text);
   } catch (error) {
     const why = error instanceof Error ? error.message : "";
-    throw fail("INVALID_JSON", shorten(`the body is not a ${schema.name}: ${why}`, TEXT_MAX));
+    const told = explainEnum(why, schema) ?? shorten(why, TEXT_MAX);
+    throw fail("INVALID_JSON", `the body is not a ${schema.name}: ${told}`);
   }
 }
 
