@@ -42,6 +42,8 @@ export interface ServerOptions {
   readonly env?: Record<string, string>;
   /** A port that stays the same over restarts; 0 picks one. */
   readonly port?: number;
+  /** The folder of another version of this repository; this one by default. */
+  readonly root?: string;
 }
 
 /** Starts a server on a free port. */
@@ -109,8 +111,9 @@ export interface LaunchedServer {
 /** Starts the process and does not wait for it to be ready. */
 export function launchServer(options: ServerOptions & { dataDir: string }): LaunchedServer {
   let text = "";
-  const child = spawn(process.execPath, [join(root, "src/main.ts"), "serve"], {
-    cwd: root,
+  const from = options.root ?? root;
+  const child = spawn(process.execPath, [join(from, "src/main.ts"), "serve"], {
+    cwd: from,
     env: {
       ...process.env,
       PORT: String(options.port ?? 0),
