@@ -31,6 +31,6 @@ export function isOutputOnly(field: DescField): boolean {
 /** The name of a field, an enum's value or a kind as words. */
 export function wordsOf(name: string): string {
   const text = name.replaceAll("_", " ").toLowerCase();
-  const spelled = text.replace(/\b(url|id|http|cel)\b/g, (word) => word.toUpperCase());
+  const spelled = text.replace(/\b(url|id|http|cel|sqs|nats)\b/g, (word) => word.toUpperCase());
   return spelled.slice(0, 1).toUpperCase() + spelled.slice(1);
 }

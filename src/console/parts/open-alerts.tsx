@@ -29,25 +29,44 @@ export function OpenAlerts({
 }) {
   const alerts = useOpenAlerts(project, resource);
   if (alerts.length === 0) return null;
-  const isWorse = alerts.some(({ kind }) => kind !== Kind.HELD && kind !== Kind.LAG);
+  const isBad = ({ kind }: Alert) => ALERT_KINDS[kind][1] === "bad";
+  const isWorse = alerts.some(isBad);
+  // The worst stands on every page, the others behind it: they are no reason to scroll past them all.
+  const sorted = alerts.toSorted((a, b) => Number(isBad(b)) - Number(isBad(a)));
+  const [first, more] = [sorted.slice(0, 1), sorted.slice(1, SHOWN_MAX)];
   return (
     <section className={`note ${isWorse ? "bad" : "warn"}`} aria-label="What goes wrong now">
-      <ul className="stack plain">
-        {alerts.slice(0, SHOWN_MAX).map((alert) => (
-          <li key={alert.name}>
-            <span className={`badge ${ALERT_KINDS[alert.kind][1]}`}>
-              {ALERT_KINDS[alert.kind][0]}
-            </span>{" "}
-            <Link href={`/${placeOf(alert)}`}>{alert.sink.replace(`${project}/`, "")}</Link>{" "}
-            {alert.message}{" "}
-            <span className="quiet">
-              since <Time at={alert.createTime} />
-            </span>
-          </li>
-        ))}
-      </ul>
-      {alerts.length > SHOWN_MAX && <Link href={`/${project}/alerts`}>See all alerts</Link>}
+      <AlertLines project={project} alerts={first} />
+      {more.length > 0 && (
+        <details>
+          <summary>
+            {alerts.length - 1} more <span className="unseen">that go wrong</span>
+          </summary>
+          <AlertLines project={project} alerts={more} />
+          {alerts.length > SHOWN_MAX && <Link href={`/${project}/alerts`}>See all alerts</Link>}
+        </details>
+      )}
     </section>
+  );
+}
+
+function AlertLines(props: { readonly project: string; readonly alerts: readonly Alert[] }) {
+  const { project, alerts } = props;
+  return (
+    <ul className="stack plain">
+      {alerts.map((alert) => (
+        <li key={alert.name}>
+          <span className={`badge ${ALERT_KINDS[alert.kind][1]}`}>
+            {ALERT_KINDS[alert.kind][0]}
+          </span>{" "}
+          <Link href={`/${placeOf(alert)}`}>{alert.sink.replace(`${project}/`, "")}</Link>{" "}
+          {alert.message}{" "}
+          <span className="quiet">
+            since <Time at={alert.createTime} />
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -23,12 +23,14 @@ export default function Audit({ project }: { readonly project: string }) {
   return (
     <section className="card stack" aria-labelledby="audit-title">
       <h2 id="audit-title">Audit log</h2>
-      <DownloadButton
-        label="Export as lines of JSON"
-        file={`audit-${project.slice(project.indexOf("/") + 1)}.ndjson`}
-        type="application/x-ndjson"
-        read={() => readAll(project)}
-      />
+      <div>
+        <DownloadButton
+          label="Export as lines of JSON"
+          file={`audit-${project.slice(project.indexOf("/") + 1)}.ndjson`}
+          type="application/x-ndjson"
+          read={() => readAll(project)}
+        />
+      </div>
       <Loaded query={query}>
         {({ pages }) => (
           <AuditEvents events={pages.flatMap((page) => page.auditEvents)} more={query} />

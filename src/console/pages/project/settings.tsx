@@ -98,7 +98,7 @@ function Quotas({ project }: { readonly project: string }) {
                 <dt>{quota.name.replaceAll("_", " ")}</dt>
                 <dd>
                   {quota.used !== undefined && `${whole(quota.used)} of `}
-                  {whole(quota.limit)}
+                  {quota.limit === 0n ? "any number" : whole(quota.limit)}
                 </dd>
               </div>
             ))}

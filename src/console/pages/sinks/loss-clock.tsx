@@ -18,10 +18,7 @@ import { Time } from "../../parts/time.tsx";
 import { sinks } from "./sink-kinds.ts";
 
 const CHOICES = [
-  [
-    WhenFull.EXPIRE,
-    "The oldest records expire, and are counted as expired; with an archive, when it deletes them",
-  ],
+  [WhenFull.EXPIRE, "The oldest records expire, and are counted as expired"],
   [WhenFull.BLOCK_PUSHES, "Pushes are refused until there is room: nothing is lost"],
   [WhenFull.SPILL, "Spill: the sink reads on in the archive of the stream, nothing is lost"],
 ] as const;

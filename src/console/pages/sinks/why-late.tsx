@@ -44,7 +44,7 @@ export function WhyLate({ sink, at }: { readonly sink: Sink; readonly at: number
 function Cause({ sink: { name, status } }: { readonly sink: Sink }) {
   const { state, cause, reason, staging } = status ?? {};
   if (state === State.PAUSED) return "the sink is paused. Resume it to go on.";
-  if (cause) return `${cause}${reason ? ` (${reason})` : ""}`;
+  if (cause) return `${cause}${reason ? ` (${reason})` : ""}.`;
   if (state === State.PENDING) return "the sink has not started yet.";
   if ((staging?.rows ?? 0n) > 0n) {
     return `${whole(staging?.rows)} of them are staged, and are imported when a condition below is met.`;

@@ -1,13 +1,13 @@
 /** The sinks of a stream side by side: who is behind, who fails, who is about to lose records. */
 import { Link } from "wouter";
 import type { SinkStatistics } from "#gen/tributary/management/v1/ledger_pb.js";
-import { whole } from "../../parts/figures.ts";
+import { bytes, duration, whole } from "../../parts/figures.ts";
 import { PlainTable } from "../../parts/plain-table.tsx";
 import { Time } from "../../parts/time.tsx";
 import { StateBadge } from "../sinks/state-badge.tsx";
 
 const TITLES = [
-  ...["Sink", "State", "Delivered", "Filtered", "Held", "Discarded", "Expired", "Waiting"],
+  ...["Sink", "State", "Delivered", "Size", "Filtered", "Held", "Discarded", "Expired", "Waiting"],
   ...["Lag", "Attempts kept", "Last delivered", "Loses records from"],
 ];
 
@@ -35,12 +35,13 @@ function SinkRow({ statistics }: { readonly statistics: SinkStatistics }) {
         <StateBadge state={status?.state} />
       </td>
       <td>{whole(counts?.delivered)}</td>
+      <td>{bytes(status?.deliveredBytes)}</td>
       <td>{whole(counts?.filtered)}</td>
       <td>{whole(counts?.held)}</td>
       <td>{whole(counts?.discarded)}</td>
       <td>{whole(counts?.expired)}</td>
       <td>{whole(counts?.pending)}</td>
-      <td>{status?.lag ? `${status.lag.seconds} s` : "none"}</td>
+      <td>{duration(status?.lag) || "none"}</td>
       <td>
         {whole(succeededAttempts)} good, {whole(failedAttempts)} failed
       </td>

@@ -56,7 +56,9 @@ function Now(props: { readonly statistics: StreamStatistics; readonly at: number
   const { statistics, at } = props;
   const { received, receivedBytes, sinks } = statistics;
   const delivered = sinks.reduce((sum, each) => sum + (each.status?.counts?.delivered ?? 0n), 0n);
+  const sent = sinks.reduce((sum, each) => sum + (each.status?.deliveredBytes ?? 0n), 0n);
   const rates = useRates(at, Number(received), Number(delivered));
+  const sizes = useRates(at, Number(receivedBytes), Number(sent));
   return (
     <section className="card stack" aria-labelledby="now-title">
       <h2 id="now-title">Accepted and delivered</h2>
@@ -66,16 +68,26 @@ function Now(props: { readonly statistics: StreamStatistics; readonly at: number
           {whole(received)} records, {bytes(receivedBytes)}
         </dd>
         <dt>Delivered by its sinks</dt>
-        <dd>{whole(delivered)} records</dd>
+        <dd>
+          {whole(delivered)} records, {bytes(sent)}
+        </dd>
+        <dt>Rejected</dt>
+        <dd>
+          {whole(statistics.rejected)} records in {whole(statistics.rejectedCalls)} calls, the last{" "}
+          <Time at={statistics.lastRejectedTime} />
+        </dd>
         <dt>Now</dt>
         <dd>
-          {rates.now[0]} accepted and {rates.now[1]} delivered a second
+          {rates.now[0]} accepted and {rates.now[1]} delivered a second;{" "}
+          {bytes(BigInt(sizes.now[0] ?? 0))} and {bytes(BigInt(sizes.now[1] ?? 0))} a second
         </dd>
       </dl>
       <Chart data={rates.data} />
       <p className="quiet">
         Records a second since this page was opened: accepted (filled), delivered (dashed).
       </p>
+      <Chart data={sizes.data} />
+      <p className="quiet">Bytes a second, in the same way.</p>
     </section>
   );
 }
@@ -91,12 +103,20 @@ function ByDay({ stream }: { readonly stream: string }) {
 }
 
 function Days({ days }: { readonly days: readonly UsageDay[] }) {
-  const data = useMemo(() => dailyData(days, Date.now()), [days]);
+  const [data, sizes] = useMemo(() => {
+    const now = Date.now();
+    return [
+      dailyData(days, now, (day) => day.totals?.records),
+      dailyData(days, now, (day) => day.totals?.bytes),
+    ];
+  }, [days]);
   if (days.length === 0) return <p>Nothing yet.</p>;
   return (
     <>
       <Chart data={data} />
       <p className="quiet">Records a day, in UTC.</p>
+      <Chart data={sizes} />
+      <p className="quiet">Bytes a day, in UTC.</p>
       <details>
         <summary>The same as a table</summary>
         <PlainTable titles={["Day", "Records", "Size"]}>
@@ -114,8 +134,12 @@ function Days({ days }: { readonly days: readonly UsageDay[] }) {
 }
 
 /** One value for each of 30 days, 0 where nothing came. */
-function dailyData(days: readonly UsageDay[], now: number): PlotData {
-  const counts = new Map(days.map(({ day, totals }) => [day, Number(totals?.records ?? 0n)]));
+function dailyData(
+  days: readonly UsageDay[],
+  now: number,
+  countOf: (day: UsageDay) => bigint | undefined,
+): PlotData {
+  const counts = new Map(days.map((each) => [each.day, Number(countOf(each) ?? 0n)]));
   const starts = Array.from({ length: 30 }, (_none, at) => now - (29 - at) * DAY_MS);
   const midnights = starts.map((start) => Math.floor(start / DAY_MS) * DAY_MS);
   const ids = midnights.map((start) => new Date(start).toISOString().slice(0, 10));
