@@ -48,7 +48,7 @@ describe("push streams", () => {
   ])("D5: with requests of %i bytes unanswered, at most %i are read", async (bytes, most) => {
     const { answers, held, aborting, pulled } = rig(bytes);
     const first = answers.next();
-    await expect.poll(() => pulled()).toBe(most);
+    await expect.poll(() => pulled(), { timeout: 10_000 }).toBe(most);
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(pulled()).toBe(most);
     held[0]?.();
