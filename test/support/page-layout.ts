@@ -22,6 +22,12 @@ const FIND_FAULTS = `(() => {
       faults.push("cut off: " + nameOf(each));
     }
   }
+  for (const each of [...open.querySelectorAll("dd, dt, td, th, button, p")].filter(isShown)) {
+    const { width, height } = each.getBoundingClientRect();
+    const size = parseFloat(getComputedStyle(each).fontSize);
+    const isSqueezed = width < 4.5 * size && height > 7 * size && each.innerText.trim().length > 5;
+    if (isSqueezed) faults.push("squeezed: " + nameOf(each));
+  }
   const pressed = [...open.querySelectorAll("a, button, input, select, textarea, summary")];
   const boxes = pressed.filter((each) => isShown(each) && !each.closest(".window"))
     .map((each) => [each, [...each.getClientRects()]]);
