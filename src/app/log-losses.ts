@@ -1,6 +1,6 @@
 /** Losses of stored records: where they are noticed, and where they are kept. */
 import type { RetentionOptions } from "../bus/index.ts";
-import type { CutOff } from "../usage/usage-counter.ts";
+import type { CutOff } from "../usage/lost-end.ts";
 import { type LogLosses, startLogLosses } from "../watch/log-losses.ts";
 import type { Closers } from "./closers.ts";
 import type { Foundations } from "./foundations.ts";

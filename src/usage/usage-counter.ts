@@ -10,6 +10,7 @@ import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { tallyRecordBatch } from "../core/record-tally.ts";
 import { createDayCounts, type DayCounts } from "./day-counts.ts";
+import { type CutOff, goBack } from "./lost-end.ts";
 import type { UsageStore } from "./usage-store.ts";
 
 /** Reads a shard; `ShardReader` of the bus does. */
@@ -48,16 +49,6 @@ export interface UsageCounterOptions {
   readonly flushMs?: number;
 }
 
-/** A shard that has lost its end. */
-export interface CutOff {
-  readonly shard: number;
-  readonly identity: string;
-  /** Where it ends now. */
-  readonly lastSequence: number;
-  /** Up to where it was counted. */
-  readonly counted: number;
-}
-
 /** The counter of a shard. */
 export interface UsageCounter {
   /** A message above the edge. Never throws. */
@@ -76,9 +67,6 @@ const READ_MESSAGES = 512;
 const READ_BYTES = 4 * 1024 * 1024;
 const BEHIND_MS = 20;
 const RETRY_MS = 500;
-/** How often, and how long apart, a shard is looked at that seems to have lost its end. */
-const LOOKS = 3;
-const LOOK_MS = 300;
 const CLOSE_MS = 2_000;
 /** How long a caller of `reached` waits. */
 const REACH_MS = 10_000;
@@ -188,34 +176,15 @@ class Counter {
     const { identity, endSequence } = await log.info(shard);
     this.#isLive = false;
     const mark = await store.readMark({ shard, identity });
+    const { signal } = this.#ending;
     // The mark may stand at a claim of the shard, behind the newest message with records.
-    this.#mark = mark > endSequence ? await this.#goBack({ shard, identity, counted: mark }) : mark;
+    this.#mark =
+      mark > endSequence
+        ? await goBack({ shard, identity, counted: mark }, { ...this.#options, signal })
+        : mark;
     this.#position = this.#mark;
     this.#counts = createDayCounts();
     this.#identity = identity;
-  }
-
-  /**
-   * The mark is the witness of what was stored: a shard that ends below it has lost its end. What is stored
-   * next gets the same sequences again, so the mark goes back to where the shard ends.
-   */
-  async #goBack(cut: Omit<CutOff, "lastSequence">): Promise<number> {
-    const { log, store, onCutOff } = this.#options;
-    const { shard, identity, counted } = cut;
-    for (let look = 1; ; look++) {
-      const { endSequence: lastSequence } = await log.info(shard);
-      if (lastSequence >= counted) return counted;
-      // A leader that was just elected may not know of the newest messages.
-      if (look < LOOKS) await delay(LOOK_MS, undefined, { signal: this.#ending.signal });
-      else {
-        await onCutOff?.({ ...cut, lastSequence });
-        // Where a mark of 0 means none.
-        const to = Math.max(1, lastSequence);
-        const isMoved = await store.commit({ shard, identity, from: counted, to, counts: [] });
-        if (!isMoved) throw new Error("another node counts the shard");
-        return to;
-      }
-    }
   }
 
   /** Reads and counts until nothing is left below the edge. */

@@ -4,11 +4,8 @@ import type { LogMessage } from "../../src/core/log.ts";
 import { decodeRecordBatch, encodeRecordBatch } from "../../src/core/record-batch.ts";
 import { encodeCallBlock } from "../../src/core/record-block.ts";
 import { tallyRecordBatch } from "../../src/core/record-tally.ts";
-import {
-  type CutOff,
-  startUsageCounter,
-  type UsageCounter,
-} from "../../src/usage/usage-counter.ts";
+import type { CutOff } from "../../src/usage/lost-end.ts";
+import { startUsageCounter, type UsageCounter } from "../../src/usage/usage-counter.ts";
 import { createUsageStore, type UsageStore } from "../../src/usage/usage-store.ts";
 import { useTestDatabase } from "../support/database.ts";
 import { quietLogger } from "../support/quiet-logger.ts";
