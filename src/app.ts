@@ -43,7 +43,7 @@ async function openApp(options: StartOptions, closers: Closers): Promise<App> {
   const time = createPhases(options.logger);
   const foundations = await time("foundations", () => openFoundations(options, closers));
   const workers = openWorkers(options, closers);
-  const delivery = await time("delivery", () => openDelivery(foundations, closers));
+  const delivery = await time("delivery", () => openDelivery(foundations, closers, options.at));
   openAlerts(foundations, delivery, closers);
   const catalog = openCatalog(foundations, delivery, closers);
   const audit = openAudit(foundations, closers);

@@ -1,6 +1,7 @@
 /** Delivery and retention: both run where a shard is owned. */
 import type { LogLimits, Retention } from "../bus/index.ts";
 import { listKeptLogs, listKeptSinks } from "../catalog/deleted-store.ts";
+import type { AtPoint } from "../delivery/crash-points.ts";
 import { createDelivery, type Delivery } from "../delivery/delivery.ts";
 import { sinkDrivers } from "../sinks/index.ts";
 import {
@@ -20,9 +21,13 @@ import { openAttempts } from "./watch.ts";
 
 /**
  * Opens the engine. Without the role `deliver` this node owns no shard, and the engine only answers
- * what other nodes' deliveries have written.
+ * what other nodes' deliveries have written. Tests give `at`.
  */
-export async function openDelivery(foundations: Foundations, closers: Closers): Promise<Delivery> {
+export async function openDelivery(
+  foundations: Foundations,
+  closers: Closers,
+  at?: AtPoint,
+): Promise<Delivery> {
   const { bus, snapshot, logger, config } = foundations;
   const [objects, cursors, held, staging] = await Promise.all([
     openStagingBucket(foundations, closers),
@@ -62,6 +67,7 @@ export async function openDelivery(foundations: Foundations, closers: Closers): 
     templates: foundations.templates,
     environment: environmentOf(foundations),
     logger,
+    ...(at && { at }),
     onOwner: (shard, edgeSequence) => {
       usage.onOwner(shard, edgeSequence);
       archiver.onOwner(shard);

@@ -12,6 +12,7 @@ import type { Logger } from "../core/logger.ts";
 import { checkDatabase, type Database, openDatabase } from "../db/client.ts";
 import { migrate } from "../db/migrate.ts";
 import { readMasterKeyIds } from "../db/sealed-keys.ts";
+import type { AtPoint } from "../delivery/crash-points.ts";
 import type { KeptLogs } from "../delivery/worker-options.ts";
 import { type Embedded, startEmbedded } from "../embedded/index.ts";
 import type { Mailer } from "../mail/mailer.ts";
@@ -67,6 +68,8 @@ export interface StartOptions {
   readonly task?: WorkerTask | undefined;
   /** Program and words of this process: what its workers are started with. */
   readonly command?: readonly string[] | undefined;
+  /** For tests: called at each crash point of delivery. */
+  readonly at?: AtPoint | undefined;
 }
 
 /** Starts or reaches Postgres and NATS, migrates, and loads the definitions. */

@@ -17,7 +17,7 @@ afterAll(() => cluster?.close());
 
 const PUSHES = size(200, 10_000);
 const RESTARTS = size(3, 5);
-const WINDOW_S = size(180, 600);
+const WINDOW_S = size(300, 600);
 const AT_ONCE = 16;
 
 /** Pushes the numbers, each with the idempotency key of its own, until each was answered with 200. */

@@ -40,6 +40,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     files: chaos("kill-delivery"),
     shows: "the same run: a webhook gets at most what was under way again, with the same id",
   },
+  "crash-points": {
+    files: chaos("crash-points"),
+    shows: "a process that delivers killed with -9 at each point that a crash could tear",
+  },
   "kill-everything": {
     files: chaos("kill-everything"),
     shows: "NATS, Postgres and node killed at once, started in any order: serves within 15 s",

@@ -2,7 +2,14 @@
 import { findFreePort } from "../../src/embedded/free-port.ts";
 import { startTestNats, type TestNats, type TestNatsOptions } from "./nats.ts";
 import { startTestPostgres, type TestPostgres } from "./postgres.ts";
-import { makeDataDir, type ServerOptions, startServer, type TestServer } from "./server.ts";
+import {
+  type LaunchedServer,
+  launchServer,
+  makeDataDir,
+  type ServerOptions,
+  startServer,
+  type TestServer,
+} from "./server.ts";
 
 /** NATS, Postgres and any number of nodes on them. */
 export interface Cluster {
@@ -15,6 +22,8 @@ export interface Cluster {
   readonly nodes: readonly TestServer[];
   /** Starts a node, which shares definitions and data with the others. */
   startNode(options?: ServerOptions): Promise<TestServer>;
+  /** Starts one, after the first, without waiting for it; the caller ends it. */
+  launchNode(options?: ServerOptions): LaunchedServer;
   close(): Promise<void>;
 }
 
@@ -30,6 +39,16 @@ export async function startCluster(options: { nats?: TestNatsOptions } = {}): Pr
   ]);
   const masterKey = Buffer.alloc(32, 5).toString("base64");
   const nodes: TestServer[] = [];
+  const envOf = (node: ServerOptions) => ({
+    NATS_URL: nats.url,
+    DATABASE_URL: control,
+    TRIBUTARY_DEMO: "1",
+    TRIBUTARY_EGRESS_LOOPBACK: "1",
+    TRIBUTARY_MASTER_KEY: masterKey,
+    ...node.env,
+  });
+  // All nodes read the demo application's secret where the first one wrote it.
+  const folderOf = (node: ServerOptions) => node.dataDir ?? nodes[0]?.dataDir ?? makeDataDir();
   return {
     nats,
     postgres,
@@ -37,24 +56,16 @@ export async function startCluster(options: { nats?: TestNatsOptions } = {}): Pr
     sinkDatabaseUrl: sinks,
     nodes,
     async startNode(node = {}) {
-      // All nodes read the demo application's secret where the first one wrote it.
-      const dataDir = node.dataDir ?? nodes[0]?.dataDir ?? makeDataDir();
       const server = await startServer({
         ...node,
-        dataDir,
+        dataDir: folderOf(node),
         port: node.port ?? (await findFreePort()),
-        env: {
-          NATS_URL: nats.url,
-          DATABASE_URL: control,
-          TRIBUTARY_DEMO: "1",
-          TRIBUTARY_EGRESS_LOOPBACK: "1",
-          TRIBUTARY_MASTER_KEY: masterKey,
-          ...node.env,
-        },
+        env: envOf(node),
       });
       nodes.push(server);
       return server;
     },
+    launchNode: (node = {}) => launchServer({ ...node, dataDir: folderOf(node), env: envOf(node) }),
     async close() {
       for (const node of nodes) await node.close();
       await Promise.all([nats.close(), postgres.close()]);

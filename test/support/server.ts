@@ -44,6 +44,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** The folder of another version of this repository; this one by default. */
   readonly root?: string;
+  /** Program and words, from the root of the repository; the server as `npm start` runs it when left out. */
+  readonly entry?: readonly string[];
 }
 
 /** Starts a server on a free port. */
@@ -112,7 +114,8 @@ export interface LaunchedServer {
 export function launchServer(options: ServerOptions & { dataDir: string }): LaunchedServer {
   let text = "";
   const from = options.root ?? root;
-  const child = spawn(process.execPath, [join(from, "src/main.ts"), "serve"], {
+  const [program = "src/main.ts", ...words] = options.entry ?? ["src/main.ts", "serve"];
+  const child = spawn(process.execPath, [join(from, program), ...words], {
     cwd: from,
     env: {
       ...process.env,
