@@ -9,7 +9,7 @@ import { readBack } from "./read-back.ts";
 import { logUnavailable, meaningOf, refusalError } from "./refusals.ts";
 import { getStoredMessage } from "./stored-message.ts";
 import type { SubjectNames } from "./subjects.ts";
-import { ensureStream } from "./topology.ts";
+import { ensureStore } from "./topology.ts";
 
 /** A stored value. */
 export interface KeyedEntry {
@@ -91,7 +91,7 @@ const TOMBSTONE = "Tributary-Deleted";
 export async function openKeyedStore(name: string, input: KeyedStoreInput): Promise<KeyedStore> {
   const stream = input.names.storeStream(name);
   const prefix = input.names.storePrefix(name);
-  await ensureStream(input.jsm, {
+  await ensureStore(input.jsm, {
     name: stream,
     subjects: [`${prefix}>`],
     storage: "file",

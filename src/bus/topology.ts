@@ -89,6 +89,22 @@ export function ensureStream(jsm: JetStreamManager, settings: StreamSettings) {
   return withOpeningPatience(() => tryStream(jsm, settings));
 }
 
+/** JetStream's codes for bytes that it cannot reserve. */
+const NO_ROOM = [10023, 10047];
+
+/** A store that may not even grow to this is of no use. */
+const LEAST_BYTES = 1024 * 1024;
+
+/** Creates or updates as `ensureStream`. Where JetStream has not the bytes that a store may grow to, a sixteenth of them is tried, and so on. */
+export async function ensureStore(jsm: JetStreamManager, settings: StreamSettings): Promise<void> {
+  const bytes = settings.max_bytes ?? -1;
+  await ensureStream(jsm, settings).catch((error: unknown) => {
+    const isRoomMissing = error instanceof JetStreamApiError && NO_ROOM.includes(error.code);
+    if (!isRoomMissing || bytes < LEAST_BYTES) throw error;
+    return ensureStore(jsm, { ...settings, max_bytes: Math.floor(bytes / 16) });
+  });
+}
+
 async function tryStream(jsm: JetStreamManager, settings: StreamSettings) {
   const found = await jsm.streams.info(settings.name).catch((error: unknown) => {
     if (error instanceof JetStreamApiError && error.status === 404) return undefined;

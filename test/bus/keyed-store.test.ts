@@ -100,16 +100,19 @@ test("while nats-server is away a write fails in time, and what was acknowledged
   expect(texts([(await store.get("e"))!])).toEqual(["e=2"]);
 });
 
-test("a store that may grow to more than a small disk holds is opened all the same, with its part of it", async () => {
+test("a store that may grow to more than a small disk holds is opened all the same, whether its size is known or not", async () => {
   const small = await startTestNats({ maxFileStore: 64 * 1024 * 1024 });
   const { url, monitorUrl } = small;
-  const other = await createBus({ url, monitorUrl, shards: 1, logger: quiet });
-  try {
-    const large = await other.openKeyedStore("large", { maxBytes: 1024 * 1024 * 1024 });
-    await large.writeMany([{ key: "a", value: bytes("x") }]);
-    expect(texts(await large.list(""))).toEqual(["a=x"]);
-  } finally {
-    await other.close();
-    await small.close();
+  for (const more of [{ monitorUrl }, {}]) {
+    const other = await createBus({ url, ...more, shards: 1, logger: quiet });
+    try {
+      const name = more.monitorUrl ? "known" : "unknown";
+      const large = await other.openKeyedStore(name, { maxBytes: 1024 * 1024 * 1024 });
+      await large.writeMany([{ key: "a", value: bytes("x") }]);
+      expect(texts(await large.list(""))).toEqual(["a=x"]);
+    } finally {
+      await other.close();
+    }
   }
+  await small.close();
 });
