@@ -10,7 +10,7 @@ export type ExpiryTally = Map<LaneRequest | undefined, number>;
 /** The parts of a lane that say what is settled. */
 export interface LaneParts {
   readonly state: LaneState;
-  readonly requests: readonly LaneRequest[];
+  readonly requests: LaneRequest[];
   readonly replan: readonly PlaceRange[];
 }
 
@@ -36,8 +36,20 @@ export function tallyUnsettled(
   }
 }
 
+/** Books what was tallied below a sequence, and forgets its places; gives the ranges that are still to be planned. */
+export function bookExpired(parts: LaneParts, sequence: number, tally: ExpiryTally): PlaceRange[] {
+  const { state, requests, replan } = parts;
+  const floor = { sequence, index: 0 };
+  for (const count of tally.values()) state.counts.expired += count;
+  requests.splice(0, requests.length, ...requestsFrom(parts, sequence, tally));
+  state.parked.raise(floor);
+  state.next = laterPlace(state.next, floor);
+  state.revision += 1;
+  return rangesFrom(replan, sequence);
+}
+
 /** What is left of ranges from a sequence on. */
-export function rangesFrom(ranges: readonly PlaceRange[], sequence: number): PlaceRange[] {
+function rangesFrom(ranges: readonly PlaceRange[], sequence: number): PlaceRange[] {
   return ranges.flatMap(({ from, to }) => {
     if (to.sequence < sequence) return [];
     return [{ from: laterPlace(from, { sequence, index: 0 }), to }];
@@ -45,7 +57,7 @@ export function rangesFrom(ranges: readonly PlaceRange[], sequence: number): Pla
 }
 
 /** Requests without what stands below a sequence: one that is cut becomes another, for its records differ. */
-export function requestsFrom(
+function requestsFrom(
   { state, requests }: LaneParts,
   sequence: number,
   tally: ExpiryTally,

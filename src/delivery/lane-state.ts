@@ -196,6 +196,19 @@ function rangeFromMessage(range: PlaceRangeMessage): PlaceRange {
   };
 }
 
+/** Counts rows that the destination took. */
+export function countDelivered(
+  state: LaneState,
+  rows: readonly { readonly arrivalTimeUs: number; readonly jsonBytes: number }[],
+): void {
+  state.counts.delivered += rows.length;
+  for (const { arrivalTimeUs, jsonBytes } of rows) {
+    state.counts.deliveredBytes += jsonBytes;
+    state.lastDeliveredUs = Math.max(state.lastDeliveredUs, arrivalTimeUs);
+  }
+  state.firstDeliveredUs ||= rows[0]?.arrivalTimeUs ?? 0;
+}
+
 /** Records of a lane that are settled. */
 export function settledCount({ counts }: LaneState): number {
   return counts.delivered + counts.filtered + counts.held + counts.expired;

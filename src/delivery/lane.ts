@@ -7,7 +7,7 @@
  */
 import type { Place } from "../sinks/sink.ts";
 import { type Batch, chooseBatch, type PlanInput } from "./lane-batch.ts";
-import { type ExpiryTally, rangesFrom, requestsFrom, tallyUnsettled } from "./lane-loss.ts";
+import { bookExpired, type ExpiryTally, tallyUnsettled } from "./lane-loss.ts";
 import {
   type LaneRequest,
   lastPlace,
@@ -17,7 +17,7 @@ import {
   sendableOf,
 } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
-import { type DoneRequest, type LaneState, stateWith } from "./lane-state.ts";
+import { countDelivered, type DoneRequest, type LaneState, stateWith } from "./lane-state.ts";
 import {
   type Resolution,
   reassignRequests,
@@ -33,6 +33,7 @@ import {
   placesAfter,
 } from "./place.ts";
 import { RowQueue } from "./row-queue.ts";
+
 /** The state machine of a lane. */
 export class Lane {
   readonly state: LaneState;
@@ -205,14 +206,9 @@ export class Lane {
   /** Settles records of a request; gives the request that the rest of them is now, if any. */
   resolve(request: LaneRequest, { delivered, held, filtered, isKeyBlocked }: Resolution) {
     const { counts, parked } = this.state;
-    counts.delivered += delivered.length;
+    countDelivered(this.state, delivered);
     counts.held += held.length;
     counts.filtered += filtered.length;
-    for (const { arrivalTimeUs, json } of delivered) {
-      counts.deliveredBytes += json.byteLength;
-      this.state.lastDeliveredUs = Math.max(this.state.lastDeliveredUs, arrivalTimeUs);
-    }
-    this.state.firstDeliveredUs ||= delivered[0]?.arrivalTimeUs ?? 0;
     this.state.version = request.version;
     this.state.revision += 1;
     const isDone = delivered.length + filtered.length === (request.rows?.length ?? 0);
@@ -284,16 +280,9 @@ export class Lane {
    * may be under way. The only other booking is `expire`, by the word of the sink's owner.
    */
   expireBelow(sequence: number, tally: ExpiryTally): void {
-    const { state } = this;
-    const floor = { sequence, index: 0 };
-    const parts = { state, requests: this.requests, replan: this.#replan };
-    for (const count of tally.values()) state.counts.expired += count;
-    this.requests.splice(0, this.requests.length, ...requestsFrom(parts, sequence, tally));
+    const { state, requests } = this;
+    this.#replan = bookExpired({ state, requests, replan: this.#replan }, sequence, tally);
     this.release();
-    this.#replan = rangesFrom(this.#replan, sequence);
-    state.parked.raise(floor);
-    state.next = laterPlace(state.next, floor);
-    state.revision += 1;
   }
 
   /** Counts records that are gone, because the owner of the sink has said so. */

@@ -11,12 +11,12 @@ import type { HeldQuota } from "./held-quota.ts";
 import type { HoldInput } from "./held-store.ts";
 import type { Lane } from "./lane.ts";
 import type { LaneRequest } from "./lane-request.ts";
-import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
 import type { DoneRequest } from "./lane-state.ts";
 import type { PreparedOutcome } from "./plan-transform.ts";
 import { laneAfter, takeBack } from "./requests-in-order.ts";
 import { isError, type Retry, retryWaitMs } from "./retry-wait.ts";
+import { sortRows } from "./settled-rows.ts";
 import { encodeLane } from "./sink-state.ts";
 import type { VersionPlan, VersionTable } from "./version-table.ts";
 
@@ -246,24 +246,6 @@ async function settle(
   host.succeeded(run, request.cursorRevision);
   host.changed(false);
 }
-
-/** Rows by what came of them; those that are staged are nowhere. */
-function sortRows(rows: readonly LaneRow[], outcomes: readonly PreparedOutcome[]) {
-  const filtered: LaneRow[] = [];
-  const held: HoldInput[] = [];
-  const isUsual = outcomes.length === rows.length && outcomes.every(isDelivered);
-  if (isUsual) return { delivered: rows, filtered, held };
-  const delivered: LaneRow[] = [];
-  rows.forEach((row, i) => {
-    const outcome = outcomes[i];
-    if (outcome?.kind === "delivered") delivered.push(row);
-    else if (outcome?.kind === "filtered") filtered.push(row);
-    else if (outcome?.kind === "reject") held.push({ row, ...outcome });
-  });
-  return { delivered, filtered, held };
-}
-
-const isDelivered = ({ kind }: PreparedOutcome) => kind === "delivered";
 
 /** Too much is held: the request waits as it is until some of it was replayed or discarded. */
 function waitForRoom(host: RequestHost, run: LaneRun, request: LaneRequest): void {

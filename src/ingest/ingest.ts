@@ -5,53 +5,16 @@ import { failFields, reasonOf } from "../core/errors.ts";
 import type { Eventually } from "../core/eventually.ts";
 import type { LogAppended, LogCall, LogReader, LogWriter } from "../core/log.ts";
 import { parseName } from "../core/names.ts";
-import type { BlockHeader, CallFacts } from "../core/record-block.ts";
+import type { CallFacts } from "../core/record-block.ts";
 import { divide, type EncodedPart, encodeParts, encodePartsAtOnce } from "./call-parts.ts";
 import { contentHash } from "./content-hash.ts";
 import { findStream, logOf, waitForNewer } from "./find-stream.ts";
+import type { PushCall, PushResult } from "./push-call.ts";
 import { countStored, type PushCounts } from "./push-counts.ts";
 import type { PushLimits } from "./push-limits.ts";
 import { checkRecords, countOf, type RecordSet, SLICE_BYTES } from "./record-set.ts";
 import { isRefusal } from "./refused-records.ts";
 import { arrivalOf, firstPlaceOf, idsOf } from "./stored-places.ts";
-
-/** One call. */
-export interface PushCall {
-  /** `projects/{p}/streams/{s}`; the caller must have been authorised for it. */
-  readonly stream: string;
-  /** Branch id; empty means `main`. */
-  readonly branch: string;
-  readonly records: RecordSet;
-  /** Empty for none. */
-  readonly idempotencyKey: string;
-  readonly returnRecordIds: boolean;
-  readonly caller: PushCaller;
-}
-
-/** Where a call came from, kept with its records. */
-export interface PushCaller {
-  /** Id of the principal. */
-  readonly id: string;
-  /** How it proved who it is: `oauth2`, `token`, `session`, or the kind of a source. */
-  readonly authentication: string;
-  readonly address: string;
-  /** W3C traceparent; empty for none. */
-  readonly traceContext: string;
-  /** The way in: `push` when left out, else the id of the source. */
-  readonly source?: string;
-  /** Content type and headers of the request, where they are to be kept. */
-  readonly contentType?: string;
-  readonly headers?: readonly BlockHeader[];
-}
-
-/** The answer, as PushResponse has it. */
-export interface PushResult {
-  readonly accepted: bigint;
-  readonly duplicate: boolean;
-  readonly firstPlace: string;
-  readonly recordIds: string[];
-  readonly durabilityWarning: string;
-}
 
 /** The way in. */
 export interface Ingest {

@@ -5,19 +5,18 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
-import { PushResponseSchema } from "#gen/tributary/push/v1/push_service_pb.js";
 import type { Call } from "../core/call.ts";
 import { fail, failFields, reasonOf } from "../core/errors.ts";
 import type { Eventually } from "../core/eventually.ts";
 import { authenticationOf, type Principal, shareOf } from "../core/principal.ts";
 import type { WholeRequest, WholeResponse } from "../core/whole-message.ts";
 import type { Admission, AdmittedBytes } from "./admission.ts";
-import { readFrame, sendGrpcMessage } from "./grpc-form.ts";
-import type { Ingest, PushResult } from "./ingest.ts";
+import { readFrame } from "./grpc-form.ts";
+import type { Ingest } from "./ingest.ts";
 import { type LaneRoute, type RestRoute, routeOf } from "./lane-route.ts";
+import { sendResult } from "./push-answer.ts";
 import { type PushBody, readPushRequest, readRestRecords } from "./push-body.ts";
 import { readPushMessage } from "./push-message.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
@@ -259,42 +258,6 @@ async function withDeadline<T>(timeoutMs: number, answer: Promise<T>): Promise<T
   } finally {
     clearTimeout(timer);
   }
-}
-
-function sendResult(response: LaneResponse, route: LaneRoute, result: PushResult): void {
-  const isProto = route.kind !== "json" && route.kind !== "rest";
-  // Text goes out with the head in one write.
-  const body = isProto
-    ? Buffer.from(toBinary(PushResponseSchema, create(PushResponseSchema, result)))
-    : resultJson(result);
-  if (route.kind === "grpc") {
-    // The route says that the request came over HTTP/2.
-    sendGrpcMessage(response as Http2ServerResponse, body as Buffer);
-    return;
-  }
-  response.statusCode = 200;
-  response.setHeader("content-type", isProto ? "application/proto" : "application/json");
-  response.setHeader("content-length", String(Buffer.byteLength(body)));
-  response.setHeader("x-content-type-options", "nosniff");
-  response.setHeader("cache-control", "no-store");
-  response.end(body);
-}
-
-/** PushResponse in proto JSON: 64-bit integers as strings, fields without a value left out. */
-function resultJson(result: PushResult): string {
-  const { duplicate, firstPlace, recordIds, durabilityWarning } = result;
-  const isUsual = !duplicate && recordIds.length === 0 && durabilityWarning === "";
-  // Numbers and a dash: nothing to escape.
-  if (isUsual && firstPlace !== "") {
-    return `{"accepted":"${result.accepted}","firstPlace":"${firstPlace}"}`;
-  }
-  return JSON.stringify({
-    accepted: String(result.accepted),
-    duplicate: result.duplicate || undefined,
-    firstPlace: result.firstPlace || undefined,
-    recordIds: result.recordIds.length > 0 ? result.recordIds : undefined,
-    durabilityWarning: result.durabilityWarning || undefined,
-  });
 }
 
 function refuse(

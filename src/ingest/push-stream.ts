@@ -13,7 +13,8 @@ import type {
 } from "#gen/tributary/push/v1/push_service_pb.js";
 import { fail, failFields, reasonOf, retryAfterMsOf } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
-import type { Ingest, PushCall, PushResult } from "./ingest.ts";
+import type { Ingest } from "./ingest.ts";
+import type { PushCall, PushResult } from "./push-call.ts";
 
 /** Bytes of requests without an answer, beyond which no more are read. */
 const UNANSWERED_BYTES_MAX = 16 * 1024 * 1024;

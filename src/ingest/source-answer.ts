@@ -1,5 +1,5 @@
 /** The answer to a request that a source took. */
-import type { PushResult } from "./ingest.ts";
+import type { PushResult } from "./push-call.ts";
 import type { LaneResponse } from "./push-lane.ts";
 
 /** What became of its records. */

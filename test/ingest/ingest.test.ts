@@ -4,8 +4,9 @@ import { Field_Type } from "#gen/tributary/management/v1/stream_pb.js";
 import { reasonOf } from "../../src/core/errors.ts";
 import { murmur2, partitionOf } from "../../src/core/partition.ts";
 import { placeOfRecordId } from "../../src/core/record-id.ts";
-import { createIngest, type PushCall } from "../../src/ingest/ingest.ts";
+import { createIngest } from "../../src/ingest/ingest.ts";
 import { readRestRecords } from "../../src/ingest/push-body.ts";
+import type { PushCall } from "../../src/ingest/push-call.ts";
 import { field, memoryDefinitions, memoryLog, streamOf } from "./memory-log.ts";
 
 const CALLER = { id: "client", authentication: "oauth2", address: "127.0.0.1", traceContext: "" };
