@@ -9,14 +9,13 @@ import {
   within,
 } from "./destinations.ts";
 import type { HeldQuota } from "./held-quota.ts";
-import type { HeldKey } from "./held-store.ts";
 import type { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
-import { formatPlace } from "./place.ts";
 import { resumeLane } from "./resume-lanes.ts";
 import { isError, retryWaitMs } from "./retry-wait.ts";
 import type { RunOwner } from "./run-owner.ts";
 import type { FlushReason } from "./staged-rows.ts";
+import { tidyHeld } from "./tidy-held.ts";
 import type { VersionPlan, VersionTable } from "./version-table.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -42,6 +41,7 @@ export class DestinationGate {
   /** By partition: revision of the lane that its target is known to hold. */
   readonly #committed = new Map<number, number>();
   #schemaVersion: number | undefined;
+  #isTidy = false;
   /** Whether destinations are to be opened again, for the stream's schema has changed. */
   isStale = false;
   /** Whether the destination settles rows by flushes. */
@@ -102,23 +102,11 @@ export class DestinationGate {
     await this.#tidyHeld();
   }
 
-  /** Finishes what a crash left of held records: copies that are to go, keys that wait for none. */
+  /** Finishes what a crash left of held records. */
   async #tidyHeld(): Promise<void> {
     const lanes = [...this.#run.lanes.all()].map(({ lane }) => lane);
-    if (lanes.every(({ state }) => state.released.length + state.parked.size === 0)) return;
-    const { held } = this.#run;
-    const keys = await held.keys();
-    for (const lane of lanes) {
-      const { state } = lane;
-      const own = keys.filter((key) => key.partition === state.partition);
-      const released = new Set(state.released.map(formatPlace));
-      const isReleased = (key: HeldKey) => released.has(formatPlace(key.place));
-      await held.remove(own.filter(isReleased));
-      // A command may have released others meanwhile.
-      state.released = state.released.filter((place) => !released.has(formatPlace(place)));
-      const blocked = new Set(own.filter((key) => !isReleased(key)).map((key) => key.keyHash));
-      lane.unpark([...state.parked.hashes()].filter((hash) => !blocked.has(hash)));
-    }
+    await tidyHeld(lanes, this.#run.held, { isTakenOver: !this.#isTidy });
+    this.#isTidy = true;
   }
 
   /** Claims a partition in the target; gives whether its lane was replaced. */

@@ -244,3 +244,32 @@ for (const kind of ["cursor in the target", "cursor in the store"] as const) {
     await last.close();
   }, 120_000);
 }
+
+for (const recordFailure of ["HOLD", "BLOCK_KEY"] as const) {
+  test(`D1, D3: a record whose copy was stored before its owner died, and that the destination takes now, is not held as well (${recordFailure})`, async () => {
+    const target = new TestTarget({ keepsCursor: false });
+    const world = createWorld(target);
+    const onRecordFailure = Sink_RecordFailure[recordFailure];
+    const versions = [version({ count: COUNT, scheduleMs: [1], onRecordFailure })];
+    const a = sink({ uid: "a", log: log("l"), versions });
+    world.definitions.set(a);
+    const refused = { kind: "reject", reason: "BAD", why: "bad" } as const;
+    target.answer = ({ rows }) => ({ kind: "rows", outcomes: rows.map(() => refused) });
+    const mortal: ReturnType<typeof createMortalEngine> = createMortalEngine(world, {
+      stepsLeft: Number.POSITIVE_INFINITY,
+      overrides: { at: (reached) => void (reached === "held" && mortal.kill()) },
+    });
+    for (let n = 0; n < 3; n++) world.shard.append("l", [{ key: n, value: { n } }]);
+    void mortal.engine.start();
+    await mortal.died;
+    target.answer = () => undefined;
+    const last = world.engine();
+    await last.start();
+    await waitFor(async () => (await ledger(last, a)).counts.delivered === 3);
+    expect((await ledger(last, a)).counts).toMatchObject({ held: 0, pending: 0, pushed: 3 });
+    expect(await last.held.replay(a, [])).toBe(0);
+    expect((await ledger(last, a)).counts).toMatchObject({ delivered: 3, held: 0, pushed: 3 });
+    expect(target.values("a")).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
+    await last.close();
+  });
+}
