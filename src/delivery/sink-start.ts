@@ -112,7 +112,10 @@ export class SinkStart {
     if (definition.isPaused) return this.#startPaused();
     const below = state ? settledBelow(state) : definition.startSequence;
     const isTrimmed = state !== undefined && lowestNeeded(state) < host.trimmedBelow;
-    const isAnyLeft = lastSequence >= below || (state && (hasWork(state) || isTrimmed));
+    // An ended sink is settled at its end, which may stand above its newest record.
+    const isBelowEnd = state !== undefined && below < state.endSequence;
+    const isLeft = state && (hasWork(state) || isTrimmed || isBelowEnd);
+    const isAnyLeft = lastSequence >= below || isLeft;
     if (!isCounted || isAnyLeft) return host.activate();
     host.note.enter(Sink_State.RUNNING);
     // Once in the life of a sink, so that every node sees that it runs.

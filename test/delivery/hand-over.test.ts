@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { waitFor } from "../support/wait-for.ts";
+import { createMortalEngine } from "./mortal-engine.ts";
 import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
 import { TestTarget } from "./test-target.ts";
 
@@ -49,6 +50,27 @@ for (const keepsCursor of [false, true]) {
     await waitFor(async () => second.lowestNeeded("l") === Number.POSITIVE_INFINITY);
     expect(await second.held.handOver(a)).toBe(end);
     expect(target.values("a")).toHaveLength(own.length);
+    await second.close();
+  });
+
+  test(`N06: an owner that takes over an ended sink settles it up to its end, also where no record is left, ${kind}`, async () => {
+    const { target, world, a, push } = open();
+    const first: ReturnType<typeof createMortalEngine> = createMortalEngine(world, {
+      stepsLeft: Number.POSITIVE_INFINITY,
+      overrides: { at: (point) => void (point === "handed-over" && first.kill()) },
+    });
+    await first.engine.start();
+    push(0, 3);
+    await waitFor(async () => (await ledger(first.engine, a)).counts.delivered === 3);
+    // The end stands above the newest record of the sink.
+    for (const i of range(0, 5)) world.shard.append("other", [{ value: i }]);
+    void first.engine.held.handOver(a);
+    await first.died;
+    const second = world.engine();
+    await second.start();
+    await waitFor(async () => (await ledger(second, a)).status.settledSequence === 8n);
+    expect(await second.held.handOver(a)).toBe(9);
+    expect(new Set(target.values("a"))).toEqual(new Set([0, 1, 2]));
     await second.close();
   });
 
