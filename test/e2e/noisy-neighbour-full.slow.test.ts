@@ -3,7 +3,7 @@ import { report } from "../support/faults/outage.ts";
 import { type Neighbourhood, openNeighbourhood } from "../support/noisy-neighbour.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
-/** Of 3,000 pushes in each half. */
+/** Of 6,000 pushes in each half, 250 in each slice. */
 const SLICES = 24;
 
 let server: TestServer;
@@ -11,7 +11,7 @@ let neighbourhood: Neighbourhood;
 
 beforeAll(async () => {
   server = await startServer();
-  neighbourhood = await openNeighbourhood(server, { quota: 50, rate: 500 });
+  neighbourhood = await openNeighbourhood(server, { quota: 50, rate: 1_000 });
 });
 afterAll(async () => {
   neighbourhood?.close();

@@ -52,6 +52,7 @@ export function openPacedPusher(plan: PacedPlan): PacedPusher {
       (all.length < CONNECTIONS
         ? openCaller(plan.url, all)
         : await new Promise<Caller>((resolve) => waiting.push(resolve)));
+    if (caller.socket.destroyed) reopen(plan.url, caller);
     const status = await new Promise<number>((resolve) => {
       caller.answered = resolve;
       caller.socket.write(request);
@@ -92,7 +93,7 @@ function requestOf({ url, stream, token }: PacedPlan): Buffer {
 function openCaller(url: string, all: Caller[]): Caller {
   const caller: Caller = { socket: connectTo(url), received: "", answered: undefined };
   all.push(caller);
-  listen(url, caller);
+  listen(caller);
   return caller;
 }
 
@@ -101,8 +102,13 @@ function connectTo(url: string): Socket {
   return connect({ host: hostname, port: Number(port), noDelay: true }).setEncoding("latin1");
 }
 
-/** Reads answers; a connection that the server ends is opened anew. */
-function listen(url: string, caller: Caller): void {
+function reopen(url: string, caller: Caller): void {
+  caller.socket = connectTo(url);
+  listen(caller);
+}
+
+/** Reads answers. */
+function listen(caller: Caller): void {
   const settle = (status: number) => {
     const { answered } = caller;
     caller.answered = undefined;
@@ -110,17 +116,10 @@ function listen(url: string, caller: Caller): void {
     answered?.(status);
   };
   const { socket } = caller;
-  const renew = () => {
-    socket.destroy();
-    if (caller.socket !== socket) return;
-    caller.socket = connectTo(url);
-    listen(url, caller);
-  };
   socket.on("error", () => undefined);
+  // A connection that is idle for long is ended by the server: the next call opens it anew.
   socket.on("close", () => {
-    if (!caller.answered) return;
-    renew();
-    settle(0);
+    if (caller.socket === socket && caller.answered) settle(0);
   });
   socket.on("data", (chunk: string) => {
     caller.received += chunk;
@@ -129,7 +128,7 @@ function listen(url: string, caller: Caller): void {
     const length = Number(/content-length: (\d+)/i.exec(caller.received)?.[1] ?? 0);
     if (caller.received.length < head + 4 + length) return;
     const status = Number(caller.received.slice(9, 12));
-    if (/\r\nconnection: close/i.test(caller.received.slice(0, head))) renew();
+    if (/\r\nconnection: close/i.test(caller.received.slice(0, head))) socket.destroy();
     settle(status);
   });
 }
