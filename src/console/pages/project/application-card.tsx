@@ -8,8 +8,8 @@ import { CopyLine } from "../../parts/copy.tsx";
 import { DialogButton } from "../../parts/dialog-button.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
+import { NewSecretForm } from "../../parts/new-secret-form.tsx";
 import { OperationFields } from "../../parts/operations.tsx";
-import { OverlapField } from "../../parts/overlap-field.tsx";
 import { Time } from "../../parts/time.tsx";
 import { applications } from "../stream/application-step.tsx";
 
@@ -38,8 +38,10 @@ export function ApplicationCard(props: {
           title={`Rotate the secret of ${title}`}
         >
           {(close) => (
-            <RotateForm
-              name={name}
+            <NewSecretForm
+              make={async (overlap) =>
+                (await applications.rotateApplicationSecret({ name, overlap })).clientSecret
+              }
               onSecret={(secret) => {
                 close();
                 onSecret(secret);
@@ -114,29 +116,6 @@ function EditForm(props: { readonly application: Application; readonly onDone: (
         label="Disabled: it and its tokens are refused within 5 seconds, until this is taken back"
         checked={disabled}
         onChange={setDisabled}
-      />
-    </Form>
-  );
-}
-
-function RotateForm(props: { readonly name: string; readonly onSecret: (secret: string) => void }) {
-  const { name, onSecret } = props;
-  const queries = useQueryClient();
-  const [overlap, setOverlap] = useState(0);
-  const submit = useSubmit(async () => {
-    const request = { name, overlap: { seconds: BigInt(overlap) } };
-    const { clientSecret } = await applications.rotateApplicationSecret(request);
-    await queries.invalidateQueries();
-    onSecret(clientSecret);
-  });
-  return (
-    <Form submit={submit} label="Make the new secret">
-      <p>The new secret works at once, and is shown once.</p>
-      <OverlapField
-        what="the old secret"
-        value={overlap}
-        onChange={setOverlap}
-        fault={faultAt(submit.faults, "overlap")}
       />
     </Form>
   );

@@ -9,7 +9,7 @@ import { ConfirmButton } from "../../parts/confirm.tsx";
 import { DialogButton } from "../../parts/dialog-button.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
 import { Form, useSubmit } from "../../parts/form.tsx";
-import { OverlapField } from "../../parts/overlap-field.tsx";
+import { NewSecretForm } from "../../parts/new-secret-form.tsx";
 import { Time } from "../../parts/time.tsx";
 import { tokens } from "../stream/personal-token-step.tsx";
 
@@ -36,8 +36,10 @@ export function TokenCard(props: {
           title={`Refresh ${title}`}
         >
           {(close) => (
-            <RefreshForm
-              name={token.name}
+            <NewSecretForm
+              make={async (overlap) =>
+                (await tokens.refreshToken({ name: token.name, overlap })).secret
+              }
               onSecret={(secret) => {
                 close();
                 onSecret(secret);
@@ -138,31 +140,6 @@ function EditForm({ token, onDone }: { readonly token: Token; readonly onDone: (
         label="Disabled: whoever uses it is refused within 5 seconds, until this is taken back"
         checked={disabled}
         onChange={setDisabled}
-      />
-    </Form>
-  );
-}
-
-function RefreshForm(props: {
-  readonly name: string;
-  readonly onSecret: (secret: string) => void;
-}) {
-  const { name, onSecret } = props;
-  const queries = useQueryClient();
-  const [overlap, setOverlap] = useState(0);
-  const submit = useSubmit(async () => {
-    const answer = await tokens.refreshToken({ name, overlap: { seconds: BigInt(overlap) } });
-    await queries.invalidateQueries();
-    onSecret(answer.secret);
-  });
-  return (
-    <Form submit={submit} label="Make the new secret">
-      <p>The new secret works at once, and is shown once.</p>
-      <OverlapField
-        what="the old secret"
-        value={overlap}
-        onChange={setOverlap}
-        fault={faultAt(submit.faults, "overlap")}
       />
     </Form>
   );
