@@ -1,8 +1,8 @@
 /** What a push costs when one, a hundred and ten thousand streams exist. */
 import { createStream } from "../test/support/api.ts";
-import { runLoad } from "./load/run-load.ts";
-import { FIELDS, restBody } from "./records.ts";
+import { FIELDS } from "./records.ts";
 import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
+import { measureRest } from "./rest-load.ts";
 import { type BenchOptions, openRig, type Rig } from "./rig.ts";
 
 const COUNTS = [1, 100, 10_000];
@@ -25,10 +25,10 @@ export async function benchScalePush(options: BenchOptions): Promise<Report> {
       if (works.length === 0) continue;
       await makeStreams(rig, streams, count);
       // Code that has not run yet is several times slower.
-      if (measurements.length === 0) await measure(rig, streams.slice(0, 1), 2);
+      if (measurements.length === 0) await measureSingles(rig, streams.slice(0, 1), 2);
       for (let run = 0; run < options.runs; run++) {
         for (const { name, targets } of works) {
-          const result = await measure(rig, streams.slice(-targets), options.seconds);
+          const result = await measureSingles(rig, streams.slice(-targets), options.seconds);
           measurements.push({ ...result, name });
         }
       }
@@ -58,27 +58,7 @@ async function makeStreams({ server }: Rig, streams: string[], count: number): P
   await Promise.all(Array.from({ length: MAKERS }, make));
 }
 
-async function measure(rig: Rig, streams: readonly string[], seconds: number) {
-  const { hostname, port } = new URL(rig.server.url);
-  const body = Buffer.from(restBody(1)).toString("base64");
-  const result = await runLoad(
-    {
-      protocol: "http1",
-      host: hostname,
-      port: Number(port),
-      path: "",
-      headers: {
-        "content-type": "application/json",
-        authorization: `Bearer ${await rig.server.token()}`,
-      },
-      bodies: streams.map((stream) => ({ path: `/v1/${stream}/records`, body })),
-      callers: CALLERS,
-      warmUpMs: 1_000,
-      measureMs: seconds * 1_000,
-    },
-    rig.processes,
-  );
-  if (result.errors > 0) process.stderr.write(`${result.firstError}\n`);
-  const callsPerSecond = result.calls / result.seconds;
-  return { ...result, callsPerSecond, recordsPerSecond: callsPerSecond };
+function measureSingles(rig: Rig, streams: readonly string[], seconds: number) {
+  const paths = streams.map((stream) => `/v1/${stream}/records`);
+  return measureRest(rig, { paths, count: 1, callers: CALLERS, seconds });
 }

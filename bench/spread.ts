@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createStream } from "../test/support/api.ts";
 import { startTestNats } from "../test/support/nats.ts";
-import { runLoad } from "./load/run-load.ts";
 import { OTHER_CPU, pin, SERVER_CPU } from "./processes.ts";
 import { FIELDS, restBody } from "./records.ts";
 import { describeMachine, formatMemory, type Measurement, type Report } from "./report.ts";
+import { measureRest } from "./rest-load.ts";
 import { type BenchOptions, openRig, type Rig } from "./rig.ts";
 
 const CALLERS = 64;
@@ -31,7 +31,9 @@ export async function benchSpread(options: BenchOptions): Promise<Report> {
     const works = await listWorks(rig);
     for (let run = 0; run < options.runs; run++) {
       for (const { name, count, paths } of works) {
-        if (want.test(name)) measurements.push(await measure(rig, { name, count, paths }, options));
+        if (!want.test(name)) continue;
+        const load = { name, paths, count, callers: CALLERS, seconds: options.seconds };
+        measurements.push({ ...(await measureRest(rig, load)), name });
       }
       for (const count of COUNTS) {
         const name = `limit: an atomic batch for each call, over ${SHARDS} shards, calls of ${count}`;
@@ -69,35 +71,6 @@ async function listWorks({ server }: Rig): Promise<Work[]> {
     works.push(...COUNTS.map((count) => ({ name: `${what}, calls of ${count}`, count, paths })));
   }
   return works;
-}
-
-async function measure(
-  rig: Rig,
-  { name, count, paths }: Work,
-  { seconds }: BenchOptions,
-): Promise<Measurement> {
-  const { hostname, port } = new URL(rig.server.url);
-  const body = Buffer.from(restBody(count)).toString("base64");
-  const result = await runLoad(
-    {
-      protocol: "http1",
-      host: hostname,
-      port: Number(port),
-      path: "",
-      headers: {
-        "content-type": "application/json",
-        authorization: `Bearer ${await rig.server.token()}`,
-      },
-      bodies: paths.map((path) => ({ path, body })),
-      callers: CALLERS,
-      warmUpMs: 1_000,
-      measureMs: seconds * 1_000,
-    },
-    rig.processes,
-  );
-  if (result.errors > 0) process.stderr.write(`${name}: ${result.firstError}\n`);
-  const rate = result.calls / result.seconds;
-  return { ...result, name, callsPerSecond: rate, recordsPerSecond: rate * count };
 }
 
 async function measureBatches(

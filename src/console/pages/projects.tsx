@@ -11,7 +11,7 @@ import { useSession } from "../api/session.tsx";
 import { transport } from "../api/transport.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { TextArea, TextField } from "../parts/field.tsx";
-import { Form, useSubmit } from "../parts/form.tsx";
+import { CancelButton, Form, useSubmit } from "../parts/form.tsx";
 import { MoreButton } from "../parts/more.tsx";
 import { Empty, Loaded } from "../parts/note.tsx";
 import { AlertCount } from "../parts/open-alerts.tsx";
@@ -111,15 +111,7 @@ function ProjectForm({ onCancel }: { readonly onCancel: () => void }) {
   });
   const blank = isTouched && isBlank ? "Give the project a name." : undefined;
   return (
-    <Form
-      submit={submit}
-      label="Next"
-      beside={
-        <button type="button" onClick={onCancel}>
-          Cancel
-        </button>
-      }
-    >
+    <Form submit={submit} label="Next" beside={<CancelButton onClick={onCancel} />}>
       <TextField
         label="Name"
         value={displayName}

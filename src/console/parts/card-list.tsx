@@ -2,6 +2,7 @@
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import { type PagedQuery, useMoreAtEnd } from "./more.tsx";
+import { keyAt } from "./virtual-list.tsx";
 
 const OVERSCAN = 4;
 const GAP = 16;
@@ -54,11 +55,6 @@ export function CardList<T>(props: {
       })}
     </ul>
   );
-}
-
-function keyAt<T>(items: readonly T[], keyOf: (item: T) => string, at: number): string {
-  const item = items[at];
-  return item === undefined ? String(at) : keyOf(item);
 }
 
 /** How far down the page an element begins: that moves while forms above it open and close. */

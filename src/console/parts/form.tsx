@@ -111,6 +111,15 @@ export function Form(props: {
   );
 }
 
+/** Leaves a form without sending it. */
+export function CancelButton({ onClick }: { readonly onClick: () => void }) {
+  return (
+    <button type="button" onClick={onClick}>
+      Cancel
+    </button>
+  );
+}
+
 /** A button that calls an rpc. */
 export function ActionButton(props: {
   readonly label: string;

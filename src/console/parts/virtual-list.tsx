@@ -73,7 +73,8 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
   );
 }
 
-function keyAt<T>(items: readonly T[], keyOf: (item: T) => string, at: number): string {
+/** Key of an item of a list; its place where the list has become shorter. */
+export function keyAt<T>(items: readonly T[], keyOf: (item: T) => string, at: number): string {
   const item = items[at];
   return item === undefined ? String(at) : keyOf(item);
 }

@@ -7,7 +7,7 @@ import { ConfirmButton } from "../../parts/confirm.tsx";
 import { CopyLine } from "../../parts/copy.tsx";
 import { DialogButton } from "../../parts/dialog-button.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
-import { Form, useSubmit } from "../../parts/form.tsx";
+import { CancelButton, Form, useSubmit } from "../../parts/form.tsx";
 import { NewSecretForm } from "../../parts/new-secret-form.tsx";
 import { OperationFields } from "../../parts/operations.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -91,15 +91,7 @@ function EditForm(props: { readonly application: Application; readonly onDone: (
     onDone();
   });
   return (
-    <Form
-      submit={submit}
-      label="Save"
-      beside={
-        <button type="button" onClick={onDone}>
-          Cancel
-        </button>
-      }
-    >
+    <Form submit={submit} label="Save" beside={<CancelButton onClick={onDone} />}>
       <TextField
         label="Name"
         value={displayName}

@@ -8,7 +8,7 @@ import { roleName } from "../../api/roles.ts";
 import { ConfirmButton } from "../../parts/confirm.tsx";
 import { DialogButton } from "../../parts/dialog-button.tsx";
 import { CheckField, TextField } from "../../parts/field.tsx";
-import { Form, useSubmit } from "../../parts/form.tsx";
+import { CancelButton, Form, useSubmit } from "../../parts/form.tsx";
 import { NewSecretForm } from "../../parts/new-secret-form.tsx";
 import { Time } from "../../parts/time.tsx";
 import { tokens } from "../stream/personal-token-step.tsx";
@@ -117,7 +117,7 @@ function EditForm({ token, onDone }: { readonly token: Token; readonly onDone: (
     onDone();
   });
   return (
-    <Form submit={submit} label="Save" beside={<Cancel onDone={onDone} />}>
+    <Form submit={submit} label="Save" beside={<CancelButton onClick={onDone} />}>
       <p className="quiet">
         Role, operations, what it is bound to and its end were settled when it was made: for others,
         make another token.
@@ -159,13 +159,5 @@ function Delete({ token, title }: { readonly token: Token; readonly title: strin
         await queries.invalidateQueries();
       }}
     />
-  );
-}
-
-function Cancel({ onDone }: { readonly onDone: () => void }) {
-  return (
-    <button type="button" onClick={onDone}>
-      Cancel
-    </button>
   );
 }
