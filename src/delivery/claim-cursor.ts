@@ -34,13 +34,13 @@ export async function readSinkState(
   let found = await readCursor(cursors, sink);
   for (let reading = 1; reading <= READINGS; reading++) {
     const { state } = found;
-    if (!state || state.pages.list.numbers.length === 0) return found;
+    if (!state || pagesOf(state) === "") return found;
     const fault = await loadPages(cursors, sink.uid, state).then(
       () => undefined,
       (error: unknown) => error,
     );
     const again = await readCursor(cursors, sink);
-    if (again.state?.pages.list.revision === state.pages.list.revision) {
+    if (again.state && pagesOf(again.state) === pagesOf(state)) {
       if (fault) throw fault;
       return found;
     }
@@ -49,13 +49,21 @@ export async function readSinkState(
   throw fail("LOG_UNAVAILABLE", "the parked keys of the sink change too fast to be read");
 }
 
+/** Names the pages of a state as they were stored with it; empty when it has none. */
+function pagesOf({ pages, lanes }: SinkState): string {
+  const { numbers, revision } = pages.list;
+  const kept = lanes.flatMap(({ parked }) => [...(parked.kept?.numbers ?? [])]);
+  return numbers.length + kept.length === 0 ? "" : `${revision}/${kept.join()}`;
+}
+
 /** Reads the parked keys that a cursor leaves to pages; gives the keys of pages that no cursor names. */
-export function loadPages(
+async function loadPages(
   cursors: KeyedStore,
   sinkUid: string,
   state: SinkState,
 ): Promise<string[]> {
-  return state.pages.load(cursors, sinkUid, state.lanes);
+  await state.keptPages.load(cursors, sinkUid, state.lanes);
+  return await state.pages.load(cursors, sinkUid, state.lanes);
 }
 
 /** What stands in the cursor itself. */

@@ -1,8 +1,9 @@
 /** A sink's hold on its cursor: claimed with a new epoch, written while this node is the owner. */
 import { claimCursor, readSinkState } from "./claim-cursor.ts";
 import type { CursorClient, CursorWriter } from "./cursor-writer.ts";
+import type { PageWrite } from "./parked-pages.ts";
 import { cursorKey, encodeSinkState, type SinkState } from "./sink-state.ts";
-import { lowestNeeded } from "./stored-work.ts";
+import { lowestNeeded, reached } from "./stored-work.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** The worker whose cursor it is. */
@@ -11,6 +12,8 @@ export interface ClaimHost {
   readonly logUid: string;
   readonly signal: AbortSignal;
   readonly run: { readonly keepsCursor: boolean } | undefined;
+  /** First sequence that retention has left of what the sink may need. */
+  readonly trimmedBelow: number;
   /** Everything that is known of the sink now. */
   snapshot(): SinkState;
   /** What is to be done once a value of now is stored. */
@@ -81,17 +84,25 @@ export class CursorClaim implements CursorClient {
     const from = lowestNeeded(state);
     const planned = this.#host.planned();
     this.#options.at?.("cursor-writing");
-    const { sinkUid, run } = this.#host;
-    const isInTarget = run?.keepsCursor !== false;
-    const freshKeysMax = isInTarget ? Number.POSITIVE_INFINITY : this.#options.freshKeysMax;
-    const { writes, gone } = state.pages.take({ sinkUid, freshKeysMax }, state.lanes);
+    const { writes, gone } = this.#takePages(state);
     const done = () => {
       this.#options.at?.("cursor-written");
       this.storedFrom = from;
-      state.pages.stored();
+      if (this.#host.run?.keepsCursor) state.keptPages.stored();
+      else state.pages.stored();
       planned();
     };
     return { value: encodeSinkState(state), beside: writes, gone, done };
+  }
+
+  /** The pages of parked keys that the state needs; nobody changes them before there is a run. */
+  #takePages(state: SinkState): { writes: PageWrite[]; gone: string[] } {
+    const { sinkUid, run, trimmedBelow } = this.#host;
+    if (!run) return { writes: [], gone: [] };
+    const { freshKeysMax } = this.#options;
+    if (!run.keepsCursor) return state.pages.take({ sinkUid, freshKeysMax }, state.lanes);
+    const facts = { sinkUid, epoch: state.epoch, freshKeysMax, trimmedBelow };
+    return state.keptPages.take({ ...facts, reached: reached(state) }, state.lanes);
   }
 
   fenced(): void {

@@ -7,6 +7,7 @@ import type { KeyedStore } from "../bus/index.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
 import type { HeldStore } from "./held-store.ts";
+import { keptPrefix } from "./kept-pages.ts";
 import { pagesPrefix } from "./parked-pages.ts";
 import { cursorKey } from "./sink-state.ts";
 import { flushStaged } from "./staged-flush.ts";
@@ -98,6 +99,7 @@ export class DeletedSinks {
         await held.removeAll(uid);
         await cursors.deleteAll(`command.${uid}`);
         await cursors.deleteAll(pagesPrefix(uid));
+        await cursors.deleteAll(keptPrefix(uid));
         await cursors.delete(cursorKey(uid));
         logger.info("removed what a deleted sink had left", { sinkUid: uid });
       }

@@ -9,6 +9,7 @@ import {
   within,
 } from "./destinations.ts";
 import type { HeldQuota } from "./held-quota.ts";
+import { loadLanePages } from "./kept-pages.ts";
 import type { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
 import { resumeLane } from "./resume-lanes.ts";
@@ -134,6 +135,7 @@ export class DestinationGate {
       nowMs: options.now(),
       committed: this.#committed.get(partition),
       restored: owner.restored,
+      loadPages: (lane: LaneState) => loadLanePages(options.cursors, owner.definition.uid, lane),
     };
     for (;;) {
       const ours = lanes.get(partition).lane.snapshot();

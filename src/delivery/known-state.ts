@@ -1,5 +1,6 @@
 /** What a worker knows of its sink beside its run: what was found in the store, and what it counts. */
 import type { SinkDefinition } from "../core/definitions.ts";
+import { KeptPages } from "./kept-pages.ts";
 import type { LogBound } from "./log-bound.ts";
 import { ParkedPages } from "./parked-pages.ts";
 import { PushCount } from "./push-count.ts";
@@ -16,6 +17,7 @@ export class KnownState {
   readonly #bound: LogBound;
   /** Pages of a sink that nothing is stored of. */
   readonly #pages = new ParkedPages();
+  readonly #keptPages = new KeptPages();
   count: PushCount;
   /** What is stored, as far as we know: shown until there is a run. */
   found: SinkState | undefined;
@@ -72,6 +74,7 @@ export class KnownState {
       pushed: count.pushed,
       lanes: run?.snapshots() ?? found?.lanes ?? [],
       pages: found?.pages ?? this.#pages,
+      keptPages: found?.keptPages ?? this.#keptPages,
       oldestArrivalUs: run ? run.oldestArrivalUs : found?.oldestArrivalUs || count.oldestArrivalUs,
     };
   }

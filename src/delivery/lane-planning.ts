@@ -1,7 +1,7 @@
 /** Planning the requests of all lanes of a sink. */
 import { bytesOf } from "./lane-request.ts";
 import type { LaneSet } from "./lane-set.ts";
-import { PARKED_KEYS_IN_TARGET_MAX, PARKED_KEYS_MAX } from "./parked-keys.ts";
+import { PARKED_KEYS_MAX } from "./parked-keys.ts";
 import type { RunOwner } from "./run-owner.ts";
 import type { VersionTable } from "./version-table.ts";
 
@@ -37,7 +37,7 @@ export function planLanes(
   const { isStaging, nowMs } = input;
   let isPlanned = false;
   let needsWrite = false;
-  const isBlocked = lanes.parkedKeys > parkedKeysMax(input);
+  const isBlocked = lanes.parkedKeys > PARKED_KEYS_MAX;
   for (const { lane, waitUntilMs } of lanes.all()) {
     if (waitUntilMs > nowMs) continue;
     let open = lane.requests.filter((request) => request.state !== "staged").length;
@@ -63,13 +63,8 @@ export function planLanes(
   return { isPlanned, needsWrite, isParkingFull: isBlocked };
 }
 
-/** So many keys of a sink may be parked. */
-export function parkedKeysMax({ keepsCursor }: { readonly keepsCursor: boolean }): number {
-  return keepsCursor ? PARKED_KEYS_IN_TARGET_MAX : PARKED_KEYS_MAX;
-}
-
 /** Says that so many keys wait for held records that nothing more may be parked. */
-export function noteParkingFull({ note }: RunOwner, max: number): void {
-  const why = `more than ${max} keys wait for held records: replay or discard them`;
+export function noteParkingFull({ note }: RunOwner): void {
+  const why = `more than ${PARKED_KEYS_MAX} keys wait for held records: replay or discard them`;
   note.fail({ reason: "TOO_MANY_BLOCKED_KEYS", why, isError: true, nextAttemptMs: 0 });
 }

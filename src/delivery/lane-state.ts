@@ -7,6 +7,7 @@ import {
   type RecordPlace,
 } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { Place } from "../sinks/sink.ts";
+import { LanePages } from "./lane-pages.ts";
 import { type LaneRequest, pushedBytes } from "./lane-request.ts";
 import { unpackKeys } from "./packed-keys.ts";
 import { ParkedKeys } from "./parked-keys.ts";
@@ -89,7 +90,9 @@ export function newLaneState(logUid: string, partition: number, startSequence: n
 
 /** Encodes a lane. */
 export function laneToMessage(state: LaneState): LaneCursor {
-  const { counts } = state;
+  const { counts, parked } = state;
+  // Before the keys that stand in the cursor itself.
+  const keptPages = parked.kept?.refs(parked) ?? [];
   return create(LaneCursorSchema, {
     logUid: state.logUid,
     partition: state.partition,
@@ -105,8 +108,9 @@ export function laneToMessage(state: LaneState): LaneCursor {
       count: request.count,
     })),
     staged: state.staged.map(rangeToMessage),
-    parkedPacked: state.parked.packed,
-    resumed: placeToMessage(state.parked.resumed),
+    parkedPacked: parked.packed,
+    keptPages: keptPages.map(({ page, gone }) => ({ page: BigInt(page), gone })),
+    resumed: placeToMessage(parked.resumed),
     counts: {
       delivered: BigInt(counts.delivered),
       filtered: BigInt(counts.filtered),
@@ -160,8 +164,11 @@ export function laneFromMessage(message: LaneCursor): LaneState {
   };
 }
 
-function parkedOf({ parked, parkedPacked, resumed }: LaneCursor): ParkedKeys {
+function parkedOf({ parked, parkedPacked, resumed, keptPages }: LaneCursor): ParkedKeys {
   const keys = new ParkedKeys();
+  if (keptPages.length > 0) {
+    keys.kept = new LanePages(keptPages.map(({ page, gone }) => ({ page: Number(page), gone })));
+  }
   for (const [hash, key] of unpackKeys(parkedPacked)) keys.set(hash, key);
   for (const { keyHash, first, isResuming } of parked) {
     keys.set(keyHash, { first: placeFromMessage(first), isResuming });

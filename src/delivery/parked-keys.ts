@@ -1,10 +1,12 @@
 /**
  * Keys of one lane whose records wait because one of them is held (`on_record_failure: BLOCK_KEY`).
- * Those that came last stand in the cursor itself, the rest in pages of the sink (`parked-pages.ts`),
- * so that 100,000 keys cost nothing while they only wait. About 150 bytes of memory each.
+ * Those that came last stand in the cursor itself, the rest in pages of the sink (`parked-pages.ts`), or of
+ * the lane where the target keeps the cursor (`lane-pages.ts`), so that 100,000 keys cost nothing while they
+ * only wait. About 150 bytes of memory each.
  */
 import type { Place } from "../sinks/sink.ts";
 import { HashFilter } from "./hash-filter.ts";
+import type { LanePages } from "./lane-pages.ts";
 import { type LaneRequest, lastPlace } from "./lane-request.ts";
 import type { LaneRow } from "./lane-row.ts";
 import { LowestPlace } from "./lowest-place.ts";
@@ -13,11 +15,6 @@ import { comparePlaces, laterPlace, placeAfter } from "./place.ts";
 
 /** So many keys of a sink may be parked; when there are more, the sink waits (D5). */
 export const PARKED_KEYS_MAX = 100_000;
-/**
- * The same for sinks whose target keeps the cursor, for it is written with each of their requests: keys in
- * pages of our own store would not come back with a target that is restored from its backup (B21).
- */
-export const PARKED_KEYS_IN_TARGET_MAX = 10_000;
 
 /** A key whose records wait. */
 export interface ParkedKey {
@@ -38,8 +35,10 @@ const NOWHERE: Place = { sequence: 0, index: 0 };
 
 /** Parked keys by hash. Two keys of one hash only wait longer than they must. */
 export class ParkedKeys {
-  /** Pages whose keys have changed since `ParkedPages` asked. */
+  /** Pages whose keys have changed since those who keep the pages asked. */
   readonly touched = new Set<number>();
+  /** Where the target keeps the cursor: pages that never change, so a key that does leaves its page. */
+  kept: LanePages | undefined;
   /** Records of resuming keys below this place are planned. */
   resumed: Place = NOWHERE;
   readonly #keys = new Map<number, StoredKey>();
@@ -123,11 +122,12 @@ export class ParkedKeys {
   set(hash: number, { first, isResuming }: ParkedKey, page?: number): void {
     const known = this.#keys.get(hash);
     if (known) this.#leave(known);
-    const key = { first, isResuming, page: page ?? known?.page ?? 0 };
+    const before = known?.page ?? 0;
+    const key = { first, isResuming, page: page ?? (this.kept ? 0 : before) };
     this.#keys.set(hash, key);
     this.#filter.added(hash);
     if (key.page === 0) this.#setFresh(hash, true);
-    else if (page === undefined) this.touched.add(key.page);
+    if (page === undefined && before > 0) this.touched.add(before);
     (isResuming ? this.#lowestResuming : this.#lowestParked).add(first);
     if (isResuming) this.#resuming += 1;
   }

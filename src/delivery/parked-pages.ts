@@ -68,7 +68,7 @@ export class ParkedPages {
   /**
    * The pages that must be written with the cursor as the lanes are now; call it before the cursor is
    * encoded. They are given again until `stored` was called. `freshKeysMax` is how many keys the cursor
-   * may hold itself: `FRESH_KEYS_MAX`, and Infinity where the target keeps it.
+   * may hold itself: `FRESH_KEYS_MAX`.
    */
   take(
     { sinkUid, freshKeysMax }: { readonly sinkUid: string; readonly freshKeysMax: number },

@@ -43,6 +43,8 @@ export interface RequestHost {
   readonly keepsCursor: boolean;
   /** Rejects when this node may no longer be the owner. */
   assertOwner(): Promise<void>;
+  /** Resolves when the pages are stored that the cursor of a lane names now, so that a target may keep it. */
+  pagesStored(lane: Lane): Promise<void>;
   /** The destination of a version, claimed for the lane's partition. */
   destination(plan: VersionPlan, partition: number): Promise<Destination>;
   /** Rows of a request are staged; its rows are let go. */
@@ -116,6 +118,7 @@ async function attempt(
       return { kind: "rows", outcomes: prepared.merge([]) };
     }
     const destination = await host.destination(plan, lane.state.partition);
+    if (host.keepsCursor) await host.pagesStored(lane);
     const cursor = host.keepsCursor ? cursorOf(host, lane, { request, ...leftOut }) : {};
     if (!cursor) return { kind: "behind" };
     const sent: SinkRequest = {

@@ -5,6 +5,7 @@ import type { Logger } from "../core/logger.ts";
 import type { AtPoint } from "./crash-points.ts";
 import type { DestinationGate } from "./destination-gate.ts";
 import type { HeldQuota } from "./held-quota.ts";
+import type { Lane } from "./lane.ts";
 import type { LaneRequest } from "./lane-request.ts";
 import type { LaneRun } from "./lane-run.ts";
 import type { LaneSet } from "./lane-set.ts";
@@ -26,6 +27,7 @@ export interface SendingRun {
   readonly options: {
     readonly attempts: AttemptLog | undefined;
     readonly at: AtPoint | undefined;
+    readonly freshKeysMax: number;
     readonly random: () => number;
   };
   readonly logger: Logger;
@@ -153,6 +155,13 @@ export class RequestSender implements RequestHost {
     const { owner, keepsCursor } = this.#run;
     if (keepsCursor) return;
     if (performance.now() - owner.confirmedAtMs > LEASE_MS) await owner.confirm();
+  }
+
+  async pagesStored({ state: { parked } }: Lane): Promise<void> {
+    const { owner, options } = this.#run;
+    const isStored = () => (parked.kept?.unsaved.size ?? 0) === 0;
+    // Settling goes on meanwhile, and may park more.
+    while (!isStored() || parked.freshCount > options.freshKeysMax) await owner.confirm();
   }
 
   destination(plan: VersionPlan, partition: number) {

@@ -1,4 +1,5 @@
 /** Where lanes go on: from the cursor that the target keeps, or from ours. */
+import { reasonOf } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
 import type { KeptCursor, RejectedPlace } from "../sinks/sink.ts";
 import { SinkFault } from "../sinks/sink-fault.ts";
@@ -19,6 +20,8 @@ export interface ResumeInput {
   readonly committed: number | undefined;
   /** When the log was restored from a backup; undefined when it never was. */
   readonly restored: RestorePoint | undefined;
+  /** Reads the parked keys that a lane leaves to pages. Fails with LOG_CORRUPT when one is missing. */
+  readonly loadPages: (lane: LaneState) => Promise<void>;
 }
 
 /**
@@ -36,10 +39,26 @@ export async function resumeLane(
   refuseAhead(kept, input.restored);
   const state = mergeLane(ours, kept);
   if (state !== ours) {
+    await loadKeys(state, input);
     await holdRejects(state, kept.rejects, input);
     boundReleased(state.counts);
   }
   return { state, committed };
+}
+
+/** The parked keys of a cursor that the target kept, and that another owner or an earlier time may have written. */
+async function loadKeys(lane: LaneState, { loadPages }: ResumeInput): Promise<void> {
+  try {
+    await loadPages(lane);
+  } catch (error) {
+    if (reasonOf(error) !== "LOG_CORRUPT") throw error;
+    throw new SinkFault(
+      "LOG_BEHIND",
+      `the destination was restored as of sequence ${lane.next.sequence - 1}, and which keys waited for held ` +
+        "records then is not known any more, for retention has passed it. Make a new sink to go on.",
+      { cause: error },
+    );
+  }
 }
 
 /** A target that was restored may know less of what was held than we know of what came of it. */

@@ -5,12 +5,13 @@ import type { Logger } from "../core/logger.ts";
 import { DestinationGate } from "./destination-gate.ts";
 import type { Feed } from "./feed.ts";
 import type { HeldQuota } from "./held-quota.ts";
-import { noteParkingFull, parkedKeysMax, planLanes } from "./lane-planning.ts";
+import { noteParkingFull, planLanes } from "./lane-planning.ts";
 import type { LaneRow } from "./lane-row.ts";
 import type { LaneRun } from "./lane-run.ts";
 import { LaneSet } from "./lane-set.ts";
 import type { LaneState } from "./lane-state.ts";
 import { LaneWaits } from "./lane-waits.ts";
+import { PARKED_KEYS_MAX } from "./parked-keys.ts";
 import { QueueShare } from "./queue-share.ts";
 import { ReadingPause } from "./reading-pause.ts";
 import { RequestSender } from "./request-sender.ts";
@@ -216,7 +217,7 @@ export class SinkRun {
       nowMs,
     });
     if (isPlanned) this.options.at?.("planned");
-    if (isParkingFull) noteParkingFull(this.owner, parkedKeysMax(this));
+    if (isParkingFull) noteParkingFull(this.owner);
     if (needsWrite) this.owner.changed(true);
   }
 
@@ -227,7 +228,7 @@ export class SinkRun {
   /** Says that the destination takes what it is sent, unless some of it still fails. */
   recovered(): void {
     if (this.owner.definition.isPaused || this.isHalted || this.lanes.isFailing) return;
-    if (this.lanes.nextAttemptMs() > 0 || this.lanes.parkedKeys > parkedKeysMax(this)) return;
+    if (this.lanes.nextAttemptMs() > 0 || this.lanes.parkedKeys > PARKED_KEYS_MAX) return;
     this.owner.note.enter(Sink_State.RUNNING);
   }
 

@@ -2,6 +2,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { LaneCursorSchema, SinkCursorSchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import type { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
+import { KeptPages } from "./kept-pages.ts";
 import { type LaneState, laneFromMessage, laneToMessage } from "./lane-state.ts";
 import { ParkedPages } from "./parked-pages.ts";
 
@@ -41,6 +42,8 @@ export interface SinkState {
   readonly lanes: readonly LaneState[];
   /** Where those of the lanes' parked keys are that do not stand in the cursor itself. */
   readonly pages: ParkedPages;
+  /** The same where the target keeps the cursor. */
+  readonly keptPages: KeptPages;
   readonly note: StateNote | undefined;
   /** Arrival of the oldest record that waits; 0 when none does. */
   readonly oldestArrivalUs: number;
@@ -72,6 +75,7 @@ export function encodeSinkState(state: SinkState): Uint8Array {
       parkedPages: [...pages.numbers],
       parkedNextPage: pages.next,
       parkedRevision: BigInt(pages.revision),
+      retiredPages: state.keptPages.retiredCount,
       oldestArrivalUs: BigInt(state.oldestArrivalUs),
       ...(note && {
         state: {
@@ -112,6 +116,7 @@ export function decodeSinkState(bytes: Uint8Array): SinkState {
       next: Math.max(1, cursor.parkedNextPage),
       revision: Number(cursor.parkedRevision),
     }),
+    keptPages: new KeptPages(cursor.retiredPages),
     oldestArrivalUs: Number(cursor.oldestArrivalUs),
     note: note && {
       state: note.state,

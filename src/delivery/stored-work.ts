@@ -30,7 +30,7 @@ export function lowestNeeded(state: SinkState): number {
 }
 
 /** No record above this sequence was counted, planned or delivered by a stored state. */
-function reached(state: SinkState): number {
+export function reached(state: SinkState): number {
   const lanes = state.lanes.map((lane) => lane.next.sequence - 1);
   return Math.max(state.position - 1, state.countedSequence, ...lanes);
 }

@@ -131,6 +131,13 @@ export declare type SinkCursor = Message<"tributary.delivery.v1.SinkCursor"> & {
    * @generated from field: int64 parked_revision = 25;
    */
   parkedRevision: bigint;
+
+  /**
+   * Pages of `kept_pages` of earlier cursors, which stay for backups of the target: how many there are.
+   *
+   * @generated from field: int32 retired_pages = 26;
+   */
+  retiredPages: number;
 };
 
 /**
@@ -347,6 +354,14 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
    * @generated from field: int64 first_delivered_us = 22;
    */
   firstDeliveredUs: bigint;
+
+  /**
+   * For sinks that keep the cursor: pages with more parked keys, each as `parked_packed` has it. A page never
+   * changes, and is stored before any cursor that names it.
+   *
+   * @generated from field: repeated tributary.delivery.v1.KeptPage kept_pages = 23;
+   */
+  keptPages: KeptPage[];
 };
 
 /**
@@ -354,6 +369,33 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
  * Use `create(LaneCursorSchema)` to create a new message.
  */
 export declare const LaneCursorSchema: GenMessage<LaneCursor>;
+
+/**
+ * A page of parked keys, stored beside the copy of the cursor that we keep.
+ *
+ * @generated from message tributary.delivery.v1.KeptPage
+ */
+export declare type KeptPage = Message<"tributary.delivery.v1.KeptPage"> & {
+  /**
+   * Number of the page: none is used twice for a sink.
+   *
+   * @generated from field: int64 page = 1;
+   */
+  page: bigint;
+
+  /**
+   * One bit for each key of the page, the lowest of each byte first: those set have left it. Empty for none.
+   *
+   * @generated from field: bytes gone = 2;
+   */
+  gone: Uint8Array;
+};
+
+/**
+ * Describes the message tributary.delivery.v1.KeptPage.
+ * Use `create(KeptPageSchema)` to create a new message.
+ */
+export declare const KeptPageSchema: GenMessage<KeptPage>;
 
 /**
  * Where a record stands.
