@@ -28,6 +28,8 @@ export interface CommitQueue {
   /** Calls of a project that are not taken yet, in their order. */
   waitingOf(projectUid: string): readonly PendingCall[];
   isEmpty(): boolean;
+  /** Whether what goes next has a call of several parts; of each project the first one tells. */
+  isSpread(): boolean;
 }
 
 /**
@@ -56,6 +58,10 @@ export function createCommitQueue(): CommitQueue {
     },
     waitingOf: (projectUid) => projects.get(projectUid) ?? [],
     isEmpty: () => projects.size === 0,
+    isSpread() {
+      for (const [first] of projects.values()) if (first!.call.parts.length > 1) return true;
+      return false;
+    },
   };
 }
 

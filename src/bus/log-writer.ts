@@ -5,6 +5,7 @@ import type { LogAppended, LogCall, LogWriter } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { createByteBudget } from "./byte-budget.ts";
 import type { PendingCall } from "./commit-queue.ts";
+import { createCommitTurns } from "./commit-turns.ts";
 import type { BusConnection } from "./connection.ts";
 import type { LogCounts } from "./log-counts.ts";
 import { MAX_BATCH_MESSAGES, type Publisher } from "./publisher.ts";
@@ -47,11 +48,11 @@ export interface ClosableLogWriter extends LogWriter {
 
 /** Opens the writer of all shards. */
 export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
-  const shards = Array.from(
-    { length: options.shards },
-    (_, shard) =>
-      new ShardWriter({ ...options, shard, lastSequence: options.lastSequences[shard] ?? 0 }),
-  );
+  const turns = createCommitTurns();
+  const shards = Array.from({ length: options.shards }, (_, shard) => {
+    const lastSequence = options.lastSequences[shard] ?? 0;
+    return new ShardWriter({ ...options, turns, shard, lastSequence });
+  });
   const budget = createByteBudget({
     maxBytes: options.maxBytesInFlight ?? 64 * 1024 * 1024,
     maxShare: 0.25,

@@ -1,4 +1,5 @@
 import { createCommitQueue, type PendingCall } from "./commit-queue.ts";
+import type { CommitTurns } from "./commit-turns.ts";
 import type { BusConnection } from "./connection.ts";
 import { LargeLane } from "./large-lane.ts";
 import type { LogCounts } from "./log-counts.ts";
@@ -15,6 +16,8 @@ export interface ShardWriterOptions
   /** The way of large calls: see `large-lane.ts`. */
   readonly large: { readonly connection: BusConnection; readonly publisher: Publisher };
   readonly counts: LogCounts;
+  /** Shared with the other shards of the server. */
+  readonly turns: CommitTurns;
   /** Newest sequence of the shard now. */
   readonly lastSequence: number;
 }
@@ -25,6 +28,13 @@ export interface ShardWriterOptions
  * take 3.3 against 4.9, and 16 as long.
  */
 const MAX_SINGLE_MESSAGES = 8;
+
+/** What one publish may hold. */
+const LIMITS = {
+  maxMessages: MAX_BATCH_MESSAGES,
+  maxBytes: MAX_BATCH_BYTES,
+  maxShare: MAX_SHARE,
+} as const;
 
 /**
  * Calls that go as single messages side by side: each group has one subject, so order and atomicity
@@ -55,6 +65,7 @@ export class ShardWriter {
   readonly #commit: ShardCommit;
   readonly #lane: LargeLane;
   readonly #queue = createCommitQueue();
+  readonly #turns: CommitTurns;
   readonly #closing = new AbortController();
   /** Calls of the publish that is in flight. */
   #underWay: readonly PendingCall[] = [];
@@ -62,7 +73,8 @@ export class ShardWriter {
   #onEnd: (() => void)[] = [];
   #running: Promise<void> | undefined;
 
-  constructor({ large, lastSequence, counts, ...options }: ShardWriterOptions) {
+  constructor({ large, lastSequence, counts, turns, ...options }: ShardWriterOptions) {
+    this.#turns = turns;
     const { signal } = this.#closing;
     const shared = { ...options, signal, position: { lastSequence } };
     this.#commit = new ShardCommit({ ...shared, counts: counts.usual });
@@ -94,19 +106,27 @@ export class ShardWriter {
     await new Promise((resolve) => setImmediate(resolve));
     try {
       while (!this.#queue.isEmpty() && !this.#closing.signal.aborted) {
-        const calls = this.#queue.take({
-          maxMessages: MAX_BATCH_MESSAGES,
-          maxBytes: MAX_BATCH_BYTES,
-          maxShare: MAX_SHARE,
-        });
-        this.#underWay = calls;
-        const groups = this.#commit.serverId() ? splitBySubject(calls) : [calls];
-        await Promise.all(groups.map((group) => this.#commit.commit(group)));
+        await this.#commitNext();
         this.#end();
       }
     } finally {
       this.#running = undefined;
       this.#end();
+    }
+  }
+
+  /** What waits goes as one publish, or as a few side by side. */
+  async #commitNext(): Promise<void> {
+    const isAlone = this.#commit.serverId() !== "";
+    // Calls over several partitions make a batch; calls that come while it waits for its turn go with it.
+    const endTurn = isAlone && this.#queue.isSpread() ? await this.#turns.take() : undefined;
+    try {
+      const calls = this.#queue.take(LIMITS);
+      this.#underWay = calls;
+      const groups = isAlone ? splitBySubject(calls) : [calls];
+      await Promise.all(groups.map((group) => this.#commit.commit(group)));
+    } finally {
+      endTurn?.();
     }
   }
 
