@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 const FIRST_MS = 50;
 const LAST_MS = 2_000;
 /** A service that asks for less is asked again this often within one attempt. */
-const TRIES_MAX = 6;
+export const TRIES_MAX = 6;
 
 /** Waits before the try after `tries` ones; false when there is no further try. Rejects when `signal` ends. */
 export async function backOff(

@@ -54,10 +54,11 @@ export async function putMany(
   for (let tries = 0; pending.length > 0; ) {
     const call = chooseCall(pending, limits);
     const faults = await withBackOff(signal, () => putAll(call, signal));
-    const failed = settle(progress, call, faults);
+    const failed = settlePut(progress, call, faults);
     pending = pending.filter(({ index }) => progress[index] === undefined);
     if (!failed) tries = 0;
-    else if (!isThrottle(failed.code) || !(await backOff(tries++, signal))) throw toFault(failed);
+    else if (!isThrottle(failed.code) || !(await backOff(tries++, signal)))
+      throw toPutFault(failed);
   }
 }
 
@@ -113,7 +114,7 @@ function chooseCall(
  * Notes what is stored. A key is settled only up to its first failure: what stands behind it is put
  * again, so that the last record of the key is the last one in the stream.
  */
-function settle(
+export function settlePut(
   progress: RowProgress,
   call: readonly IndexedRecord[],
   faults: readonly RecordFault[],
@@ -130,7 +131,8 @@ function settle(
   return first;
 }
 
-function toFault({ code, message }: NonNullable<RecordFault>): SinkFault {
+/** The fault of a record that is not stored. */
+export function toPutFault({ code, message }: NonNullable<RecordFault>): SinkFault {
   const reason = isThrottle(code) ? "THROTTLED" : isDenied(code) ? "ACCESS_DENIED" : "AWS_ERROR";
   return new SinkFault(reason, `records were not stored: ${describeAws(code, message)}`);
 }

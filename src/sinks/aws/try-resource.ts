@@ -1,7 +1,7 @@
 /** The test of a destination at AWS: what it says of itself, then the right to write. */
 import type { TestStageResult } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
-import { runStages } from "../stages.ts";
+import { runStages, type StageText } from "../stages.ts";
 
 /** A resource to try, such as a bucket, and how. */
 interface Trial<C> {
@@ -12,7 +12,7 @@ interface Trial<C> {
   /** Opens a client; sends nothing. */
   readonly open: () => Promise<C>;
   /** What it says of itself, in words. Throws SinkFault. */
-  readonly describe: (client: C) => Promise<string>;
+  readonly describe: (client: C) => Promise<StageText>;
   /** Tries the right to write; gives what was done. Throws SinkFault. */
   readonly write: (client: C) => Promise<string>;
 }

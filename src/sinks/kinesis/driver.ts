@@ -42,11 +42,12 @@ function testKinesis(
   env: SinkEnvironment,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<readonly TestStageResult[]> {
+  const policy = streamPolicy(config);
   return tryResource({
     noun: "data stream",
-    policy: streamPolicy(config),
+    policy,
     open: () => openStream(config, env),
-    describe: (client) => describe(client, signal),
+    describe: (client) => describe(client, policy, signal),
     write: async (client) => {
       await client.checkRights(signal);
       return "records may be put; none was";
@@ -54,10 +55,18 @@ function testKinesis(
   });
 }
 
-async function describe(client: StreamClient, signal: AbortSignal): Promise<string> {
+async function describe(client: StreamClient, policy: string, signal: AbortSignal) {
   const { status, shards } = await client.facts(signal);
-  if (status === "ACTIVE" || status === "UPDATING") {
-    return `the data stream is ${status} and has ${shards} shards`;
+  if (status !== "ACTIVE" && status !== "UPDATING") {
+    throw new SinkFault("DESTINATION_MISSING", `the data stream is ${status}, not ACTIVE`);
   }
-  throw new SinkFault("DESTINATION_MISSING", `the data stream is ${status}, not ACTIVE`);
+  const message = `the data stream is ${status} and has ${shards} shards`;
+  try {
+    await client.shards(signal);
+    return message;
+  } catch (error) {
+    if (!(error instanceof SinkFault) || error.reason !== "ACCESS_DENIED") throw error;
+    const without = "without them its pace is one for all shards, and found by refusals alone";
+    return { message: `${message}; warning: ${error.message}; ${without}`, remedy: policy };
+  }
 }

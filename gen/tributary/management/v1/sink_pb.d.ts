@@ -1200,7 +1200,7 @@ export enum KinesisSink_Order {
   ORDER_UNSPECIFIED = 0,
 
   /**
-   * Records are put one by one, each after the one before in the shard.
+   * Records of a shard are put one by one, each after the one before; shards are put to side by side.
    *
    * @generated from enum value: STRICT = 1;
    */
