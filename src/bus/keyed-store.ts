@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { nanos, nuid } from "@nats-io/transport-node";
+import { askAgain } from "./asked-again.ts";
 import { HEADERS } from "./commit-plan.ts";
 import type { BusConnection } from "./connection.ts";
 import { directGetRaw } from "./direct-get.ts";
@@ -269,7 +270,9 @@ async function list(keys: string, store: Store): Promise<KeyedEntry[]> {
 
 async function listKeys(keys: string, { jsm, stream, prefix }: Store): Promise<string[]> {
   const filter = keys === "" ? `${prefix}>` : `${prefix}${keys}.>`;
-  const { state } = await jsm.streams.info(stream, { subjects_filter: filter }).catch((cause) => {
+  const { state } = await askAgain(() =>
+    jsm.streams.info(stream, { subjects_filter: filter }),
+  ).catch((cause) => {
     throw logUnavailable(cause);
   });
   return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length));

@@ -1,6 +1,7 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { fail } from "../core/errors.ts";
 import type { LogInfo, LogReader } from "../core/log.ts";
+import { askAgain } from "./asked-again.ts";
 import type { BusConnection } from "./connection.ts";
 import { directGet } from "./direct-get.ts";
 import { getStoredMessage } from "./stored-message.ts";
@@ -44,9 +45,9 @@ export function createLogReader(options: LogReaderOptions): LogReader {
         maxBytes: 1,
       });
       if (first) return first.sequence;
-      const info = await options.jsm.streams
-        .info(names.shardStream(log.shard))
-        .catch(rethrowUnavailable);
+      const info = await askAgain(() =>
+        options.jsm.streams.info(names.shardStream(log.shard)),
+      ).catch(rethrowUnavailable);
       return info.state.last_seq + 1;
     },
   };
@@ -64,7 +65,9 @@ async function readInfo(
     getStoredMessage(jsm, stream, { seq: 1, next_by_subj: filter }),
     getStoredMessage(jsm, stream, { last_by_subj: filter }),
   ]);
-  const { state, created } = await jsm.streams.info(stream, { subjects_filter: filter });
+  const { state, created } = await askAgain(() =>
+    jsm.streams.info(stream, { subjects_filter: filter }),
+  );
   const messages = Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
   return {
     firstSequence: first?.sequence ?? state.last_seq + 1,

@@ -4,6 +4,7 @@ import { nanos } from "@nats-io/transport-node";
 import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { askAgain } from "./asked-again.ts";
 import type { BusConnection } from "./connection.ts";
 import { withOpeningPatience } from "./opening-patience.ts";
 import type { Publisher } from "./publisher.ts";
@@ -193,7 +194,7 @@ class Following {
   #own(epochHint: number): void {
     const owned: Owned = { edge: undefined, early: [] };
     this.#owned = owned;
-    this.#options.jsm.streams.info(this.#stream).then(
+    askAgain(() => this.#options.jsm.streams.info(this.#stream)).then(
       ({ state }) => {
         if (this.#owned !== owned || this.#closing.signal.aborted) return;
         owned.edge = state.last_seq;
@@ -266,7 +267,8 @@ class Following {
   }
 
   async #pinnedClient(): Promise<string> {
-    const info = await this.#options.jsm.consumers.info(this.#stream, CONSUMER);
+    const { jsm } = this.#options;
+    const info = await askAgain(() => jsm.consumers.info(this.#stream, CONSUMER));
     const { priority_groups: groups } = info as typeof info & {
       priority_groups?: { group: string; pinned_client_id?: string }[];
     };

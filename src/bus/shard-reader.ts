@@ -1,6 +1,7 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
+import { askAgain } from "./asked-again.ts";
 import type { BusConnection } from "./connection.ts";
 import { directGet } from "./direct-get.ts";
 import { getStoredMessage } from "./stored-message.ts";
@@ -56,7 +57,7 @@ export function createShardReader(options: {
         const last = await getStoredMessage(jsm, stream, {
           last_by_subj: names.recordsOfShard(shard),
         });
-        const { created, state } = await jsm.streams.info(stream);
+        const { created, state } = await askAgain(() => jsm.streams.info(stream));
         return {
           lastSequence: last?.sequence ?? 0,
           endSequence: state.last_seq,

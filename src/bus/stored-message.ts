@@ -1,5 +1,6 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { MsgHdrs } from "@nats-io/transport-node";
+import { askAgain } from "./asked-again.ts";
 
 /** A stored message as the leader of a stream gives it. */
 export interface StoredMessage {
@@ -26,7 +27,7 @@ export async function getStoredMessage(
   stream: string,
   query: StoredMessageQuery,
 ): Promise<StoredMessage | undefined> {
-  const found = await jsm.streams.getMessage(stream, query as { seq: number });
+  const found = await askAgain(() => jsm.streams.getMessage(stream, query as { seq: number }));
   if (!found) return undefined;
   return {
     sequence: found.seq,

@@ -13,7 +13,7 @@ const BATCH_MAX = 200;
 /** Values in a batch, those of its last sink aside. */
 const BATCH_VALUES_MAX = 400;
 const BATCH_BYTES_MAX = 512 * 1024;
-const RETRY_MS = [50, 100, 200, 500, 1_000, 2_000];
+const RETRY_MS = [50, 100, 200, 500, 1_000];
 
 /** What is written of a sink at once. */
 export interface EncodedCursor {

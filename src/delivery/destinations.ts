@@ -1,7 +1,9 @@
 /** The open destinations of a sink, one for each version that has work; and one attempt at a write. */
 import type { StreamDefinition } from "../core/definitions.ts";
+import { reasonOf } from "../core/errors.ts";
 import type { OpenSink, RequestOutcome, SinkEnvironment, SinkRequest } from "../sinks/sink.ts";
 import { createKeyReader } from "./key-reader.ts";
+import { LOG_REASON } from "./retry-wait.ts";
 import type { StagingPorts } from "./staging-port.ts";
 import { type AnyDriver, type DriverTable, driverOf, type VersionPlan } from "./version-table.ts";
 
@@ -166,8 +168,15 @@ export async function withTimeLimit<T>(
   }
 }
 
-/** A thrown error as a failure of scope `sink`. A SinkFault names its reason; it may be shown. */
+/**
+ * A thrown error as a failure of scope `sink`. A SinkFault names its reason; it may be shown. That our own
+ * log cannot be read is no failed attempt.
+ */
 export function outcomeOfError(error: unknown): RequestOutcome {
+  if (reasonOf(error) === LOG_REASON) {
+    const why = "the log cannot be read or written now";
+    return { kind: "retry", scope: "sink", reason: LOG_REASON, why, burnsAttempt: false };
+  }
   const reason = (error as { reason?: unknown } | undefined)?.reason;
   if (reason === "FENCED") return { kind: "fenced" };
   const why = error instanceof Error ? error.message : String(error);

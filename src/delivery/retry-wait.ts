@@ -40,6 +40,9 @@ const OWNER_REASONS: ReadonlySet<string> = new Set([
   "TLS_FAILED",
   "URL_INVALID",
 ]);
+/** A failure of our own log, not of the destination: it passes in seconds, as with an election, and is tried until then. */
+export const LOG_REASON = "LOG_UNAVAILABLE";
+const LOG_WAIT_MS = 500;
 const JITTER = 0.2;
 const WAIT_WITHOUT_ATTEMPT_MS = 5_000;
 
@@ -49,6 +52,7 @@ export function retryWaitMs(
   { attempts, plan, random }: { attempts: number; plan: VersionPlan; random: () => number },
 ): number {
   const { scheduleMs } = plan;
+  if (retry.reason === LOG_REASON) return LOG_WAIT_MS * (1 - JITTER + 2 * JITTER * random());
   const scheduled = retry.burnsAttempt
     ? scheduleMs[Math.min(Math.max(0, attempts - 1), scheduleMs.length - 1)]!
     : (scheduleMs[0] ?? WAIT_WITHOUT_ATTEMPT_MS);

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { Sink_RecordFailure, Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
+import { fail } from "../../src/core/errors.ts";
 import type { Delivery } from "../../src/delivery/delivery.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
@@ -60,6 +61,22 @@ test("E04: a failing destination turns to ERROR with cause and next attempt, and
   const ids = new Set(world.target.received.map((r) => r.id));
   expect(ids.size).toBe(1);
   expect(world.target.values("a")).toEqual([1, 2]);
+});
+
+test("N03: our own log away for a moment is no failed attempt: it is tried until it is back, whatever the sink's schedule", async () => {
+  const world = createWorld(new TestTarget());
+  const a = sink({ uid: "a", log: log("l"), versions: [version({ scheduleMs: [3_600_000] })] });
+  world.definitions.set(a);
+  let away = 3;
+  world.target.before = async () => {
+    if (away-- > 0) throw fail("LOG_UNAVAILABLE", "the log cannot be read now");
+  };
+  world.shard.append("l", [{ value: 1 }, { value: 2 }]);
+  const engine = started(world.engine());
+  await waitFor(() => world.target.values("a").length === 2);
+  await waitFor(async () => (await ledger(engine, a)).counts.delivered === 2);
+  const { status } = await ledger(engine, a);
+  expect(status).toMatchObject({ state: Sink_State.RUNNING });
 });
 
 test("halves a refused request until one record remains, holds it and goes on", async () => {

@@ -23,7 +23,12 @@ export interface RigOptions {
   readonly postgres?: Record<string, unknown>;
   /** Gets the same records when given. */
   readonly receiver?: Receiver;
+  /** Waits of the sinks between attempts; short ones when left out, those of the product when empty. */
+  readonly schedule?: readonly string[] | undefined;
 }
+
+/** So that a run is short. */
+const SHORT_WAITS = ["0.5s", "1s"];
 
 /** The stream, its sinks and the table. */
 export interface Rig {
@@ -53,9 +58,10 @@ export async function openRig(options: RigOptions): Promise<Rig> {
   const postgresSink = await createSink(target, stream, {
     id: "table",
     postgres: { table: id, databaseUrl, ...options.postgres },
-    retry: { schedule: ["0.5s", "1s"] },
+    retry: { schedule: options.schedule ?? SHORT_WAITS },
   });
-  const webhookSink = receiver && (await createLoadWebhook(target, stream, receiver));
+  const webhookSink =
+    receiver && (await createLoadWebhook(target, stream, { receiver, schedule: options.schedule }));
   return {
     stream,
     table: id,
@@ -73,12 +79,12 @@ export async function openRig(options: RigOptions): Promise<Rig> {
 export async function createLoadWebhook(
   target: Target,
   stream: string,
-  receiver: Receiver,
+  { receiver, schedule = SHORT_WAITS }: Pick<RigOptions, "schedule"> & { receiver: Receiver },
 ): Promise<SinkView> {
   const sink = await createSink(target, stream, {
     id: "hook",
     webhook: { url: receiver.url },
-    retry: { schedule: ["0.5s", "1s"], timeout: "5s" },
+    retry: { schedule, timeout: "5s" },
   });
   receiver.secret = sink.webhook?.signingSecret;
   return sink;

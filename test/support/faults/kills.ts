@@ -28,11 +28,22 @@ export async function killUnderLoad(scene: Scene, plan: KillPlan): Promise<numbe
     await plan.kill(nth);
     await waitFor(moreAcked(scene.load, 20), {
       timeoutMs: plan.recoveryMs ?? 60_000,
-      what: "pushes to work again",
+      what: () => `pushes to work again: ${JSON.stringify(refusalsSince(scene, beganAtMs))}`,
     });
     recoveriesMs.push(performance.now() - beganAtMs);
   }
   return recoveriesMs;
+}
+
+/** How the attempts since then ended, by status and reason. */
+function refusalsSince({ load }: Scene, sinceMs: number): Record<string, number> {
+  const ends: Record<string, number> = {};
+  for (const { atMs, status, reason } of load.attempts) {
+    if (atMs < sinceMs) continue;
+    const end = `${status} ${reason}`;
+    ends[end] = (ends[end] ?? 0) + 1;
+  }
+  return ends;
 }
 
 /** The largest of them. */

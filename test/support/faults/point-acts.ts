@@ -120,7 +120,7 @@ async function openTrimmed(target: Target, receiver: Receiver) {
     fields: { pad: "STRING" },
     retention: { bytes: "1048576" },
   });
-  const running = await createLoadWebhook(target, stream, receiver);
+  const running = await createLoadWebhook(target, stream, { receiver });
   const stopped = await createSink(target, stream, {
     id: "stopped",
     webhook: { url: receiver.url },
