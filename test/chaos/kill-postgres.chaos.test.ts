@@ -55,6 +55,9 @@ test("N03, N10: with the database of configuration and sink killed, pushes go on
     expect(during.length).toBeGreaterThan(100);
     expect(more.okShare).toBeGreaterThanOrEqual(0.999);
   } finally {
+    // It may end with no database at all.
+    const { exitCode, signalCode } = server.child;
+    if (exitCode !== null || signalCode !== null) process.stderr.write(server.output());
     await scene.close();
   }
 }, 3_600_000);
