@@ -1,6 +1,7 @@
 /**
  * Imports the staged rows of one sink when a condition is reached, on the node that delivers the sink;
- * after a failure by the sink's schedule, and at once when its owner restarts it.
+ * after a failure by the sink's schedule, and at once when its owner restarts it. All waits are by the steady
+ * clock: one of the day that is set back stops no import.
  */
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import { StaleKeysError } from "../bus/index.ts";
@@ -13,6 +14,7 @@ import type { RefusedRows } from "./refused-rows.ts";
 import { isError, type Retry, retryWaitMs } from "./retry-wait.ts";
 import type { SinkState } from "./sink-state.ts";
 import { checkTarget, expireStaged, type ImportParts, importBatch } from "./staged-batch.ts";
+import { type StagedTime, stagedAt, waitingWords } from "./staged-time.ts";
 import type { StagingWatcher } from "./staging-area.ts";
 import { removeOld } from "./staging-history.ts";
 import { stagingLimitsOf } from "./staging-status.ts";
@@ -23,9 +25,6 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 const AGAIN_MS = 1_000;
 /** How often a target is asked that nothing is imported to. */
 const CHECK_MS = 5 * 60_000;
-/** How long before the end of their time the state tells of rows. */
-const WARN_MS = 24 * 60 * 60_000;
-
 /** The worker of the sink. */
 export interface ImportHost {
   readonly definition: SinkDefinition;
@@ -38,6 +37,8 @@ export interface ImportHost {
 
 /** What an importer is given. */
 export interface ImportInput extends ImportParts {
+  /** Milliseconds of a clock that is never set. */
+  readonly steady: () => number;
   readonly logger: Logger;
   readonly random: () => number;
 }
@@ -50,9 +51,13 @@ interface Failure {
   readonly reason: string;
   readonly why: string;
   readonly isError: boolean;
+  /** When it began, and when it is tried again, in milliseconds since 1970: to be shown. */
   readonly sinceMs: number;
+  readonly nextAttemptMs: number;
   readonly count: number;
-  nextMs: number;
+  /** The same in `steady` terms. */
+  readonly beganMs: number;
+  readonly nextMs: number;
 }
 
 /** The importer of one sink. */
@@ -63,7 +68,7 @@ export class StagingImport implements StagingWatcher {
   bytes = 0;
   /** Bytes of imported rows that are still staged. */
   keptBytes = 0;
-  #oldestMs: number | undefined;
+  #oldest: StagedTime | undefined;
   #isLoaded = false;
   /** When the target was last known to have what it took. */
   #checkedMs = Number.NEGATIVE_INFINITY;
@@ -89,14 +94,14 @@ export class StagingImport implements StagingWatcher {
   staged(added: { readonly rows: number; readonly bytes: number }): void {
     this.#rows += added.rows;
     this.bytes += added.bytes;
-    this.#oldestMs ??= this.#input.now();
+    this.#oldest ??= stagedAt(this.#input.now(), this.#input);
     this.#wake();
   }
 
   /** The definition was replaced; `isRestarted` when its owner wants another try at once. */
   updated(isRestarted: boolean): void {
     if (isRestarted) {
-      if (this.#failure) this.#failure.nextMs = 0;
+      if (this.#failure) this.#failure = { ...this.#failure, nextMs: 0, nextAttemptMs: 0 };
       this.#isLossAccepted = this.#failure?.reason === "STAGING_EXPIRED";
       this.#checkedMs = Number.NEGATIVE_INFINITY;
     }
@@ -113,20 +118,11 @@ export class StagingImport implements StagingWatcher {
   overlay(note: SinkState["note"]): SinkState["note"] {
     const failure = this.#failure;
     if (!failure || !note || this.#host.definition.isPaused) return note;
-    const cause = `${failure.why}${this.#waiting()}`;
-    const { reason, sinceMs, nextMs: nextAttemptMs } = failure;
+    const { area, steady } = this.#input;
+    const cause = failure.why + waitingWords(this.#rows, this.#oldest, { ...area, steady });
+    const { reason, sinceMs, nextAttemptMs } = failure;
     if (!failure.isError) return { ...note, reason, cause, nextAttemptMs };
     return { ...note, state: Sink_State.ERROR, reason, cause, nextAttemptMs, sinceMs };
-  }
-
-  #waiting(): string {
-    const { area, now } = this.#input;
-    if (this.#oldestMs === undefined) return "";
-    const endMs = this.#oldestMs + area.keptMs;
-    const isSoon = endMs - now() < WARN_MS;
-    const end = new Date(endMs).toISOString();
-    const expiry = isSoon ? `THE FIRST EXPIRE at ${end}` : `the first expire at ${end}`;
-    return `; ${this.#rows} staged rows wait, ${expiry}`;
   }
 
   get #limits(): StagingLimits | undefined {
@@ -136,7 +132,7 @@ export class StagingImport implements StagingWatcher {
   #wake(): void {
     if (this.#running || this.#host.signal.aborted) return;
     clearTimeout(this.#timer);
-    const nowMs = this.#input.now();
+    const nowMs = this.#input.steady();
     const dueMs = this.#isLoaded
       ? Math.min(this.#dueMs(nowMs), this.#endMs, this.#checkDueMs)
       : nowMs;
@@ -147,18 +143,18 @@ export class StagingImport implements StagingWatcher {
 
   /** When the oldest rows expire. */
   get #endMs(): number {
-    return (this.#oldestMs ?? Number.POSITIVE_INFINITY) + this.#input.area.keptMs;
+    return (this.#oldest?.steadyMs ?? Number.POSITIVE_INFINITY) + this.#input.area.keptMs;
   }
 
   /** When rows are to be imported; Infinity while none are. */
   #dueMs(nowMs: number): number {
     const limits = this.#limits;
-    const oldestMs = this.#oldestMs;
-    if (!limits || oldestMs === undefined || this.#host.definition.isPaused) {
+    const oldest = this.#oldest;
+    if (!limits || !oldest || this.#host.definition.isPaused) {
       return Number.POSITIVE_INFINITY;
     }
     const isFull = this.#rows >= limits.count || this.bytes >= limits.bytes;
-    const reachedMs = isFull ? nowMs : oldestMs + limits.timeMs;
+    const reachedMs = isFull ? nowMs : oldest.steadyMs + limits.timeMs;
     return Math.max(reachedMs, this.#failure?.nextMs ?? 0);
   }
 
@@ -179,21 +175,25 @@ export class StagingImport implements StagingWatcher {
 
   async #work(): Promise<void> {
     if (!this.#isLoaded) await this.#load();
-    if (this.#checkDueMs <= this.#input.now()) await this.#check();
-    const nowMs = this.#input.now();
+    const { steady } = this.#input;
+    if (this.#checkDueMs <= steady()) await this.#check();
+    const nowMs = steady();
     if (this.#dueMs(nowMs) <= nowMs) await this.#importAll();
-    if (this.#endMs <= this.#input.now()) await this.#expire();
+    if (this.#endMs <= steady()) await this.#expire();
   }
 
   /** Reads what waits. What is staged meanwhile may be counted twice: then rows are imported early. */
   async #load(): Promise<void> {
     const [rows, bytes] = [this.#rows, this.bytes];
-    const { area } = this.#input;
+    const { area, now } = this.#input;
     const fill = await area.store.fill(this.#host.definition.uid);
     this.#rows = fill.rows + (this.#rows - rows);
     this.bytes = fill.bytes + (this.bytes - bytes);
     this.keptBytes = Number(fill.state.value.keptBytes);
-    this.#oldestMs = fill.oldestMs ?? (this.#rows > 0 ? this.#input.now() : undefined);
+    const oldestMs = fill.oldestMs ?? (this.#rows > 0 ? now() : undefined);
+    // Of rows that are known already a clock that was set meanwhile changes nothing.
+    if (oldestMs === undefined) this.#oldest = undefined;
+    else if (this.#oldest?.timeMs !== oldestMs) this.#oldest = stagedAt(oldestMs, this.#input);
     this.#isLoaded = true;
   }
 
@@ -210,7 +210,7 @@ export class StagingImport implements StagingWatcher {
       // A target that is away is told of when there is something to import.
       if (this.#rows > 0 || reasonIn(error) === "STAGING_EXPIRED") this.#failed(error);
     } finally {
-      this.#checkedMs = this.#input.now();
+      this.#checkedMs = this.#input.steady();
     }
     this.#isLossAccepted = false;
     await this.#load();
@@ -234,7 +234,7 @@ export class StagingImport implements StagingWatcher {
       }
       if (this.#failure) this.#input.logger.info("staged rows go on", { sink: definition.name });
       this.#failure = undefined;
-      this.#checkedMs = this.#input.now();
+      this.#checkedMs = this.#input.steady();
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof StaleKeysError) throw error;
@@ -246,21 +246,24 @@ export class StagingImport implements StagingWatcher {
 
   #failed(error: unknown): void {
     const { definition } = this.#host;
-    const { now, random, logger } = this.#input;
-    const nowMs = now();
+    const { now, steady, random, logger } = this.#input;
+    const nowMs = steady();
     const count = (this.#failure?.count ?? 0) + 1;
-    const sinceMs = this.#failure?.sinceMs ?? nowMs;
+    const beganMs = this.#failure?.beganMs ?? nowMs;
+    const sinceMs = this.#failure?.sinceMs ?? now();
     const outcome = outcomeOfError(error) as Retry;
     const retry = { ...outcome, reason: outcome.reason ?? "CONFLICT" };
     const { reason } = retry;
     const plan = versionsOf(definition, this.#input).newest();
+    const failingMs = nowMs - beganMs;
+    const waitMs = retryWaitMs(retry, { attempts: count, plan, random });
     this.#failure = {
       reason,
       why: `the import failed: ${outcome.why}`,
-      isError: isError(retry, { failures: count }, { plan, failingMs: nowMs - sinceMs }),
-      sinceMs,
-      count,
-      nextMs: nowMs + retryWaitMs(retry, { attempts: count, plan, random }),
+      isError: isError(retry, { failures: count }, { plan, failingMs }),
+      ...{ sinceMs, beganMs, count },
+      nextAttemptMs: now() + waitMs,
+      nextMs: nowMs + waitMs,
     };
     logger.warn("staged rows could not be imported", { sink: definition.name, reason, count });
   }
@@ -277,9 +280,9 @@ export class StagingImport implements StagingWatcher {
   /** The store is away, or another node came first: what is known is read again. */
   #away(error: unknown): void {
     if (this.#host.signal.aborted) return;
-    const { logger, now } = this.#input;
+    const { logger, steady } = this.#input;
     this.#isLoaded = false;
-    this.#notBeforeMs = now() + AGAIN_MS;
+    this.#notBeforeMs = steady() + AGAIN_MS;
     logger.debug("staged rows cannot be reached", { error: String(error) });
   }
 }

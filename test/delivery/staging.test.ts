@@ -64,7 +64,9 @@ function createWorld(
   limits: { count?: bigint; size?: bigint; seconds?: bigint; keptBytes?: number } = {},
 ) {
   let nowMs = 1_800_000_000_000;
+  let steadyMs = 1_000_000;
   const now = () => nowMs;
+  const steady = () => steadyMs;
   const log = createMemoryKeyedLog(now);
   const { keptBytes } = limits;
   const area = createStagingArea(log, {
@@ -137,7 +139,9 @@ function createWorld(
     importChanged: () => undefined,
     holdRefused: async () => undefined,
   };
-  const importer = new StagingImport(host, { ...parts, logger: quietLogger, random: () => 0.5 });
+  const importer = new StagingImport(host, {
+    ...{ ...parts, steady, logger: quietLogger, random: () => 0.5 },
+  });
   onTestFinished(() => {
     controller.abort();
     importer.stop();
@@ -154,7 +158,12 @@ function createWorld(
     ...{ log, area, imports, world, importer, parts, definition, host, open, statusOf },
     advance: (ms: number) => {
       nowMs += ms;
+      steadyMs += ms;
       importer.updated(false);
+    },
+    /** Sets the clock of the day, and no other. */
+    setClock: (byMs: number) => {
+      nowMs += byMs;
     },
   };
 }
@@ -186,6 +195,27 @@ describe.each(["JetStream", "a bucket"])("rows staged in %s", (place) => {
     expect(imports).toEqual([]);
     advance(1_000);
     await waitFor(() => imports.length === 1);
+  });
+
+  test("K14, K21: a clock that is set back stops no import, nor the next attempt of one that failed", async () => {
+    const { open, importer, imports, world, advance, setClock } = createWorld({ seconds: 30n });
+    const sink = await open();
+    await sink.resume!(0, 1);
+    importer.start();
+    await sink.write(requestOf(rowsOf([{ id: 1 }], 7)), attempt());
+    setClock(-3 * HOUR_MS);
+    advance(31_000);
+    await waitFor(() => imports.length === 1);
+    world.fault = new SinkFault("TABLE_MISMATCH", "the table does not fit");
+    await sink.write(requestOf(rowsOf([{ id: 2 }], 8)), attempt());
+    advance(31_000);
+    await waitFor(() => importer.overlay(note)?.state === Sink_State.ERROR);
+    world.fault = undefined;
+    setClock(-3 * HOUR_MS);
+    // Longer than any wait between two attempts.
+    advance(HOUR_MS);
+    await waitFor(() => imports.length === 2);
+    expect(imports).toEqual([7, 8]);
   });
 
   test("K21, D3: rows that cannot be imported are announced to expire, expire after 7 days, and are counted", async () => {
