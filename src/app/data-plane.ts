@@ -1,5 +1,5 @@
 /** Delivery and retention: both run where a shard is owned. */
-import type { LogLimits, Retention } from "../bus/index.ts";
+import type { LogLimits, Retention, RetentionOptions } from "../bus/index.ts";
 import { listKeptLogs, listKeptSinks } from "../catalog/deleted-store.ts";
 import type { AtPoint } from "../delivery/crash-points.ts";
 import { createDelivery, type Delivery } from "../delivery/delivery.ts";
@@ -35,7 +35,7 @@ export async function openDelivery(
     bus.openKeyedStore("held"),
     bus.openKeyedLog("staging"),
   ]);
-  const keepers = new Map<number, Retention>();
+  const keepers = openKeepers(bus);
   const losses = openLogLosses(foundations, closers);
   const usage = openUsage(foundations, keepers, {
     stagedBytesOf: (shard) => delivery.staged.bytesOf(shard),
@@ -45,11 +45,6 @@ export async function openDelivery(
     neededFrom: (logUid) => delivery.lowestKept(logUid),
     beforeDelete: (log, sequence) => delivery.beforeSweep(log, sequence),
   });
-  const endKeeper = async (shard: number) => {
-    const keeper = keepers.get(shard);
-    keepers.delete(shard);
-    await keeper?.close();
-  };
   const delivery = createDelivery({
     attempts: countAttempts(openAttempts(foundations, closers), foundations.attemptCounts),
     definitions: snapshot,
@@ -71,29 +66,30 @@ export async function openDelivery(
     onOwner: (shard, edgeSequence) => {
       usage.onOwner(shard, edgeSequence);
       archiver.onOwner(shard);
-      const limitsOf = (logUid: string) => limitsOfLog(foundations, [delivery, archiver], logUid);
-      const onBeforeTrim = async (uid: string, sequence: number) => {
-        await usage.reached(shard, sequence - 1);
-        await delivery.beforeTrim({ shard, uid }, sequence);
-      };
-      const onMissing = losses.missingIn(shard);
-      keepers.set(shard, bus.startRetention({ shard, limitsOf, onBeforeTrim, onMissing }));
+      keepers.start({
+        ...{ shard, edgeSequence },
+        limitsOf: (logUid) => limitsOfLog(foundations, [delivery, archiver], logUid),
+        onBeforeTrim: async (uid, sequence) => {
+          await usage.reached(shard, sequence - 1);
+          await delivery.beforeTrim({ shard, uid }, sequence);
+        },
+        onMissing: losses.missingIn(shard),
+      });
     },
     onStored: (shard, message) => {
       usage.onStored(shard, message);
+      keepers.get(shard)?.stored(message);
       archiver.onStored(message);
     },
     onLost: (shard) => {
       usage.onLost(shard);
       archiver.onLost(shard);
-      endKeeper(shard).catch((error: unknown) => {
+      keepers.end(shard).catch((error: unknown) => {
         logger.warn("a keeper of retention did not end well", { shard, error });
       });
     },
   });
-  closers.add("retention", async () => {
-    await Promise.all([...keepers.keys()].map(endKeeper));
-  });
+  closers.add("retention", keepers.close);
   // What delivery still gets is counted: the counters end after it.
   closers.add("usage", usage.close);
   closers.add("delivery", delivery.close);
@@ -101,9 +97,29 @@ export async function openDelivery(
   return delivery;
 }
 
+/** The keepers of the shards that this node owns. */
+function openKeepers(bus: Foundations["bus"]) {
+  const keepers = new Map<number, Retention>();
+  const end = async (shard: number) => {
+    const keeper = keepers.get(shard);
+    keepers.delete(shard);
+    await keeper?.close();
+  };
+  return {
+    get: (shard: number) => keepers.get(shard),
+    start: (options: RetentionOptions) => {
+      keepers.set(options.shard, bus.startRetention(options));
+    },
+    end,
+    close: async () => {
+      await Promise.all([...keepers.keys()].map(end));
+    },
+  };
+}
+
 function openUsage(
   { bus, database, snapshot, logger }: Foundations,
-  keepers: ReadonlyMap<number, Retention>,
+  keepers: { get(shard: number): Retention | undefined },
   {
     stagedBytesOf,
     onCutOff,

@@ -69,6 +69,14 @@ export class LogLedger {
     if (this.#buckets.length > MAX_BUCKETS) this.#join();
   }
 
+  /** Adds all that another ledger holds: messages above those of this one. */
+  append(later: LogLedger): void {
+    this.#buckets.push(...later.#buckets.map((bucket) => ({ ...bucket })));
+    this.#bytes += later.#bytes;
+    this.#messages += later.#messages;
+    if (this.#buckets.length > MAX_BUCKETS) this.#join();
+  }
+
   /** Whether something is to go by its age or by the bytes of all, if nothing needs it. */
   isDue({ beforeTimeMs, maxBytes }: Omit<TrimRequest, "keepFrom">): boolean {
     const first = this.#buckets[0];

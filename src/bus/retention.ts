@@ -1,10 +1,13 @@
-import type { ConsumerMessages, JetStreamManager } from "@nats-io/jetstream";
+import type { JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
+import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import { LogLedger, type TrimRequest } from "./log-account.ts";
-import { expectMessages, type MissingReport } from "./missing-messages.ts";
+import type { LogLedger, TrimRequest } from "./log-account.ts";
+import type { MissingReport } from "./missing-messages.ts";
 import type { FullLogsNotice } from "./room.ts";
-import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
+import { ShardLedgers } from "./shard-ledgers.ts";
+import { storedBytes, walkShard } from "./shard-walk.ts";
+import type { SubjectNames } from "./subjects.ts";
 
 /** A log may grow to this part of its bytes while its trim is under way. */
 const OVERSHOOT = 1.25;
@@ -38,6 +41,11 @@ export interface LogTrimmed {
 
 export interface RetentionOptions {
   readonly shard: number;
+  /**
+   * Newest sequence when the node came to own the shard: the keeper is told of every message above it by
+   * `stored`, so it reads none of them again. Left out, it follows the shard itself.
+   */
+  readonly edgeSequence?: number;
   /** Limits of a log; undefined for a log that nobody knows (it is left alone). */
   readonly limitsOf: (logUid: string) => LogLimits | undefined;
   /**
@@ -59,6 +67,8 @@ export interface Retention {
   readonly shard: number;
   /** The account of a log; undefined while the keeper still counts what is stored. */
   accountOf(logUid: string): LogAccount | undefined;
+  /** A message above the edge was stored; ascending, without gaps. */
+  stored(message: LogMessage): void;
   /** Enforces the limits now. */
   enforce(): Promise<void>;
   close(): Promise<void>;
@@ -73,7 +83,7 @@ interface RetentionInput extends RetentionOptions {
 
 /**
  * Keeps the retention of a shard while its node owns it. Counts bytes per log by walking the headers
- * of what is stored, once, and following along (10 µs a message); then trims by age and bytes with
+ * of what is stored, once (10 µs a message), and by what the owner is given from then on; then trims by age and bytes with
  * purges by subject up to a sequence, and tells all writers which logs are full.
  */
 export function startRetention(input: RetentionInput): Retention {
@@ -82,6 +92,7 @@ export function startRetention(input: RetentionInput): Retention {
   return {
     shard: input.shard,
     accountOf: (logUid) => keeper.accountOf(logUid),
+    stored: (message) => keeper.stored(message),
     enforce: () => keeper.enforce(),
     close: () => keeper.close(),
   };
@@ -96,9 +107,9 @@ interface DueLog {
 class Keeper {
   readonly #input: RetentionInput;
   readonly #stream: string;
-  readonly #ledgers = new Map<string, LogLedger>();
+  readonly #ledgers = new ShardLedgers((logUid) => this.#bucketBytes(logUid));
+  readonly #closing = new AbortController();
   readonly #full = new Set<string>();
-  #messages: ConsumerMessages | undefined;
   #walking: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #enforcing: Promise<void> | undefined;
@@ -129,6 +140,13 @@ class Keeper {
     };
   }
 
+  stored(message: LogMessage): void {
+    const { sequence, timeMs, data, logUid } = message;
+    const subject = this.#input.names.records({ shard: this.#input.shard, ...message });
+    const bytes = storedBytes(subject, data.length);
+    this.#ledgers.came(logUid, { sequence, timeMs, bytes });
+  }
+
   enforce(): Promise<void> {
     this.#enforcing ??= this.#enforceAll()
       .catch((error: unknown) => {
@@ -143,7 +161,7 @@ class Keeper {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
-    this.#messages?.stop();
+    this.#closing.abort();
     await this.#walking;
     await this.#enforcing;
   }
@@ -161,7 +179,7 @@ class Keeper {
   #dueLogs(): DueLog[] {
     const due: DueLog[] = [];
     const nowMs = this.#nowMs();
-    for (const [logUid, ledger] of this.#ledgers) {
+    for (const [logUid, ledger] of this.#ledgers.all()) {
       const limits = this.#input.limitsOf(logUid);
       const isDue =
         limits &&
@@ -212,7 +230,7 @@ class Keeper {
 
   #tellWriters(): void {
     if (!this.#isReady || this.#isClosed || this.#input.nc.isClosed()) return;
-    for (const [logUid, ledger] of this.#ledgers) {
+    for (const [logUid, ledger] of this.#ledgers.all()) {
       const limits = this.#input.limitsOf(logUid);
       if (limits && this.#isFull(ledger, limits)) this.#full.add(logUid);
       else this.#full.delete(logUid);
@@ -225,49 +243,35 @@ class Keeper {
     while (!this.#isClosed) {
       try {
         await this.#walkOnce();
+        if (this.#input.edgeSequence !== undefined) return;
       } catch (error) {
         this.#input.logger.warn("retention lost its place", { stream: this.#stream, error });
       }
       if (this.#isClosed) return;
       // What was counted is counted again: purges may have happened meanwhile.
       this.#isReady = false;
-      this.#ledgers.clear();
+      this.#ledgers.restart();
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
 
   async #walkOnce(): Promise<void> {
-    const { jsm, names, shard } = this.#input;
-    const missing = await expectMessages(shard, this.#input);
-    const consumer = await jsm.jetstream().consumers.get(this.#stream, {
-      filter_subjects: names.recordsOfShard(shard),
-      headers_only: true,
-    });
-    const info = await consumer.info();
-    if (info.num_pending === 0) {
-      this.#isReady = true;
-      void missing.judge();
-    }
-    if (this.#isClosed) return;
-    this.#messages = await consumer.consume({ max_messages: 1_000, expires: 5_000 });
-    for await (const message of this.#messages) {
-      if (this.#isClosed) break;
-      const subject = parseRecordsSubject(message.subject);
-      if (!subject) continue;
-      const bytes =
-        Number(message.headers?.get("Nats-Msg-Size") ?? 0) + message.subject.length + 64;
-      if (!this.#isReady) missing.found(subject.logUid, message.seq);
-      const ledger = this.#ledgers.get(subject.logUid) ?? new LogLedger();
-      this.#ledgers.set(subject.logUid, ledger);
-      const timeMs = message.info.timestampNanos / 1e6;
-      ledger.add({ sequence: message.seq, timeMs, bytes }, this.#bucketBytes(subject.logUid));
-      const isEnd = message.info.pending === 0 || message.seq >= missing.newest;
-      if (isEnd && !this.#isReady) {
+    const { edgeSequence } = this.#input;
+    const { signal } = this.#closing;
+    await walkShard({
+      ...this.#input,
+      ...{ signal, isEnding: edgeSequence !== undefined },
+      onMessage: (logUid, entry) => {
+        // What is above it comes by itself.
+        if (edgeSequence === undefined || entry.sequence <= edgeSequence) {
+          this.#ledgers.walked(logUid, entry);
+        }
+      },
+      onEnd: () => {
+        this.#ledgers.done();
         this.#isReady = true;
-        void missing.judge();
-      }
-    }
-    await consumer.delete().catch(() => undefined);
+      },
+    });
   }
 
   /** A sixty-fourth of the limit, so that trimming by bytes takes little more than it must. */

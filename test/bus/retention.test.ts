@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Bus, createBus, type LogLimits } from "../../src/bus/index.ts";
+import { type Bus, createBus, type LogLimits, type Retention } from "../../src/bus/index.ts";
 import { LogLedger } from "../../src/bus/log-account.ts";
 import { reasonOf } from "../../src/core/errors.ts";
 import { useSharedNats } from "../support/shared-servers.ts";
@@ -136,6 +136,33 @@ test("D3: nothing goes before what is lost by it was booked", async () => {
   expect(asked[1]).toEqual([logUid("e"), left[0]!.sequence, 20]);
   expect(stored.at(-left.length)!.sequence).toBe(left[0]!.sequence);
   await keeper.close();
+});
+
+test("a keeper that its owner tells of what comes reads only what was there, and counts both", async () => {
+  const uid = logUid("f");
+  for (let i = 0; i < 5; i++) await push(1, "f");
+  let keeper: Retention | undefined;
+  const pushing = { stop: false };
+  const load = (async () => {
+    while (!pushing.stop) await push(1, "f");
+  })();
+  const limits: LogLimits = { maxAgeMs: DAY, maxBytes: 1e9, keepFrom: Number.POSITIVE_INFINITY };
+  const following = await bus.followShard(1, {
+    onOwner: ({ edgeSequence }) => {
+      keeper = bus.startRetention({ shard: 1, edgeSequence, limitsOf: () => limits });
+    },
+    onMessage: (message) => keeper?.stored(message),
+    onLost: () => undefined,
+  });
+  await waitFor(() => (keeper?.accountOf(uid)?.messages ?? 0) > 50);
+  pushing.stop = true;
+  await load;
+  const stored = await readAll(bus.reader, { shard: 1, uid });
+  await waitFor(() => keeper?.accountOf(uid)?.messages === stored.length);
+  const recount = bus.startRetention({ shard: 1, limitsOf: () => limits });
+  await waitFor(() => recount.accountOf(uid));
+  expect(keeper?.accountOf(uid)).toEqual(recount.accountOf(uid));
+  await Promise.all([following.close(), keeper?.close(), recount.close()]);
 });
 
 test("property: a ledger's sums are those of the messages above its trim points", () => {
