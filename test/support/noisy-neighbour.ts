@@ -4,6 +4,11 @@
  * The neighbour pushes at its quota all the time, so that it has the same records accepted throughout;
  * in every other slice it sends ten times as much, and what is compared is the price of what is refused.
  * What its accepted records cost is reported beside it: pushes against a neighbour that does nothing.
+ *
+ * All its pushes come from one process, which wakes as often at either rate: a second process for what is
+ * above the quota would wake a thousand times a second more, on the processor of nats-server and of the
+ * caller that is measured, and its price would count as that of refusals. What all callers take of that
+ * processor is reported for both kinds of slices.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { OTHER_CPU, pin, SERVER_CPU } from "../../bench/processes.ts";
@@ -39,6 +44,9 @@ export interface NeighbourResult {
   readonly failed: number;
   /** Processor time of the server for each refused call, in microseconds. */
   readonly refusedMicros: number;
+  /** Part of their processor that the callers took, in the calmer and in the louder slices. */
+  readonly callersCalm: number;
+  readonly callersLoud: number;
 }
 
 /** Two projects of a server, and processes that push to them. */
@@ -78,13 +86,12 @@ export async function openNeighbourhood(
     startPacedChild({ url: server.url, token, stream, perSecond });
   const pushers: Pushers = {
     quiet: start(quiet, rate),
-    atQuota: start(noisy, quota),
-    above: start(noisy, quota * 9),
+    noisy: start(noisy, quota),
   };
   pinAll(server, pushers);
   return {
     compare: (calm, loud, size) =>
-      comparePairs({ ...size, pid: server.child.pid ?? 0, pushers }, calm, loud),
+      comparePairs({ ...size, pid: server.child.pid ?? 0, pushers, quota }, calm, loud),
     close: () => {
       for (const child of Object.values(pushers)) child.close();
     },
@@ -122,10 +129,8 @@ export async function openProject(
 
 interface Pushers {
   readonly quiet: PacedChild;
-  /** Pushes to the neighbour's stream as often as it may. */
-  readonly atQuota: PacedChild;
-  /** Pushes nine times as often. */
-  readonly above: PacedChild;
+  /** The neighbour. */
+  readonly noisy: PacedChild;
   readonly [name: string]: PacedChild;
 }
 
@@ -134,6 +139,8 @@ interface Size {
   readonly slices: number;
   readonly pid: number;
   readonly pushers: Pushers;
+  /** Records a second that the neighbour may push. */
+  readonly quota: number;
 }
 
 /** What was seen in slices of one kind. */
@@ -145,6 +152,9 @@ interface Seen {
   accepted: number;
   refused: number;
   processorSeconds: number;
+  /** Of all callers. */
+  callersSeconds: number;
+  seconds: number;
 }
 
 async function comparePairs(size: Size, calm: Noise, loud: Noise): Promise<NeighbourResult> {
@@ -165,18 +175,19 @@ async function comparePairs(size: Size, calm: Noise, loud: Noise): Promise<Neigh
   return describe(halves);
 }
 
-async function runSlice({ pid, pushers }: Size, noise: Noise, seen: Seen): Promise<void> {
-  const loud = [
-    ...(noise === "none" ? [] : [pushers.atQuota]),
-    ...(noise === "over its quota" ? [pushers.above] : []),
-  ];
-  for (const child of loud) child.on();
+async function runSlice(size: Size, noise: Noise, seen: Seen): Promise<void> {
+  const { quota } = size;
+  const { quiet, noisy } = size.pushers;
+  if (noise !== "none") noisy.on(noise === "over its quota" ? quota * 10 : quota);
   await sleep(SETTLING_MS);
-  const before = processorSeconds(pid);
-  pushers.quiet.on();
+  const before = usageOf(size);
+  quiet.on();
   await sleep(SLICE_MS);
-  const answers = await pushers.quiet.end();
-  seen.processorSeconds += processorSeconds(pid) - before;
+  const answers = await quiet.end();
+  const after = usageOf(size);
+  seen.processorSeconds += after.server - before.server;
+  seen.callersSeconds += after.callers - before.callers;
+  seen.seconds += after.seconds - before.seconds;
   seen.p99sMs.push(
     percentile(
       answers.map(({ tookMs }) => tookMs),
@@ -185,15 +196,25 @@ async function runSlice({ pid, pushers }: Size, noise: Noise, seen: Seen): Promi
   );
   seen.samples += answers.length;
   seen.failed += answers.filter(({ status }) => status !== 200).length;
-  for (const child of loud) {
-    const counts = await child.off();
-    seen.accepted += counts["200"] ?? 0;
-    seen.refused += counts["429"] ?? 0;
-  }
+  if (noise === "none") return;
+  const counts = await noisy.off();
+  seen.accepted += counts["200"] ?? 0;
+  seen.refused += counts["429"] ?? 0;
+}
+
+function usageOf({ pid, pushers }: Size) {
+  return {
+    server: processorSeconds(pid),
+    callers: processorSeconds(pushers.quiet.pid) + processorSeconds(pushers.noisy.pid),
+    seconds: performance.now() / 1000,
+  };
 }
 
 function nothingSeen(): Seen {
-  return { p99sMs: [], samples: 0, failed: 0, accepted: 0, refused: 0, processorSeconds: 0 };
+  return {
+    ...{ p99sMs: [], samples: 0, failed: 0, accepted: 0, refused: 0 },
+    ...{ processorSeconds: 0, callersSeconds: 0, seconds: 0 },
+  };
 }
 
 function describe(
@@ -225,6 +246,8 @@ function describe(
     accepted: sum("loud", "accepted"),
     failed: sum("calm", "failed") + sum("loud", "failed"),
     refusedMicros: refusedMore > 0 ? (processorMore / refusedMore) * 1e6 : 0,
+    callersCalm: sum("calm", "callersSeconds") / sum("calm", "seconds"),
+    callersLoud: sum("loud", "callersSeconds") / sum("loud", "seconds"),
   };
 }
 

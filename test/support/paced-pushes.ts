@@ -28,8 +28,8 @@ export interface PacedAnswer {
 
 /** Connections to a server, of which each has one call under way. */
 export interface PacedPusher {
-  /** Pushes until the signal fires, and gives the answers to all of it. */
-  push(signal: AbortSignal): Promise<PacedAnswer[]>;
+  /** Pushes until the signal fires, as often as the plan says or so often a second; gives all answers. */
+  push(signal: AbortSignal, perSecond?: number): Promise<PacedAnswer[]>;
   close(): void;
 }
 
@@ -63,9 +63,9 @@ export function openPacedPusher(plan: PacedPlan): PacedPusher {
     return { status, tookMs: performance.now() - dueAt };
   };
   return {
-    async push(signal) {
+    async push(signal, perSecond = plan.perSecond) {
       const answers: Promise<PacedAnswer>[] = [];
-      const everyMs = 1000 / plan.perSecond;
+      const everyMs = 1000 / perSecond;
       for (let dueAt = performance.now(); !signal.aborted; ) {
         for (; dueAt <= performance.now(); dueAt += everyMs) answers.push(callOnce(dueAt));
         await sleep(1);
@@ -145,7 +145,8 @@ export async function pushPaced(plan: PacedPlan, signal: AbortSignal): Promise<P
 
 /** A process that pushes while it is on. */
 export interface PacedChild {
-  on(): void;
+  /** Begins, as often as the plan says or so often a second. */
+  on(perSecond?: number): void;
   /** Ends the pushing; gives the number of answers by status since `on`. */
   off(): Promise<Record<string, number>>;
   /** The same, and gives every answer. */
@@ -168,7 +169,7 @@ export function startPacedChild(plan: PacedPlan): PacedChild {
     return pairs.map(([status, tookMs]): PacedAnswer => ({ status, tookMs }));
   };
   return {
-    on: () => void child.stdin?.write("on\n"),
+    on: (perSecond = plan.perSecond) => void child.stdin?.write(`on ${perSecond}\n`),
     end,
     async off() {
       const counts: Record<string, number> = {};
@@ -184,9 +185,10 @@ async function runChild(plan: PacedPlan): Promise<void> {
   const pusher = openPacedPusher(plan);
   let running: { ending: AbortController; answers: Promise<PacedAnswer[]> } | undefined;
   for await (const line of createInterface({ input: process.stdin })) {
-    if (line === "on") {
+    const [word, perSecond] = line.split(" ");
+    if (word === "on") {
       const ending = new AbortController();
-      running = { ending, answers: pusher.push(ending.signal) };
+      running = { ending, answers: pusher.push(ending.signal, Number(perSecond)) };
       continue;
     }
     running?.ending.abort();
