@@ -9,6 +9,7 @@ import type { Logger } from "../core/logger.ts";
 import { projectOf } from "../core/names.ts";
 import { StartError } from "../core/start-error.ts";
 import { databaseCodeOf, databaseUnavailable, translateDatabaseError } from "./database-errors.ts";
+import { passLostTypes } from "./lost-types.ts";
 import type * as schema from "./schema.ts";
 import { runTransaction } from "./transaction.ts";
 
@@ -79,6 +80,7 @@ export function openDatabase({
       connection: { application_name: "tributary", statement_timeout: statementTimeoutMs },
       onnotice: (notice) => logger.debug("notice of Postgres", { text: notice.message }),
     } as postgres.Options<Record<string, never>>);
+  const endPassing = passLostTypes();
   const sql = openClient(max);
   // Tells the client to leave times and JSON to the columns of schema.ts.
   drizzle(sql);
@@ -105,6 +107,7 @@ export function openDatabase({
     sql,
     openClient,
     async close() {
+      if (isClosed) return await sql.end({ timeout: closeMs / 1_000 });
       isClosed = true;
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise((resolve) => {
@@ -113,6 +116,7 @@ export function openDatabase({
       await Promise.race([Promise.allSettled(running), late]);
       clearTimeout(timer);
       await sql.end({ timeout: closeMs / 1_000 });
+      endPassing();
     },
   };
 }

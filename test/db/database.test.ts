@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { eq, getTableColumns, getTableName, is } from "drizzle-orm";
 import { PgTable } from "drizzle-orm/pg-core";
 import { expect, test } from "vitest";
@@ -166,4 +169,11 @@ test("a connection lost within a transaction fails that call alone, whatever it 
   await expect(call).rejects.toThrow("stop");
   expect(answers.every((answer) => answer instanceof Error)).toBe(true);
   await database.acrossProjects((db) => db.execute("SELECT 1"));
+});
+
+test("N03: a connection cut at any byte of its start fails what waits for it, and ends no process", async () => {
+  const url = await createTestDatabase();
+  const program = join(import.meta.dirname, "../support/faults/cut-connections.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [program, url]);
+  expect(stdout).toBe("6 connections were cut, and one was not: 1\n");
 });
