@@ -175,5 +175,5 @@ test("N03: a connection cut at any byte of its start fails what waits for it, an
   const url = await createTestDatabase();
   const program = join(import.meta.dirname, "../support/faults/cut-connections.ts");
   const { stdout } = await promisify(execFile)(process.execPath, [program, url]);
-  expect(stdout).toBe("6 connections were cut, and one was not: 1\n");
+  expect(stdout).toBe("6 connections were cut, 1 was not\n");
 });
