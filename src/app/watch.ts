@@ -86,6 +86,7 @@ export function openAlerts(foundations: Foundations, delivery: Delivery, closers
     makeUid: () => makeUid(),
     isOwner: delivery.isOwner,
     statuses: delivery.statuses,
+    lossesOf: delivery.lossesOf,
     onOpened: teller.wake,
   });
   const keeper = startLedgerKeeper({

@@ -13,6 +13,7 @@ import {
 import { bytea, number, time, tributary } from "./columns.ts";
 import { projects } from "./project-table.ts";
 import { sinks } from "./sink-tables.ts";
+import { branches } from "./stream-tables.ts";
 
 /** Tries to bring records to destinations. */
 export const attempts = tributary.table(
@@ -76,9 +77,11 @@ export const alerts = tributary.table(
     projectUid: text()
       .notNull()
       .references(() => projects.uid, { onDelete: "cascade" }),
-    sinkUid: text()
-      .notNull()
-      .references(() => sinks.uid, { onDelete: "cascade" }),
+    /** Null for an alert of a branch. */
+    sinkUid: text().references(() => sinks.uid, { onDelete: "cascade" }),
+    /** Null for an alert of a sink. */
+    logUid: text().references(() => branches.uid, { onDelete: "cascade" }),
+    /** Name of the sink, or of the branch. */
     sinkName: text().notNull(),
     /** Alert.Kind. */
     kind: smallint().notNull(),
@@ -98,6 +101,8 @@ export const alerts = tributary.table(
   (t) => [
     uniqueIndex().on(t.sinkUid, t.kind).where(sql`${t.endTime} IS NULL`),
     index().on(t.sinkUid, t.kind, t.createTime),
+    uniqueIndex().on(t.logUid, t.kind).where(sql`${t.endTime} IS NULL`),
+    index().on(t.logUid, t.kind, t.createTime),
     index().on(t.projectUid, t.createTime, t.uid),
     index().on(t.dueTime).where(sql`${t.dueTime} IS NOT NULL`),
     index().on(t.createTime),

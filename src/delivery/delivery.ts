@@ -1,5 +1,6 @@
 /** The delivery engine of a node: takes part in owning every shard, and delivers what it owns. */
 import { randomBytes } from "node:crypto";
+import type { LogLoss } from "#gen/tributary/management/v1/log_loss_pb.js";
 import type { KeyedLog, KeyedStore, ShardFollower, ShardListener } from "../bus/index.ts";
 import type { AttemptLog } from "../core/attempt.ts";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
@@ -94,6 +95,8 @@ export interface Delivery {
   /** Begins to stand for the shards. */
   start(): Promise<void>;
   isOwner(shard: number): boolean;
+  /** What a log has lost, newest first. */
+  lossesOf(logUid: string): readonly LogLoss[];
   /** Statuses by the uid of the sink, from any node: at most 200 ms old where another node is the owner. */
   statuses(sinks: Iterable<SinkDefinition>): Promise<Map<string, SinkStatusInit>>;
   /** Where one record stands with one sink. Fails with LOG_UNAVAILABLE. */
@@ -166,6 +169,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await Promise.all(shards.map((shard) => shard.start()));
     },
     isOwner: (shard) => shards[shard]?.isOwner ?? false,
+    lossesOf: (logUid) => options.logLossesOf?.(logUid) ?? [],
     statuses: (sinks) => {
       const { logLossesOf } = options;
       const lossOf = createLossClocks(options);

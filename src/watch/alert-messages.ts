@@ -16,6 +16,7 @@ const TYPES: Readonly<Record<number, string>> = {
   [Kind.LOSS]: "sink.loss_ahead",
   [Kind.LAG]: "sink.lag",
   [Kind.MISSING]: "sink.records_missing",
+  [Kind.ARCHIVE]: "branch.archive_failing",
 };
 const TITLES: Readonly<Record<number, string>> = {
   [Kind.KIND_UNSPECIFIED]: "test of alerts",
@@ -25,8 +26,11 @@ const TITLES: Readonly<Record<number, string>> = {
   [Kind.LOSS]: "records will be lost",
   [Kind.LAG]: "a sink is late",
   [Kind.MISSING]: "stored records are missing",
+  [Kind.ARCHIVE]: "an archive cannot be written",
 };
 const SUBJECT_MAX = 200;
+/** Names of branches, as against sinks. */
+const BRANCH = /\/branches\/[^/]+$/;
 
 /** Subject and text of a mail. */
 export function mailOf(told: Told, url: string | undefined): { subject: string; text: string } {
@@ -49,9 +53,10 @@ export function mailOf(told: Told, url: string | undefined): { subject: string; 
 /** Body of a webhook, after Standard Webhooks. */
 export function bodyOf(told: Told): string {
   const { kind, sinkName, message, reason, createTime, uid } = told;
+  const isOfBranch = BRANCH.test(sinkName);
   return JSON.stringify({
-    type: TYPES[kind],
+    type: isOfBranch && kind === Kind.MISSING ? "branch.records_missing" : TYPES[kind],
     timestamp: createTime.toISOString(),
-    data: { alert: uid, sink: sinkName, reason, message },
+    data: { alert: uid, [isOfBranch ? "branch" : "sink"]: sinkName, reason, message },
   });
 }

@@ -21,6 +21,7 @@ export type NewAlert = Pick<
   | "uid"
   | "projectUid"
   | "sinkUid"
+  | "logUid"
   | "sinkName"
   | "kind"
   | "reason"
@@ -29,37 +30,41 @@ export type NewAlert = Pick<
   | "endTime"
 >;
 
-/** Open episodes of these sinks. */
+/** Open episodes of these sinks and branches. */
 export async function listOpenAlerts(
   queries: Queries,
-  sinkUids: readonly string[],
+  uids: readonly string[],
 ): Promise<AlertRow[]> {
-  if (sinkUids.length === 0) return [];
+  if (uids.length === 0) return [];
+  const isOfThem = or(inArray(alerts.sinkUid, [...uids]), inArray(alerts.logUid, [...uids]));
   return await queries
     .select()
     .from(alerts)
-    .where(and(inArray(alerts.sinkUid, [...sinkUids]), isNull(alerts.endTime)));
+    .where(and(isOfThem, isNull(alerts.endTime)));
 }
 
 /**
  * Opens an episode, to be told at once; nothing when one is open, when the last one of the kind began
- * after `notBefore`, or when the sink is gone.
+ * after `notBefore`, or when the sink or branch is gone.
  */
 export async function openAlert(
   queries: Queries,
   alert: NewAlert,
   notBefore: Date,
 ): Promise<boolean> {
-  const { uid, sinkUid, sinkName, kind, reason, message } = alert;
+  const { uid, sinkUid, logUid, sinkName, kind, reason, message } = alert;
+  const isOfSink = sinkUid !== null;
+  const owners = isOfSink ? sql`tributary.sinks` : sql`tributary.branches`;
+  const owner = isOfSink ? sql`sink_uid` : sql`log_uid`;
   const time = alert.createTime.toISOString();
   const end = alert.endTime?.toISOString() ?? null;
   const made = await queries.execute(sql`
-    INSERT INTO tributary.alerts (uid, project_uid, sink_uid, sink_name, kind, reason, message,
+    INSERT INTO tributary.alerts (uid, project_uid, ${owner}, sink_name, kind, reason, message,
       create_time, end_time, mail_count, mail_error, webhook_attempts, webhook_error, due_time)
     SELECT ${uid}, s.project_uid, s.uid, ${sinkName}, ${kind}, ${reason}, ${message},
       ${time}::timestamptz, ${end}::timestamptz, 0, '', 0, '', ${time}::timestamptz
-    FROM tributary.sinks s WHERE s.uid = ${sinkUid} AND NOT EXISTS (
-      SELECT FROM tributary.alerts a WHERE a.sink_uid = s.uid AND a.kind = ${kind}
+    FROM ${owners} s WHERE s.uid = ${sinkUid ?? logUid} AND NOT EXISTS (
+      SELECT FROM tributary.alerts a WHERE a.${owner} = s.uid AND a.kind = ${kind}
         AND (a.end_time IS NULL OR a.create_time > ${notBefore.toISOString()}::timestamptz))
     ON CONFLICT DO NOTHING RETURNING uid`);
   return made.length > 0;
@@ -152,7 +157,7 @@ export function alertFromRow(row: AlertRow): Alert {
   return create(AlertSchema, {
     name: `${projectOf(row.sinkName)}/alerts/${row.uid}`,
     kind: row.kind as Kind,
-    sink: row.sinkName,
+    ...(row.logUid === null ? { sink: row.sinkName } : { branch: row.sinkName }),
     reason: row.reason,
     message: row.message,
     createTime: timestampFromDate(row.createTime),

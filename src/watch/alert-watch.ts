@@ -1,9 +1,10 @@
 /**
- * Notices what goes wrong with the sinks that this node delivers for, and keeps it as episodes. An
+ * Notices what goes wrong with the sinks that this node delivers for, and with their branches, and keeps it as episodes. An
  * episode is opened once, whichever node sees it, and told by `alert-teller.ts`.
  */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Alert_Kind as Kind } from "#gen/tributary/management/v1/alert_pb.js";
+import type { LogLoss } from "#gen/tributary/management/v1/log_loss_pb.js";
 import { Sink_State } from "#gen/tributary/management/v1/sink_pb.js";
 import type { Definitions, SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
@@ -11,17 +12,20 @@ import type { Database, Queries } from "../db/client.ts";
 import { alertSettings } from "../db/schema.ts";
 import { LOSS_WARNING_MS } from "./alert-settings-store.ts";
 import { type AlertRow, endAlert, listOpenAlerts, openAlert } from "./alert-store.ts";
+import { readBranchConditions } from "./branch-conditions.ts";
 import { type Condition, conditionsOf, type Status } from "./sink-conditions.ts";
 
 /** What the watch works with. */
 export interface AlertWatchOptions {
   readonly database: Database;
   readonly logger: Logger;
-  readonly definitions: Pick<Definitions, "sinks" | "streamByLog">;
+  readonly definitions: Pick<Definitions, "sinks" | "streamByLog" | "streams" | "sinksOfLog">;
   readonly makeUid: () => string;
   /** Whether this node delivers what a shard holds. */
   readonly isOwner: (shard: number) => boolean;
   readonly statuses: (sinks: Iterable<SinkDefinition>) => Promise<ReadonlyMap<string, Status>>;
+  /** What a log has lost, newest first. */
+  readonly lossesOf: (logUid: string) => readonly LogLoss[];
   /** Called when episodes were opened. */
   readonly onOpened: () => void;
   readonly now?: () => number;
@@ -47,6 +51,7 @@ export function startAlertWatch(options: AlertWatchOptions): AlertWatch {
   const { definitions, isOwner, logger, everyMs = EVERY_MS } = options;
   /** By sink, what went on when it was last looked at: most looks change nothing and ask no database. */
   const seen = new Map<string, string>();
+  const seenBranches = new Map<string, string>();
   let isLooking = false;
   const look = async () => {
     const sinks = [...definitions.sinks()].filter(({ log }) => isOwner(log.shard));
@@ -55,6 +60,7 @@ export function startAlertWatch(options: AlertWatchOptions): AlertWatch {
     for (let at = 0; at < sinks.length; at += SINKS_AT_ONCE) {
       await lookAt(options, sinks.slice(at, at + SINKS_AT_ONCE), seen);
     }
+    await lookAtBranches(options, seenBranches);
   };
   const turn = async () => {
     if (isLooking) return;
@@ -72,8 +78,16 @@ export function startAlertWatch(options: AlertWatchOptions): AlertWatch {
   return { look, close: () => clearInterval(timer) };
 }
 
+/** A sink, or a branch. */
+interface Subject {
+  readonly uid: string;
+  readonly name: string;
+  readonly projectUid: string;
+}
+
 interface Seen {
-  readonly sink: SinkDefinition;
+  readonly subject: Subject;
+  readonly isBranch: boolean;
   readonly conditions: readonly Condition[];
   readonly isDelivering: boolean;
 }
@@ -83,7 +97,7 @@ async function lookAt(
   sinks: readonly SinkDefinition[],
   seen: Map<string, string>,
 ): Promise<void> {
-  const { database, now = Date.now } = options;
+  const { now = Date.now } = options;
   const statuses = await options.statuses(sinks);
   const warnings = await readWarnings(options, statuses);
   const changed: (Seen & { readonly mark: string })[] = [];
@@ -101,11 +115,35 @@ async function lookAt(
     const mark = `${conditions.map(({ kind }) => kind).join()} ${isDelivering}`;
     // A condition that goes on is asked for again: the one before it may be too near to be told yet.
     if (conditions.length === 0 && seen.get(sink.uid) === mark) continue;
-    changed.push({ sink, conditions, isDelivering, mark });
+    changed.push({ subject: sink, isBranch: false, conditions, isDelivering, mark });
   }
   if (changed.length === 0) return;
-  const isOpened = await database.acrossProjects((queries) => settle(options, queries, changed));
-  for (const { sink, mark } of changed) seen.set(sink.uid, mark);
+  await settleAll(options, changed);
+  for (const { subject, mark } of changed) seen.set(subject.uid, mark);
+}
+
+/** Branches of which there is nothing to tell are not remembered, but for the look after they were told. */
+async function lookAtBranches(
+  options: AlertWatchOptions,
+  seen: Map<string, string>,
+): Promise<void> {
+  const now = options.now ?? Date.now;
+  const found = await readBranchConditions({ ...options, now }, seen);
+  await settleAll(
+    options,
+    found.map(({ conditions, ...subject }) => {
+      return { subject, isBranch: true, conditions, isDelivering: false };
+    }),
+  );
+  seen.clear();
+  for (const { uid, conditions } of found) if (conditions.length > 0) seen.set(uid, "");
+}
+
+async function settleAll(options: AlertWatchOptions, changed: readonly Seen[]): Promise<void> {
+  if (changed.length === 0) return;
+  const isOpened = await options.database.acrossProjects((queries) =>
+    settle(options, queries, changed),
+  );
   if (isOpened) options.onOpened();
 }
 
@@ -132,24 +170,30 @@ async function settle(
   const notBefore = new Date(now() - apartMs);
   const open = await listOpenAlerts(
     queries,
-    changed.map(({ sink }) => sink.uid),
+    changed.map(({ subject }) => subject.uid),
   );
   let isOpened = false;
-  const add = async (sink: SinkDefinition, condition: Condition, endTime: Date | null) => {
-    const { uid: sinkUid, name: sinkName, projectUid } = sink;
-    const alert = { uid: makeUid(), projectUid, sinkUid, sinkName, ...condition };
+  const add = async (
+    { subject, isBranch }: Seen,
+    condition: Condition,
+    endTime: Date | null,
+  ): Promise<void> => {
+    const { uid, name: sinkName, projectUid } = subject;
+    const owner = isBranch ? { sinkUid: null, logUid: uid } : { sinkUid: uid, logUid: null };
+    const alert = { uid: makeUid(), projectUid, ...owner, sinkName, ...condition };
     const made = await openAlert(queries, { ...alert, createTime: time, endTime }, notBefore);
     isOpened ||= made;
   };
-  for (const { sink, conditions, isDelivering } of changed) {
-    const own = open.filter(({ sinkUid }) => sinkUid === sink.uid);
+  for (const one of changed) {
+    const { subject, conditions, isDelivering } = one;
+    const own = open.filter(({ sinkUid, logUid }) => (sinkUid ?? logUid) === subject.uid);
     const over = own.filter((row) => isOver(row, conditions, isDelivering));
     for (const row of over) {
       const isEnded = await endAlert(queries, row.uid, time);
-      if (isEnded && row.kind === Kind.ERROR) await add(sink, recovered(row, time), time);
+      if (isEnded && row.kind === Kind.ERROR) await add(one, recovered(row, time), time);
     }
     for (const condition of conditions) {
-      if (!own.some((row) => row.kind === condition.kind)) await add(sink, condition, null);
+      if (!own.some((row) => row.kind === condition.kind)) await add(one, condition, null);
     }
   }
   return isOpened;

@@ -17,6 +17,7 @@ export const ALERT_KINDS: Readonly<{ [K in Kind]: readonly [string, string] }> =
   [Kind.LOSS]: ["Will lose records", "bad"],
   [Kind.LAG]: ["Late", "warn"],
   [Kind.MISSING]: ["Records missing", "bad"],
+  [Kind.ARCHIVE]: ["Archive fails", "bad"],
 };
 
 /** The open alerts of a project, or of one stream or sink of it, with their causes; nothing when all is well. */
@@ -59,7 +60,7 @@ function AlertLines(props: { readonly project: string; readonly alerts: readonly
           <span className={`badge ${ALERT_KINDS[alert.kind][1]}`}>
             {ALERT_KINDS[alert.kind][0]}
           </span>{" "}
-          <Link href={`/${placeOf(alert)}`}>{alert.sink.replace(`${project}/`, "")}</Link>{" "}
+          <Link href={`/${placeOf(alert)}`}>{subjectOf(alert).replace(`${project}/`, "")}</Link>{" "}
           {alert.message}{" "}
           <span className="quiet">
             since <Time at={alert.createTime} />
@@ -87,6 +88,11 @@ function useOpenAlerts(parent: string, resource: string): readonly Alert[] {
 }
 
 /** Held records have a page of their own; other causes stand on the sink's first one. */
-function placeOf({ kind, sink }: Alert): string {
-  return kind === Kind.HELD ? `${sink}/held` : sink;
+function placeOf(alert: Alert): string {
+  return alert.kind === Kind.HELD ? `${alert.sink}/held` : subjectOf(alert);
+}
+
+/** Name of the sink or branch that an alert is of. */
+export function subjectOf({ sink, branch }: Alert): string {
+  return sink || branch;
 }

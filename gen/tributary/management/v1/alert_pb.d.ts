@@ -80,7 +80,7 @@ export declare type AlertSettings = Message<"tributary.management.v1.AlertSettin
 export declare const AlertSettingsSchema: GenMessage<AlertSettings>;
 
 /**
- * One episode of something that goes wrong with a sink, from when it was noticed until it was over. An
+ * One episode of something that goes wrong with a sink, or with a branch, from when it was noticed until it was over. An
  * episode is told once; another one of the same kind begins ten minutes after the last one at the soonest.
  *
  * @generated from message tributary.management.v1.Alert
@@ -101,7 +101,7 @@ export declare type Alert = Message<"tributary.management.v1.Alert"> & {
   kind: Alert_Kind;
 
   /**
-   * Name of the sink.
+   * Name of the sink; empty for an alert of a branch.
    *
    * @generated from field: string sink = 3;
    */
@@ -169,6 +169,13 @@ export declare type Alert = Message<"tributary.management.v1.Alert"> & {
    * @generated from field: string webhook_error = 12;
    */
   webhookError: string;
+
+  /**
+   * Name of the branch that the alert is of; empty for an alert of a sink.
+   *
+   * @generated from field: string branch = 13;
+   */
+  branch: string;
 };
 
 /**
@@ -227,11 +234,19 @@ export enum Alert_Kind {
   LAG = 5,
 
   /**
-   * Stored records of the sink's stream are gone although nobody removed them: see SinkStatus.log_losses.
+   * Stored records of the sink's stream are gone although nobody removed them: see SinkStatus.log_losses. Of a
+   * branch without sinks the branch tells it.
    *
    * @generated from enum value: MISSING = 6;
    */
   MISSING = 6,
+
+  /**
+   * The archive of a branch has taken no records for a minute: see Branch.archive.
+   *
+   * @generated from enum value: ARCHIVE = 7;
+   */
+  ARCHIVE = 7,
 }
 
 /**

@@ -22,7 +22,7 @@ import { MessageForm } from "../../parts/message-form.tsx";
 import { typedJson } from "../../parts/message-json.ts";
 import { MoreButton } from "../../parts/more.tsx";
 import { Empty, Loaded } from "../../parts/note.tsx";
-import { ALERT_KINDS } from "../../parts/open-alerts.tsx";
+import { ALERT_KINDS, subjectOf } from "../../parts/open-alerts.tsx";
 import { Time } from "../../parts/time.tsx";
 
 const alerts = createClient(AlertService, transport);
@@ -165,7 +165,7 @@ function AlertFacts({ alert }: { readonly alert: Alert }) {
   return (
     <>
       <h3>
-        <Link href={`/${alert.sink}`}>{alert.sink}</Link>{" "}
+        <Link href={`/${subjectOf(alert)}`}>{subjectOf(alert)}</Link>{" "}
         <span className={`badge ${kind}`}>{text}</span>
       </h3>
       <p>
