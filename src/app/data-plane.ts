@@ -128,24 +128,24 @@ function openUsage(
     readonly onCutOff: UsageCountersOptions["onCutOff"];
   },
 ): UsageCounters {
-  const storedBytesOf = async (shard: number) => {
-    const keeper = keepers.get(shard);
+  const storedBytesOf = async (shards: readonly number[]) => {
     // What sinks have staged is stored as well.
-    const bytes = new Map(stagedBytesOf(shard));
+    const sums = new Map(shards.map((shard) => [shard, new Map(stagedBytesOf(shard))]));
     const add = (projectUid: string, log: { readonly uid: string; readonly shard: number }) => {
-      if (log.shard !== shard) return true;
-      const account = keeper?.accountOf(log.uid);
+      const bytes = sums.get(log.shard);
+      if (!bytes) return;
+      const account = keepers.get(log.shard)?.accountOf(log.uid);
       if (account) bytes.set(projectUid, (bytes.get(projectUid) ?? 0) + account.bytes);
-      return account !== undefined;
+      else sums.delete(log.shard);
     };
-    // Tens of thousands of streams: nothing is made of each.
+    // Tens of thousands of streams: nothing is made of each, and all shards share one walk.
     for (const { projectUid, logs } of snapshot.streams()) {
-      for (const log of logs.values()) if (!add(projectUid, log)) return undefined;
+      for (const log of logs.values()) add(projectUid, log);
     }
     // And what can be brought back.
     const deleted = await database.acrossProjects((queries) => listKeptLogs(queries));
-    for (const log of deleted) if (!add(log.projectUid, log)) return undefined;
-    return bytes;
+    for (const log of deleted) add(log.projectUid, log);
+    return sums;
   };
   const store = createUsageStore(database);
   return createUsageCounters({ log: bus.shardReader, store, logger, storedBytesOf, onCutOff });

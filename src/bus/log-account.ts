@@ -15,6 +15,9 @@ interface Bucket {
 
 const MAX_BUCKETS = 512;
 
+/** A log may grow to this part of its bytes while its trim is under way. */
+export const OVERSHOOT = 1.25;
+
 /** Until where a log is to be trimmed. */
 export interface TrimRequest {
   /** Messages older than this go; -Infinity for none. */

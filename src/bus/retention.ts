@@ -2,15 +2,15 @@ import type { JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import type { LogLedger, TrimRequest } from "./log-account.ts";
+import { createFullLogs, type FullLogs } from "./full-logs.ts";
+import { type LogLedger, OVERSHOOT, type TrimRequest } from "./log-account.ts";
 import type { MissingReport } from "./missing-messages.ts";
-import type { FullLogsNotice } from "./room.ts";
 import { ShardLedgers } from "./shard-ledgers.ts";
 import { storedBytes, walkShard } from "./shard-walk.ts";
 import type { SubjectNames } from "./subjects.ts";
 
-/** A log may grow to this part of its bytes while its trim is under way. */
-const OVERSHOOT = 1.25;
+/** Logs that neither grow nor wait for a trim are looked at in one round of so many, for age and new limits. */
+const ROUNDS_TO_ALL = 10;
 
 /** How much of a log is kept. */
 export interface LogLimits {
@@ -58,7 +58,7 @@ export interface RetentionOptions {
   readonly onMissing?: (report: MissingReport) => void;
   /** Injected by tests. */
   readonly now?: () => number;
-  /** How often limits are enforced and writers are told; 1 s. */
+  /** How often limits are enforced and writers are told; 1 s, and ten times as long for a log at rest. */
   readonly everyMs?: number;
 }
 
@@ -69,7 +69,7 @@ export interface Retention {
   accountOf(logUid: string): LogAccount | undefined;
   /** A message above the edge was stored; ascending, without gaps. */
   stored(message: LogMessage): void;
-  /** Enforces the limits now. */
+  /** Enforces the limits of all logs now. */
   enforce(): Promise<void>;
   close(): Promise<void>;
 }
@@ -109,7 +109,10 @@ class Keeper {
   readonly #stream: string;
   readonly #ledgers = new ShardLedgers((logUid) => this.#bucketBytes(logUid));
   readonly #closing = new AbortController();
-  readonly #full = new Set<string>();
+  readonly #full: FullLogs;
+  /** Logs to look at in the next round. */
+  readonly #stirred = new Set<string>();
+  #rounds = 0;
   #walking: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #enforcing: Promise<void> | undefined;
@@ -119,14 +122,15 @@ class Keeper {
   constructor(input: RetentionInput) {
     this.#input = input;
     this.#stream = input.names.shardStream(input.shard);
+    this.#full = createFullLogs(input.nc, input.names.fullLogs(input.shard));
   }
 
   start(): void {
     this.#walking = this.#walk();
     this.#timer = setInterval(() => {
       // Writers hear of full logs in time although a booking takes long.
-      if (this.#enforcing) this.#tellWriters();
-      else void this.enforce();
+      if (this.#enforcing) this.#tellWriters(this.#stirred);
+      else void this.#enforce(++this.#rounds % ROUNDS_TO_ALL === 0);
     }, this.#input.everyMs ?? 1_000);
   }
 
@@ -145,10 +149,16 @@ class Keeper {
     const subject = this.#input.names.records({ shard: this.#input.shard, ...message });
     const bytes = storedBytes(subject, data.length);
     this.#ledgers.came(logUid, { sequence, timeMs, bytes });
+    this.#stirred.add(logUid);
   }
 
-  enforce(): Promise<void> {
-    this.#enforcing ??= this.#enforceAll()
+  async enforce(): Promise<void> {
+    await this.#enforcing;
+    await this.#enforce(true);
+  }
+
+  #enforce(isOfAll: boolean): Promise<void> {
+    this.#enforcing ??= this.#enforceSome(isOfAll)
       .catch((error: unknown) => {
         this.#input.logger.warn("retention could not be enforced", { stream: this.#stream, error });
       })
@@ -166,25 +176,30 @@ class Keeper {
     await this.#enforcing;
   }
 
-  async #enforceAll(): Promise<void> {
+  async #enforceSome(isOfAll: boolean): Promise<void> {
     if (!this.#isReady || this.#isClosed) return;
-    this.#tellWriters();
-    const due = this.#dueLogs();
+    const logs = isOfAll ? [...this.#ledgers.uids()] : [...this.#stirred];
+    this.#stirred.clear();
+    this.#tellWriters(logs);
+    const due = this.#dueLogs(logs);
     if (due.length === 0) return;
     await Promise.all(due.map((log) => this.#enforceOne(log)));
-    this.#tellWriters();
+    this.#tellWriters(due.map(({ logUid }) => logUid));
   }
 
-  /** Logs of which something may go: of ten thousand mostly none. */
-  #dueLogs(): DueLog[] {
+  /** Logs of which something may go: mostly none. They are looked at until nothing may. */
+  #dueLogs(logs: Iterable<string>): DueLog[] {
     const due: DueLog[] = [];
     const nowMs = this.#nowMs();
-    for (const [logUid, ledger] of this.#ledgers.all()) {
-      const limits = this.#input.limitsOf(logUid);
+    for (const logUid of logs) {
+      const ledger = this.#ledgers.get(logUid);
+      const limits = ledger && this.#input.limitsOf(logUid);
       const isDue =
         limits &&
         ledger.isDue({ beforeTimeMs: nowMs - limits.maxAgeMs, maxBytes: limits.maxBytes });
-      if (isDue) due.push({ logUid, ledger, limits });
+      if (!isDue) continue;
+      due.push({ logUid, ledger, limits });
+      this.#stirred.add(logUid);
     }
     return due;
   }
@@ -228,15 +243,16 @@ class Keeper {
     this.#input.onTrimmed?.({ logUid, firstSequence: point });
   }
 
-  #tellWriters(): void {
-    if (!this.#isReady || this.#isClosed || this.#input.nc.isClosed()) return;
-    for (const [logUid, ledger] of this.#ledgers.all()) {
-      const limits = this.#input.limitsOf(logUid);
-      if (limits && this.#isFull(ledger, limits)) this.#full.add(logUid);
-      else this.#full.delete(logUid);
+  /** Says which logs are full, of which these may have become or ceased to be it. */
+  #tellWriters(logs: Iterable<string>): void {
+    if (!this.#isReady || this.#isClosed) return;
+    for (const logUid of logs) {
+      const ledger = this.#ledgers.get(logUid);
+      const limits = ledger && this.#input.limitsOf(logUid);
+      this.#full.set(logUid, limits ? this.#isFull(ledger, limits) : false);
     }
-    const notice: FullLogsNotice = { logs: [...this.#full] };
-    this.#input.nc.publish(this.#input.names.fullLogs(this.#input.shard), JSON.stringify(notice));
+    this.#full.tell();
+    for (const logUid of this.#full) this.#stirred.add(logUid);
   }
 
   async #walk(): Promise<void> {
@@ -265,6 +281,7 @@ class Keeper {
         // What is above it comes by itself.
         if (edgeSequence === undefined || entry.sequence <= edgeSequence) {
           this.#ledgers.walked(logUid, entry);
+          this.#stirred.add(logUid);
         }
       },
       onEnd: () => {

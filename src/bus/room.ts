@@ -4,7 +4,7 @@ import { fail } from "../core/errors.ts";
 import { storageFull } from "./refusals.ts";
 import type { SubjectNames } from "./subjects.ts";
 
-/** What the owner of a shard tells all writers, once a second. */
+/** What the owner of a shard tells all writers once a second while a log is full, and once when none is any more. */
 export interface FullLogsNotice {
   /** Uids of the logs whose bytes are used up and may not be trimmed. */
   readonly logs: readonly string[];

@@ -20,8 +20,9 @@ export class ShardLedgers {
     return this.#byLog.get(logUid);
   }
 
-  all(): Iterable<readonly [logUid: string, ledger: LogLedger]> {
-    return this.#byLog;
+  /** Of all logs that have one. */
+  uids(): Iterable<string> {
+    return this.#byLog.keys();
   }
 
   /** The walk begins again. */

@@ -14,13 +14,18 @@ export interface UsageCountersOptions {
   readonly log: CountedLog;
   readonly store: UsageStore;
   readonly logger: Logger;
-  /** Bytes that a shard holds, by the uid of the project; undefined while that is not known. */
-  readonly storedBytesOf: (shard: number) => Promise<ReadonlyMap<string, number> | undefined>;
+  /** Bytes that shards hold, by the uid of the project; without those of which that is not known yet. */
+  readonly storedBytesOf: (shards: readonly number[]) => Promise<StoredBytes>;
   /** See UsageCounterOptions. */
   readonly onCutOff?: UsageCounterOptions["onCutOff"];
   /** How often stored bytes are written; 5 s. */
   readonly storedEveryMs?: number;
 }
+
+type StoredBytes = ReadonlyMap<number, ReadonlyMap<string, number>>;
+
+/** A shard's bytes that do not change are written again after so many rounds: another owner may have written. */
+const ROUNDS_UNWRITTEN = 12;
 
 /** Counts what is stored, where the shards are owned. */
 export interface UsageCounters {
@@ -37,15 +42,20 @@ export interface UsageCounters {
 export function createUsageCounters(options: UsageCountersOptions): UsageCounters {
   const { log, store, logger, storedBytesOf, storedEveryMs = 5_000 } = options;
   const counters = new Map<number, UsageCounter>();
+  const written = new Map<number, { readonly text: string; rounds: number }>();
   const end = async (shard: number) => {
     const counter = counters.get(shard);
     counters.delete(shard);
+    written.delete(shard);
     await counter?.close();
   };
   const writeStored = async () => {
-    for (const shard of counters.keys()) {
-      const bytes = await storedBytesOf(shard);
-      if (bytes) await store.writeStoredBytes(shard, bytes);
+    for (const [shard, bytes] of await storedBytesOf([...counters.keys()])) {
+      const text = JSON.stringify([...bytes].sort());
+      const last = written.get(shard);
+      if (last?.text === text && last.rounds++ < ROUNDS_UNWRITTEN) continue;
+      await store.writeStoredBytes(shard, bytes);
+      if (counters.has(shard)) written.set(shard, { text, rounds: 0 });
     }
   };
   let writing: Promise<void> | undefined;

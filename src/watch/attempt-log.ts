@@ -15,14 +15,8 @@ import type { Sink } from "#gen/tributary/management/v1/sink_pb.js";
 import type { AttemptLog, AttemptNote } from "../core/attempt.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Database } from "../db/client.ts";
-import {
-  type AttemptLimits,
-  forgetAttempts,
-  insertAttempts,
-  type NewAttempt,
-  rowOf,
-  trimSink,
-} from "./attempt-store.ts";
+import { type AttemptLimits, insertAttempts, type NewAttempt, rowOf } from "./attempt-store.ts";
+import { createAttemptTrim } from "./attempt-trim.ts";
 import { maskExchange, secretsOf } from "./mask-exchange.ts";
 
 /** What the log works with. */
@@ -64,7 +58,7 @@ export function openAttemptLog(options: AttemptLogOptions): RunningAttemptLog {
   const { now = Date.now, flushMs = FLUSH_MS } = options;
   const queue = createQueue(options);
   const encode = createEncoder(options, now);
-  const touched = new Set<string>();
+  const attemptTrim = createAttemptTrim(options.database, options.limits);
   let trimmedAtMs = now();
   let restUntilMs = 0;
   let writing: Promise<void> | undefined;
@@ -80,16 +74,12 @@ export function openAttemptLog(options: AttemptLogOptions): RunningAttemptLog {
         options.logger.debug("attempts cannot be written for now", { error: String(error) });
         return;
       }
-      for (const { sinkUid } of rows) touched.add(sinkUid);
+      attemptTrim.wrote(rows);
     }
   };
   const trim = async () => {
     trimmedAtMs = now();
-    const sinkUids = [...touched];
-    touched.clear();
-    for (const sinkUid of sinkUids) await trimSink(options.database, sinkUid, options.limits);
-    const before = new Date(now() - options.limits.ageMs);
-    while (await forgetAttempts(options.database, before));
+    await attemptTrim.run(trimmedAtMs);
   };
   const flush = () => {
     writing ??= write().finally(() => {

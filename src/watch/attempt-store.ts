@@ -102,24 +102,22 @@ async function insertRows(
       partition integer, "firstSequence" bigint, "lastSequence" bigint, size integer, attempt text)`);
 }
 
-/** Deletes what one sink has beyond its bounds, oldest first. */
-export async function trimSink(
+/** Deletes what sinks have beyond their bounds, oldest first; one statement for all of them. */
+export async function trimSinks(
   database: Database,
-  sinkUid: string,
+  sinkUids: readonly string[],
   { rows, bytes }: AttemptLimits,
 ): Promise<void> {
-  await database.acrossProjects(async (queries) => {
-    for (const isFailure of [false, true]) {
-      await queries.execute(sql`
-        DELETE FROM tributary.attempts WHERE sink_uid = ${sinkUid} AND is_failure = ${isFailure}
-          AND number <= (
-            SELECT number FROM (
-              SELECT number, row_number() OVER newest AS rows, sum(size) OVER newest AS bytes
-              FROM tributary.attempts WHERE sink_uid = ${sinkUid} AND is_failure = ${isFailure}
-              WINDOW newest AS (ORDER BY number DESC)
-            ) a WHERE a.rows > ${rows} OR a.bytes > ${bytes} ORDER BY number DESC LIMIT 1)`);
-    }
-  });
+  if (sinkUids.length === 0) return;
+  await database.acrossProjects((queries) =>
+    queries.execute(sql`
+      DELETE FROM tributary.attempts WHERE number IN (
+        SELECT number FROM (
+          SELECT number, row_number() OVER newest AS rows, sum(size) OVER newest AS bytes
+          FROM tributary.attempts WHERE sink_uid IN ${[...sinkUids]}
+          WINDOW newest AS (PARTITION BY sink_uid, is_failure ORDER BY number DESC)
+        ) a WHERE a.rows > ${rows} OR a.bytes > ${bytes})`),
+  );
 }
 
 /** Deletes what is older than a time; gives whether there may be more. */

@@ -109,6 +109,24 @@ test("records beyond the age of their log go", async () => {
   await keeper.close();
 });
 
+test("a log at rest is looked at now and then, one that is full in every round", async () => {
+  for (const letter of ["h", "i"]) for (let i = 0; i < 3; i++) await push(1, letter);
+  const looks = new Map<string, number>();
+  const keeper = bus.startRetention({
+    shard: 1,
+    limitsOf: (uid) => {
+      looks.set(uid, (looks.get(uid) ?? 0) + 1);
+      return { maxAgeMs: DAY, maxBytes: uid === logUid("i") ? 100 : 1e9, keepFrom: 0 };
+    },
+    everyMs: 5,
+  });
+  await waitFor(() => keeper.accountOf(logUid("i"))?.isFull);
+  await waitFor(() => looks.get(logUid("i"))! > 300);
+  expect(looks.get(logUid("h"))! * 4).toBeLessThan(looks.get(logUid("i"))!);
+  expect(keeper.accountOf(logUid("h"))?.isFull).toBe(false);
+  await keeper.close();
+});
+
 test("D3: nothing goes before what is lost by it was booked", async () => {
   for (let i = 0; i < 20; i++) await push(2, "e");
   const stored = await readAll(bus.reader, { shard: 2, uid: logUid("e") });

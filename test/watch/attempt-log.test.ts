@@ -15,8 +15,10 @@ import {
   attemptFromRow,
   countDrops,
   listAttemptRows,
-  trimSink,
+  type NewAttempt,
+  trimSinks,
 } from "../../src/watch/attempt-store.ts";
+import { createAttemptTrim } from "../../src/watch/attempt-trim.ts";
 import { maskExchange, secretsOf } from "../../src/watch/mask-exchange.ts";
 import { useTestCatalog } from "../support/catalog.ts";
 import { quietLogger } from "../support/quiet-logger.ts";
@@ -90,15 +92,35 @@ test("B03: what does not fit into the queue is dropped at once and counted; succ
   expect(failures.every(({ exchanges }) => exchanges.length === 1)).toBe(true);
   expect(failures[0]).toMatchObject({ number: 20, statusCode: 500 });
 
-  await trimSink(database, sink.uid, { ...limits, rows: 10 });
+  await trimSinks(database, [sink.uid], { ...limits, rows: 10 });
   const kept = (await read()).attempts;
   expect(kept).toHaveLength(20);
   expect(kept.filter(({ state }) => state === State.RETRYING).map(({ number }) => number)).toEqual([
     20, 19, 18, 17, 16, 15, 14, 13, 12, 11,
   ]);
-  await trimSink(database, sink.uid, { ...limits, bytes: 40_000 });
+  await trimSinks(database, [sink.uid], { ...limits, bytes: 40_000 });
   expect((await read()).attempts.length).toBeLessThan(14);
   await log.close();
+
+  // After its first trim a sink is looked at again when it gained a part of its bounds, not before.
+  const statements: unknown[] = [];
+  const counted: Database = {
+    ...database,
+    acrossProjects: (work) => {
+      statements.push(work);
+      return database.acrossProjects(work);
+    },
+  };
+  const trim = createAttemptTrim(counted, { ...limits, rows: 100 });
+  const rows = (count: number) =>
+    Array.from({ length: count }, () => ({ sinkUid: sink.uid, size: 1 }) as NewAttempt);
+  const runs = [];
+  for (const count of [1, 1, 1]) {
+    trim.wrote(rows(count));
+    await trim.run(nowMs);
+    runs.push(statements.splice(0).length);
+  }
+  expect(runs).toEqual([2, 1, 2]);
 
   const away = { ...database, acrossProjects: () => Promise.reject(new Error("away")) };
   const blind = openLog(away);
