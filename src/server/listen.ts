@@ -14,12 +14,16 @@ import { createHttp2Server } from "./http2-server.ts";
 import { PORT_LIMITS, type PortLimits } from "./limits.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
 import { readTlsFiles, type TlsFiles, watchTlsFiles } from "./tls-files.ts";
+import { createWorkInTurns } from "./work-in-turns.ts";
 
 /**
  * A connection that looks idle may have a request on its way, which closing would cut: for so long
  * requests are still taken, and answered with `Connection: close`.
  */
 const DRAIN_GRACE_MS = 600;
+
+/** New connections whose first requests are served in one turn of the event loop: about 2 ms of work. */
+const BEGINNINGS_A_TURN = 32;
 
 /** What the port needs. */
 export interface PortOptions {
@@ -90,13 +94,15 @@ export async function createPort(options: PortOptions): Promise<Port> {
     }
     http1.take(socket);
   };
+  const beginnings = createWorkInTurns(BEGINNINGS_A_TURN);
   const accept = (socket: Socket) => {
     // Each protocol listens itself later; until then an error must not end the process.
     socket.on("error", () => socket.destroy());
-    sniffProtocol(socket, {
-      timeoutMs: limits.firstBytesMs,
-      take: (isHttp2) => assign(socket, isHttp2),
-    });
+    const take = (isHttp2: boolean) =>
+      beginnings.run(() => {
+        if (!socket.destroyed) assign(socket, isHttp2);
+      });
+    sniffProtocol(socket, { timeoutMs: limits.firstBytesMs, take });
   };
   const { server, stopWatch } = createListener({ ...options, limits }, accept, assign);
   server.maxConnections = limits.connections;
