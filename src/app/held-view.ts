@@ -47,6 +47,7 @@ function describeEntry(logUid: string, { place, copy }: HeldEntry) {
     arrivalTime: timestampFromMs(arrivalTimeMs),
     sinkVersion: BigInt(copy.sinkVersion),
     json: copy.json,
+    storedReplay: copy.replay,
     ...(copy.replays > 0 && {
       replay: {
         count: copy.replays,

@@ -49,6 +49,7 @@ export function createReplayHandler(
     drivers: sinkDrivers,
     environment: environmentOf(foundations),
     statuses: delivery.statuses,
+    hold: delivery.held.holdRefused,
     now: Date.now,
   };
   return {

@@ -7,6 +7,7 @@ import type { SinkDefinition } from "../core/definitions.ts";
 import type { Logger } from "../core/logger.ts";
 import { actionOf, type HeldRecordsInput, runHeldCommand } from "./held-records.ts";
 import { placeFromMessage } from "./lane-state.ts";
+import { refusalsFromMessage } from "./replay-refusals-message.ts";
 import type { SinkWorker } from "./sink-worker.ts";
 
 /** Commands that are carried out at once, so that a slow one delays no other sink's (D4). */
@@ -60,7 +61,8 @@ async function answer(
   const places = command.places.map(placeFromMessage);
   try {
     const action = actionOf(command);
-    command.count = BigInt(await runHeldCommand(input, worker, { action, places }));
+    const refused = command.refusals && refusalsFromMessage(command.refusals);
+    command.count = BigInt(await runHeldCommand(input, worker, { action, places, refused }));
   } catch (error) {
     command.error = error instanceof Error ? error.message : String(error);
   }

@@ -15,23 +15,28 @@ import { discardHeld, replayHeld } from "./held-lane.ts";
 import type { HeldEntry, HeldKey, HeldStore } from "./held-store.ts";
 import { placeToMessage } from "./lane-state.ts";
 import { comparePlaces, formatPlace, isWithin } from "./place.ts";
+import { holdReplayRefusals, type ReplayRefusals } from "./replay-refusals.ts";
+import { refusalsToMessage } from "./replay-refusals-message.ts";
 import type { SinkState } from "./sink-state.ts";
 import type { SinkWorker } from "./sink-worker.ts";
 
 const ANSWER_MS = 30_000;
 const POLL_MS = 250;
+/** Refused records that one command carries. */
+const REFUSED_AT_ONCE = 100;
 /** Copies that one page with a reason looks at, and at once. */
 const SCAN_MAX = 5_000;
 const SCAN_STEP = 250;
 
 /** What other nodes ask of the owner of a sink: mostly about held records. */
-export type HeldAction = "replay" | "discard" | "hand-over" | "take-back";
+export type HeldAction = "replay" | "discard" | "hand-over" | "take-back" | "hold-refused";
 
 const ACTIONS = {
   replay: HeldCommand_Action.REPLAY,
   discard: HeldCommand_Action.DISCARD,
   "hand-over": HeldCommand_Action.HAND_OVER,
   "take-back": HeldCommand_Action.TAKE_BACK,
+  "hold-refused": HeldCommand_Action.HOLD_REFUSED,
 } as const satisfies Record<HeldAction, HeldCommand_Action>;
 
 /** What a command asks for. */
@@ -40,6 +45,14 @@ export function actionOf({ action }: Pick<HeldCommand, "action">): HeldAction {
   const name = names.find((each) => ACTIONS[each] === action);
   if (!name) throw new Error(`command ${action} is of a newer version`);
   return name;
+}
+
+/** What the owner is asked to do. */
+export interface HeldOrder {
+  readonly action: HeldAction;
+  /** None for all. */
+  readonly places: readonly Place[];
+  readonly refused?: ReplayRefusals | undefined;
 }
 
 /** A page of held records. */
@@ -71,6 +84,8 @@ export interface HeldRecords {
   handOver(sink: SinkDefinition): Promise<number>;
   /** Undoes that, as long as no other sink goes on from there; idempotent. */
   takeBack(sink: SinkDefinition): Promise<void>;
+  /** Holds what a request of a replay had refused, as `holdReplayRefusals`; idempotent. */
+  holdRefused(sink: SinkDefinition, refused: ReplayRefusals): Promise<void>;
 }
 
 /** What `createHeldRecords` needs. */
@@ -85,11 +100,12 @@ export interface HeldRecordsInput {
 
 /** Makes the face of held records. */
 export function createHeldRecords(input: HeldRecordsInput): HeldRecords {
-  const run = (sink: SinkDefinition, action: HeldAction, places: readonly Place[]) => {
+  const runCommand = (sink: SinkDefinition, command: HeldOrder) => {
     const worker = input.workerOf(sink);
-    if (worker) return runHeldCommand(input, worker, { action, places });
-    return forward(input, sink, { action, places });
+    return worker ? runHeldCommand(input, worker, command) : forward(input, sink, command);
   };
+  const run = (sink: SinkDefinition, action: HeldAction, places: readonly Place[]) =>
+    runCommand(sink, { action, places });
   return {
     async list(sink, request) {
       const { before } = request;
@@ -108,6 +124,12 @@ export function createHeldRecords(input: HeldRecordsInput): HeldRecords {
     handOver: (sink) => run(sink, "hand-over", []),
     async takeBack(sink) {
       await run(sink, "take-back", []);
+    },
+    async holdRefused(sink, { rows, ...refused }) {
+      for (let at = 0; at < rows.length; at += REFUSED_AT_ONCE) {
+        const some = { ...refused, rows: rows.slice(at, at + REFUSED_AT_ONCE) };
+        await runCommand(sink, { action: "hold-refused", places: [], refused: some });
+      }
     },
   };
 }
@@ -152,13 +174,17 @@ async function listHeld(input: HeldRecordsInput, sink: SinkDefinition): Promise<
 export async function runHeldCommand(
   input: HeldRecordsInput,
   worker: SinkWorker,
-  { action, places }: { readonly action: HeldAction; readonly places: readonly Place[] },
+  { action, places, refused }: HeldOrder,
 ): Promise<number> {
   const { definition } = worker;
   if (action === "hand-over") return worker.handOver();
   if (action === "take-back") {
     await worker.takeBack();
     return 0;
+  }
+  if (action === "hold-refused") {
+    if (!refused) return 0;
+    return worker.exclusively(async () => holdReplayRefusals(await worker.ensureRun(), refused));
   }
   if (action === "replay" && definition.isPaused) {
     throw fail("WRONG_STATE", "the sink is paused: resume it to replay its held records");
@@ -176,13 +202,14 @@ export async function runHeldCommand(
 async function forward(
   { commands, now }: HeldRecordsInput,
   sink: SinkDefinition,
-  { action, places }: { readonly action: HeldAction; readonly places: readonly Place[] },
+  { action, places, refused }: HeldOrder,
 ): Promise<number> {
   const key = `command.${sink.uid}.${randomBytes(9).toString("hex")}`;
   const deadlineMs = now() + ANSWER_MS;
   const command = create(HeldCommandSchema, {
     action: ACTIONS[action],
     places: places.map(placeToMessage),
+    ...(refused && { refusals: refusalsToMessage(refused) }),
     deadlineMs: BigInt(Math.round(deadlineMs)),
   });
   await commands.writeMany([

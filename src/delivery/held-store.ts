@@ -22,6 +22,8 @@ export interface HoldInput {
   readonly why: string;
   /** The copy that was replayed, and the id of the request that brought it; not set when it was not. */
   readonly replayed?: { readonly copy: HeldCopy; readonly requestId: string };
+  /** Name of the replay of stored records that had it refused; not set when delivery had. */
+  readonly replay?: string;
 }
 
 /** What the key of a copy says. */
@@ -129,7 +131,7 @@ export function rowOfCopy(logUid: string, { copy, place, keyHash }: HeldEntry): 
   return new LaneRow({ logUid, sequence: place.sequence, call }, 0);
 }
 
-function copyOf({ row, reason, why, replayed }: HoldInput, facts: HoldFacts): HeldCopy {
+function copyOf({ row, reason, why, replayed, replay }: HoldInput, facts: HoldFacts): HeldCopy {
   return create(HeldCopySchema, {
     ...(replayed && {
       replays: replayed.copy.replays + 1,
@@ -137,6 +139,7 @@ function copyOf({ row, reason, why, replayed }: HoldInput, facts: HoldFacts): He
       firstHoldTimeMs: replayed.copy.firstHoldTimeMs || replayed.copy.holdTimeMs,
       firstReason: replayed.copy.firstReason || replayed.copy.reason,
     }),
+    replay: replay ?? replayed?.copy.replay ?? "",
     place: placeToMessage(row.place),
     recordId: row.recordId,
     reason,

@@ -49,6 +49,8 @@ export interface LaneState {
   parked: ParkedKeys;
   counts: LaneCounts;
   released: readonly Place[];
+  /** Records that a replay had refused: their copies are being stored, and they are counted then. */
+  refused: readonly Place[];
   lastDeliveredUs: number;
   /** Arrival of the oldest delivered record; 0 for none. */
   firstDeliveredUs: number;
@@ -81,6 +83,7 @@ export function newLaneState(logUid: string, partition: number, startSequence: n
       deliveredBytes: 0,
     },
     released: [],
+    refused: [],
     lastDeliveredUs: 0,
     firstDeliveredUs: 0,
     targetRevision: 0,
@@ -121,6 +124,7 @@ export function laneToMessage(state: LaneState): LaneCursor {
       deliveredBytes: BigInt(counts.deliveredBytes),
     },
     released: state.released.map(placeToMessage),
+    refused: state.refused.map(placeToMessage),
     lastDeliveredUs: BigInt(state.lastDeliveredUs),
     firstDeliveredUs: BigInt(state.firstDeliveredUs),
     targetRevision: BigInt(state.targetRevision),
@@ -157,6 +161,7 @@ export function laneFromMessage(message: LaneCursor): LaneState {
       deliveredBytes: Number(counts?.deliveredBytes ?? 0n),
     },
     released: message.released.map(placeFromMessage),
+    refused: message.refused.map(placeFromMessage),
     lastDeliveredUs: Number(message.lastDeliveredUs),
     firstDeliveredUs: Number(message.firstDeliveredUs),
     targetRevision: Number(message.targetRevision),

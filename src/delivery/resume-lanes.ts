@@ -103,7 +103,12 @@ function mergeLane(ours: LaneState, kept: KeptCursor): LaneState {
   if (isNewer && isHeard) return ours;
   const replayed = Math.max(ours.counts.replayed, theirs.counts.replayed);
   const discarded = Math.max(ours.counts.discarded, theirs.counts.discarded);
-  return { ...theirs, counts: { ...theirs.counts, replayed, discarded }, released: ours.released };
+  return {
+    ...theirs,
+    counts: { ...theirs.counts, replayed, discarded },
+    released: ours.released,
+    refused: ours.refused,
+  };
 }
 
 /**

@@ -20,6 +20,7 @@ export function hasWork(state: SinkState): boolean {
       lane.requests.length > 0 ||
       lane.staged.length > 0 ||
       lane.released.length > 0 ||
+      lane.refused.length > 0 ||
       lane.parked.size > 0,
   );
 }

@@ -3,6 +3,7 @@ import type { HeldQuota } from "./held-quota.ts";
 import type { HeldKey } from "./held-store.ts";
 import type { Lane } from "./lane.ts";
 import { formatPlace, isWithin } from "./place.ts";
+import { countNoted } from "./replay-refusals.ts";
 
 /**
  * Removes copies of records that were released, and lets keys go on that no copy stands for. With
@@ -16,7 +17,8 @@ export async function tidyHeld(
 ): Promise<void> {
   const isOpen = ({ requests }: Lane) => isTakenOver && requests.length > 0;
   const isTidy = (lane: Lane) =>
-    lane.state.released.length + lane.state.parked.size === 0 && !isOpen(lane);
+    lane.state.released.length + lane.state.refused.length + lane.state.parked.size === 0 &&
+    !isOpen(lane);
   if (lanes.every(isTidy)) return;
   // Before anything is awaited: a command may release others meanwhile.
   const left = lanes.map((lane) => (isTakenOver ? lane.requests.map(({ ranges }) => ranges) : []));
@@ -30,6 +32,7 @@ export async function tidyHeld(
     await held.remove(own.filter((key) => isReleased(key) || isLeft(key)));
     // A command may have released others meanwhile.
     state.released = state.released.filter((place) => !released.has(formatPlace(place)));
+    if (isTakenOver) countNoted(state, new Set(own.map(({ place }) => formatPlace(place))));
     const waiting = own.filter((key) => !isReleased(key) && !isLeft(key));
     const blocked = new Set(waiting.map((key) => key.keyHash));
     lane.unpark([...state.parked.hashes()].filter((hash) => !blocked.has(hash)));

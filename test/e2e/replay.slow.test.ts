@@ -131,6 +131,24 @@ test("B04: in Postgres a replay restores what is missing, once, where the table 
       await sql`SELECT count(*)::int AS count, count(DISTINCT n)::int AS n FROM restored`;
     expect(row).toMatchObject({ count: 1000, n: 1000 });
     expect(await countsOf(server, sink.name)).toMatchObject({ delivered: 1000, held: 0 });
+    await sql`DELETE FROM restored WHERE n IN (3, 4)`;
+    await sql`ALTER TABLE restored ADD CONSTRAINT strict CHECK (n <> 3) NOT VALID`;
+    const strict = await createReplay(server, sink.name, {});
+    expect(await whenReplayed(server, strict)).toMatchObject({ delivered: "999", refused: "1" });
+    // What was refused is held, and names the replay.
+    expect(await countsOf(server, sink.name)).toMatchObject({ delivered: 999, held: 1 });
+    const service = "management.v1.SinkService";
+    const { heldRecords } = await call<{ heldRecords: unknown[] }>(
+      server,
+      `${service}/ListHeldRecords`,
+      { parent: sink.name },
+    );
+    expect(heldRecords).toMatchObject([{ storedReplay: strict.name, value: { n: 3 } }]);
+    await sql`ALTER TABLE restored DROP CONSTRAINT strict`;
+    await call(server, `${service}/ReplayHeldRecords`, { name: sink.name });
+    expect(await countsOf(server, sink.name)).toMatchObject({ delivered: 1000, held: 0 });
+    const [again] = await sql`SELECT count(*)::int AS count FROM restored WHERE n IN (3, 4)`;
+    expect(again).toMatchObject({ count: 2 });
   } finally {
     await sql.end();
   }

@@ -5,7 +5,7 @@ import type { KeptCursor, OpenSink } from "../../sinks/sink.ts";
 import { type Destination, type Destinations, outcomeOfError } from "../destinations.ts";
 import { comparePlaces } from "../place.ts";
 import type { VersionPlan } from "../version-table.ts";
-import { type ReplayLane, type ReplayStep, taken } from "./replay-lane.ts";
+import { type HoldRefused, type ReplayLane, type ReplayStep, taken } from "./replay-lane.ts";
 
 /** The only partition of a replay's lane. */
 const PARTITION = 0;
@@ -38,6 +38,7 @@ export interface LaneInput {
   readonly keepsCursor: boolean;
   readonly epoch: number;
   readonly signal: AbortSignal;
+  readonly hold: HoldRefused;
 }
 
 /** Opens the destination; the progress is that of the destination where it keeps a later one. */
@@ -49,6 +50,8 @@ export async function openReplayLane(
     const destination = await destinations.get(input.plan);
     if (!input.keepsCursor) return { lane: { ...input, destination }, progress: known };
     const { kept, epoch } = await claim(destination, input.epoch);
+    // The crash may have come before they were held.
+    if (kept && kept.rejects.length > 0) await input.hold(kept.rejects);
     const found = kept && decodeReplayCursor(kept);
     const progress = found && comparePlaces(found.next, known.next) > 0 ? found : known;
     return { lane: { ...input, destination, epoch }, progress };

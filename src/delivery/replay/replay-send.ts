@@ -29,7 +29,10 @@ export async function sendRows(
     return { recordId: row?.recordId ?? "", place, reason, why };
   });
   const { filtered, rows: sent, rejects } = prepared;
-  if (sent.length === 0) return { delivered: 0, filtered, refusals: rejected };
+  if (sent.length === 0) {
+    await hold(lane, rejected);
+    return { delivered: 0, filtered, refusals: rejected };
+  }
   const hash = createHash("sha256").update(rows.map((row) => row.recordId).join());
   const counts = { sent: sent.length, filtered, unmapped: rejects.length };
   const request: SinkRequest = {
@@ -49,7 +52,11 @@ export async function sendRows(
     return await settle(lane, rows, prepared.merge(outcome.outcomes));
   }
   const resend: Resend = (some, at) => sendRows(lane, some, at);
-  return await handle(outcome, rows, { resend, step });
+  return await handle(outcome, rows, { lane, resend, step });
+}
+
+async function hold(lane: ReplayLane, refusals: readonly ReplayRefusal[]): Promise<void> {
+  if (refusals.length > 0) await lane.hold(refusals);
 }
 
 type Resend = (rows: readonly LaneRow[], step: ReplayStep) => Promise<ReplayOutcome>;
@@ -57,7 +64,11 @@ type Resend = (rows: readonly LaneRow[], step: ReplayStep) => Promise<ReplayOutc
 async function handle(
   outcome: Exclude<RequestOutcome, { kind: "rows" }>,
   rows: readonly LaneRow[],
-  { resend, step }: { readonly resend: Resend; readonly step: ReplayStep },
+  {
+    lane,
+    resend,
+    step,
+  }: { readonly lane: ReplayLane; readonly resend: Resend; readonly step: ReplayStep },
 ): Promise<ReplayOutcome> {
   if (outcome.kind === "fenced" || outcome.kind === "behind") throw taken();
   if (outcome.kind === "pause") throw fail("DESTINATION_REFUSED", outcome.why);
@@ -68,6 +79,7 @@ async function handle(
     const [row] = rows;
     const { reason, why } = outcome;
     const refusal = { recordId: row!.recordId, place: row!.place, reason, why };
+    await hold(lane, [refusal]);
     return { delivered: 0, filtered: 0, refusals: [refusal] };
   }
   const half = Math.ceil(rows.length / 2);
@@ -83,7 +95,7 @@ async function handle(
 }
 
 async function settle(
-  { destination, signal }: ReplayLane,
+  lane: ReplayLane,
   rows: readonly LaneRow[],
   outcomes: readonly PreparedOutcome[],
 ): Promise<ReplayOutcome> {
@@ -98,7 +110,8 @@ async function settle(
       refusals.push({ recordId, place, reason: outcome.reason, why: outcome.why });
     }
   }
-  if (staged > 0) await flush(destination, signal);
+  if (staged > 0) await flush(lane.destination, lane.signal);
+  await hold(lane, refusals);
   return { delivered: delivered + staged, filtered, refusals };
 }
 

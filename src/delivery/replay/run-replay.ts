@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Definitions, SinkDefinition } from "../../core/definitions.ts";
-import { notFound } from "../../core/errors.ts";
+import { fail, notFound } from "../../core/errors.ts";
 import { advance, type ReplayJob, type ReplayProgress } from "../../core/replay-job.ts";
 import type { TemplateCompiler } from "../../mapping/row-transform.ts";
 import {
@@ -14,12 +14,14 @@ import {
   type Destinations,
 } from "../destinations.ts";
 import { comparePlaces } from "../place.ts";
+import type { ReplayRefusals } from "../replay-refusals.ts";
 import type { SinkStatusInit } from "../sink-status.ts";
 import { type DriverTable, driverOf, type VersionPlan, versionsOf } from "../version-table.ts";
 import { createLiveGate } from "./live-first.ts";
 import type { RangeReader } from "./record-range.ts";
 import { packBatches } from "./replay-batches.ts";
 import { openReplayLane } from "./replay-cursor.ts";
+import type { HoldRefused } from "./replay-lane.ts";
 import { sendRows } from "./replay-send.ts";
 import { selectRows } from "./select-rows.ts";
 
@@ -31,6 +33,8 @@ export interface ReplayParts {
   readonly templates: TemplateCompiler;
   readonly environment: DestinationEnvironment;
   readonly statuses: (sinks: Iterable<SinkDefinition>) => Promise<Map<string, SinkStatusInit>>;
+  /** Holds what was refused, on the node that delivers the sink. */
+  readonly hold: (sink: SinkDefinition, refused: ReplayRefusals) => Promise<void>;
   /** Milliseconds since 1970: orders the workers of a replay. */
   readonly now: () => number;
 }
@@ -93,7 +97,9 @@ async function runOpen(
   const { definitions, range, now } = parts;
   const current = () => definitions.sinkByUid(job.sinkUid);
   const keepsCursor = driverOf(parts.drivers, plan.kind).keepsCursor;
-  const input = { uid: replayUid(job), plan, destinations, keepsCursor, epoch: now(), signal };
+  const hold = createHold(parts, job, { sink, plan, signal });
+  const identity = { uid: replayUid(job), epoch: now() };
+  const input = { ...identity, plan, destinations, keepsCursor, signal, hold };
   const opened = await openReplayLane(input, work.progress);
   let progress = opened.progress;
   const keep = async (now: ReplayProgress) => {
@@ -120,6 +126,26 @@ async function runOpen(
     await keep({ ...progress, next });
   }
   return progress;
+}
+
+/** Records that cannot be held now are tried again with all that was refused. */
+function createHold(
+  { hold }: ReplayParts,
+  job: ReplayJob,
+  { sink, plan, signal }: Pick<OpenWork, "sink" | "plan" | "signal">,
+): HoldRefused {
+  const replay = `${sink.name}/replays/${job.uid}`;
+  const sinkVersion = plan.version.version;
+  return async (rows) => {
+    try {
+      await hold(sink, { replay, sinkVersion, rows });
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      const told = `a refused record cannot be held: ${why}`;
+      throw fail("DESTINATION_UNAVAILABLE", told, { cause: error });
+    }
+  };
 }
 
 function createReplayDestinations(

@@ -362,6 +362,14 @@ export declare type LaneCursor = Message<"tributary.delivery.v1.LaneCursor"> & {
    * @generated from field: repeated tributary.delivery.v1.KeptPage kept_pages = 23;
    */
   keptPages: KeptPage[];
+
+  /**
+   * Records that a replay of stored records had refused: their copies are being stored, and they are counted
+   * as held when these are.
+   *
+   * @generated from field: repeated tributary.delivery.v1.RecordPlace refused = 24;
+   */
+  refused: RecordPlace[];
 };
 
 /**
@@ -747,6 +755,13 @@ export declare type HeldCopy = Message<"tributary.delivery.v1.HeldCopy"> & {
    * @generated from field: string first_reason = 20;
    */
   firstReason: string;
+
+  /**
+   * Name of the replay of stored records that had it refused; empty when delivery had.
+   *
+   * @generated from field: string replay = 21;
+   */
+  replay: string;
 };
 
 /**
@@ -829,6 +844,13 @@ export declare type HeldCommand = Message<"tributary.delivery.v1.HeldCommand"> &
    * @generated from field: string error = 6;
    */
   error: string;
+
+  /**
+   * What is to be held.
+   *
+   * @generated from field: tributary.delivery.v1.ReplayRefusals refusals = 7;
+   */
+  refusals?: ReplayRefusals | undefined;
 };
 
 /**
@@ -877,10 +899,85 @@ export enum HeldCommand_Action {
    * @generated from enum value: TAKE_BACK = 11;
    */
   TAKE_BACK = 11,
+
+  /**
+   * Hold records that a replay of stored records had refused.
+   *
+   * @generated from enum value: HOLD_REFUSED = 12;
+   */
+  HOLD_REFUSED = 12,
 }
 
 /**
  * Describes the enum tributary.delivery.v1.HeldCommand.Action.
  */
 export declare const HeldCommand_ActionSchema: GenEnum<HeldCommand_Action>;
+
+/**
+ * Records that a replay of stored records had refused.
+ *
+ * @generated from message tributary.delivery.v1.ReplayRefusals
+ */
+export declare type ReplayRefusals = Message<"tributary.delivery.v1.ReplayRefusals"> & {
+  /**
+   * Name of the replay.
+   *
+   * @generated from field: string replay = 1;
+   */
+  replay: string;
+
+  /**
+   * Version of the sink that failed.
+   *
+   * @generated from field: int64 sink_version = 2;
+   */
+  sinkVersion: bigint;
+
+  /**
+   * The records.
+   *
+   * @generated from field: repeated tributary.delivery.v1.RefusedPlace rows = 3;
+   */
+  rows: RefusedPlace[];
+};
+
+/**
+ * Describes the message tributary.delivery.v1.ReplayRefusals.
+ * Use `create(ReplayRefusalsSchema)` to create a new message.
+ */
+export declare const ReplayRefusalsSchema: GenMessage<ReplayRefusals>;
+
+/**
+ * A record that was refused.
+ *
+ * @generated from message tributary.delivery.v1.RefusedPlace
+ */
+export declare type RefusedPlace = Message<"tributary.delivery.v1.RefusedPlace"> & {
+  /**
+   * Place.
+   *
+   * @generated from field: tributary.delivery.v1.RecordPlace place = 1;
+   */
+  place?: RecordPlace | undefined;
+
+  /**
+   * Reason, one word in upper case.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Why, in words.
+   *
+   * @generated from field: string why = 3;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message tributary.delivery.v1.RefusedPlace.
+ * Use `create(RefusedPlaceSchema)` to create a new message.
+ */
+export declare const RefusedPlaceSchema: GenMessage<RefusedPlace>;
 

@@ -2300,6 +2300,15 @@ export declare type HeldRecord = Message<"tributary.management.v1.HeldRecord"> &
    * @generated from field: tributary.management.v1.HeldReplay replay = 10;
    */
   replay?: HeldReplay | undefined;
+
+  /**
+   * Name of the Replay of stored records that brought it again and had it refused:
+   * `projects/{project}/streams/{stream}/sinks/{sink}/replays/{replay}`. Empty when delivery had. Such a record counts
+   * as held from then on, and no longer as delivered.
+   *
+   * @generated from field: string stored_replay = 11;
+   */
+  storedReplay: string;
 };
 
 /**
@@ -2309,8 +2318,7 @@ export declare type HeldRecord = Message<"tributary.management.v1.HeldRecord"> &
 export declare const HeldRecordSchema: GenMessage<HeldRecord>;
 
 /**
- * Of a held record: what its replays came to. (Records that a Replay of stored records brought again and
- * that were refused stand in its `refusals`, and are not held: they count as what they were before.)
+ * Of a held record: what its replays came to.
  *
  * @generated from message tributary.management.v1.HeldReplay
  */
