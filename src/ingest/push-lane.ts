@@ -20,6 +20,7 @@ import { sendResult } from "./push-answer.ts";
 import { type PushBody, readPushRequest, readRestRecords } from "./push-body.ts";
 import { readPushMessage } from "./push-message.ts";
 import { contentLengthOf, inflateOf, readBody } from "./request-body.ts";
+import { peekStream } from "./stream-peek.ts";
 import { waitForRoom } from "./wait-for-room.ts";
 
 /** A request of either version of HTTP, or one that has arrived whole. */
@@ -114,18 +115,16 @@ async function serve(
     admitted =
       admission.admitNow(projectUid, bytes) ??
       (await waitForRoom(admission, response, { projectUid, bytes }));
-    const arrived = readBody(request, { inflate, admitted });
+    const onStream = (stream: string) => {
+      resource = stream;
+    };
+    const onFirst = refuserOf(options, route, { principal, onStream });
+    const arrived = readBody(request, { inflate, admitted, onFirst });
     const body = arrived instanceof Promise ? await arrived : arrived;
     const reading =
       route.kind === "rest"
         ? readRest(options, route, body)
-        : readKnownPush(options, route, {
-            principal,
-            bytes: body,
-            onStream: (stream) => {
-              resource = stream;
-            },
-          });
+        : readKnownPush(options, route, { principal, bytes: body, onStream });
     const push = reading instanceof Promise ? await reading : reading;
     const answer = options.ingest.push({
       stream: push.stream,
@@ -177,6 +176,27 @@ interface PushInput {
   readonly bytes: Uint8Array;
   readonly principal: Principal;
   readonly onStream: (stream: string) => void;
+}
+
+/** Refuses by the first bytes of a body what its end would not change; undefined for the REST face. */
+function refuserOf(
+  { ingest, authorizePush }: PushLaneOptions,
+  { kind }: LaneRoute,
+  { principal, onStream }: Omit<PushInput, "bytes">,
+): ((piece: Buffer) => void) | undefined {
+  if (kind === "rest") return undefined;
+  return (piece) => {
+    const stream = peekStream(kind, piece);
+    if (stream === undefined) return;
+    onStream(stream);
+    try {
+      authorizePush(principal, stream);
+      ingest.streamOf(stream);
+    } catch (error) {
+      // It may be made meanwhile, and is looked for when the body is there.
+      if (reasonOf(error) !== "RESOURCE_NOT_FOUND") throw error;
+    }
+  };
 }
 
 /** As `readPush`; a body that names an unknown stream is read again after one more look for that. */

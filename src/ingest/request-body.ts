@@ -41,17 +41,25 @@ export function contentLengthOf(
   return length;
 }
 
+/** How a body is read. */
+export interface BodyReading {
+  readonly inflate: Inflate | "plain";
+  readonly admitted: AdmittedBytes;
+  /** Sees the first piece of a plain body that comes in pieces; throws to refuse all of it. */
+  readonly onFirst?: ((piece: Buffer) => void) | undefined;
+}
+
 /**
  * Reads and inflates a body. Fails with TOO_LARGE (above 16 MiB, before or after inflation),
- * INVALID_BODY (cut off, or not in its encoding), OVERLOADED (no room) or DEADLINE_EXCEEDED (30 s).
+ * INVALID_BODY (cut off, or not in its encoding), OVERLOADED (no room), DEADLINE_EXCEEDED (30 s), or with
+ * what `onFirst` throws.
  */
 export function readBody(
   request: IncomingMessage | Http2ServerRequest | WholeRequest,
-  options: { readonly inflate: Inflate | "plain"; readonly admitted: AdmittedBytes },
+  { inflate, admitted, onFirst }: BodyReading,
 ): Eventually<Uint8Array> {
-  const { inflate, admitted } = options;
   if (inflate === "plain") {
-    return "body" in request ? request.body : readPlain(request, admitted);
+    return "body" in request ? request.body : readPlain(request, admitted, onFirst);
   }
   return readInflated(request, { inflate, admitted });
 }
@@ -83,6 +91,7 @@ async function readInflated(
 function readPlain(
   request: IncomingMessage | Http2ServerRequest,
   admitted: AdmittedBytes,
+  onFirst?: (piece: Buffer) => void,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const pieces = gatherPieces(contentLengthOf(request));
@@ -102,8 +111,9 @@ function readPlain(
         refuse(tooLarge());
         return;
       }
-      pieces.add(chunk);
       try {
+        if (size === chunk.length) onFirst?.(chunk);
+        pieces.add(chunk);
         admitted.grow(size);
       } catch (error) {
         refuse(error);
