@@ -1,4 +1,4 @@
-import type { LogAppended, LogCall, LogPart, PartPlace } from "../core/log.ts";
+import type { LogAppended, LogCall, PartPlace } from "../core/log.ts";
 import { BATCH_OVERHEAD, callEntrySize, encodeRecordBatch } from "../core/record-batch.ts";
 import type { OutgoingMessage } from "./publisher.ts";
 import type { SubjectNames } from "./subjects.ts";
@@ -16,19 +16,17 @@ export const HEADERS = {
   places: "Tributary-Places",
 } as const;
 
-/** Place of a part before the sequences are known. */
-interface RelativePlace {
-  readonly message: number;
-  readonly index: number;
-}
-
 /** Calls laid out as messages of one publish. */
 export interface CommitPlan {
   /** Identity of the publish, in the header of its first message. */
   readonly writeId: string;
+  readonly calls: readonly LogCall[];
   readonly messages: readonly OutgoingMessage[];
-  /** For each call, the places of its parts. */
-  readonly places: readonly (readonly RelativePlace[])[];
+  /**
+   * Where the parts of all calls begin, in turn: message and index within it. Numbers in one list, for a
+   * publish holds a hundred small calls, and an object for each of them is what the collector finds alive.
+   */
+  readonly places: readonly number[];
 }
 
 interface OpenMessage {
@@ -52,6 +50,7 @@ export function planCommit(
   { names, writeId }: { readonly names: SubjectNames; readonly writeId: string },
 ): CommitPlan {
   const messages: OpenMessage[] = [];
+  const places: number[] = [];
   const fenced = new Set<string>();
   const open = new Map<string, OpenMessage>();
   let last: { call: LogCall; partition: number; subject: string } | undefined;
@@ -76,29 +75,34 @@ export function planCommit(
     messages.push(message);
     return message;
   };
-  const places = calls.map((call) => {
-    const first = messages.length;
-    const shared = call.idempotency ? new Map<string, OpenMessage>() : open;
-    const partPlaces = call.parts.map((part) => {
+  for (const call of calls) {
+    const { idempotency } = call;
+    const firstMessage = messages.length;
+    const firstPlace = places.length;
+    const shared = idempotency ? new Map<string, OpenMessage>() : open;
+    for (const part of call.parts) {
       const subject = subjectOf(call, part.partition);
+      const entrySize = callEntrySize(part.block.length);
       let message = shared.get(subject);
-      if (!message || message.size + callEntrySize(part.block.length) > MAX_MESSAGE_BYTES) {
+      if (!message || message.size + entrySize > MAX_MESSAGE_BYTES) {
         message = start(call, subject);
         shared.set(subject, message);
       }
-      if (call.idempotency) open.delete(subject);
-      return addPart(message, part);
-    });
-    if (call.idempotency) {
-      const head = messages[first]!;
-      addHeader(head, "Nats-Msg-Id", call.idempotency.id);
-      addHeader(head, HEADERS.bodyHash, call.idempotency.bodyHash);
-      addHeader(head, HEADERS.places, encodePlaces(partPlaces, first));
+      if (idempotency) open.delete(subject);
+      places.push(message.position, message.count);
+      message.blocks.push(part.block);
+      message.size += entrySize;
+      message.count += part.count;
     }
-    return partPlaces;
-  });
+    if (!idempotency) continue;
+    const head = messages[firstMessage]!;
+    addHeader(head, "Nats-Msg-Id", idempotency.id);
+    addHeader(head, HEADERS.bodyHash, idempotency.bodyHash);
+    addHeader(head, HEADERS.places, encodePlaces(places.slice(firstPlace), firstMessage));
+  }
   return {
     writeId,
+    calls,
     places,
     messages: messages.map(({ subject, headers, blocks }) => ({
       subject,
@@ -132,25 +136,27 @@ function fence(message: OpenMessage, seal: string, fenced: Set<string>): void {
   addHeader(message, "Nats-Expected-Last-Subject-Sequence-Subject", seal);
 }
 
-function addPart(message: OpenMessage, part: LogPart): RelativePlace {
-  const place = { message: message.position, index: message.count };
-  message.blocks.push(part.block);
-  message.size += callEntrySize(part.block.length);
-  message.count += part.count;
-  return place;
+/** The answers to the calls of a plan whose last message got this sequence, given one by one. */
+export function answerPlan(
+  { calls, messages, places }: CommitPlan,
+  lastSequence: number,
+  onAnswer: (call: number, answer: LogAppended) => void,
+): void {
+  const first = lastSequence - messages.length + 1;
+  let at = 0;
+  for (let i = 0; i < calls.length; i++) {
+    const parts: PartPlace[] = [];
+    for (const end = at + calls[i]!.parts.length * 2; at < end; at += 2) {
+      parts.push({ sequence: first + places[at]!, index: places[at + 1]! });
+    }
+    onAnswer(i, { isDuplicate: false, places: parts });
+  }
 }
 
-/** The answers to the calls of a plan whose last message got this sequence. */
-export function placesOfPlan(plan: CommitPlan, lastSequence: number): LogAppended[] {
-  const first = lastSequence - plan.messages.length + 1;
-  return plan.places.map((parts) => ({
-    isDuplicate: false,
-    places: parts.map((p) => ({ sequence: first + p.message, index: p.index })),
-  }));
-}
-
-function encodePlaces(parts: readonly RelativePlace[], first: number): string {
-  return parts.map((p) => `${p.message - first}:${p.index}`).join(",");
+function encodePlaces(places: readonly number[], first: number): string {
+  const pairs: string[] = [];
+  for (let i = 0; i < places.length; i += 2) pairs.push(`${places[i]! - first}:${places[i + 1]}`);
+  return pairs.join(",");
 }
 
 /** Places from the header of the first message of a call, whose sequence is given. */

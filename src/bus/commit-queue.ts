@@ -49,6 +49,7 @@ export function createCommitQueue(): CommitQueue {
       else projects.set(pending.call.projectUid, [pending]);
     },
     take(limits) {
+      if (projects.size === 1) return takeAlone(projects, limits);
       for (const [uid, calls] of [...projects]) drop(uid, calls);
       const turn = createTurn(projects, limits);
       turn.fill(limits.maxBytes * limits.maxShare);
@@ -63,6 +64,27 @@ export function createCommitQueue(): CommitQueue {
       return false;
     },
   };
+}
+
+/** The same for a project that has nobody beside it, without the accounts of a turn. */
+function takeAlone(projects: Map<string, PendingCall[]>, limits: TakeLimits): PendingCall[] {
+  const [uid, calls] = projects.entries().next().value!;
+  const taken: PendingCall[] = [];
+  let messages = 0;
+  let bytes = 0;
+  let next = 0;
+  for (; next < calls.length; next++) {
+    const pending = calls[next]!;
+    if (pending.isSettled) continue;
+    messages += pending.call.parts.length;
+    bytes += pending.bytes;
+    const isFirst = taken.length === 0;
+    if (messages > limits.maxMessages || (bytes > limits.maxBytes && !isFirst)) break;
+    taken.push(pending);
+  }
+  if (next === calls.length) projects.delete(uid);
+  else calls.splice(0, next);
+  return taken;
 }
 
 /** One turn over the projects. Positions move instead of arrays, which are cut once at the end. */

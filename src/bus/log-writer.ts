@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { fail } from "../core/errors.ts";
-import type { LogAppended, LogCall, LogWriter } from "../core/log.ts";
+import type { LogAppended, LogCall, LogPart, LogWriter } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import { createByteBudget } from "./byte-budget.ts";
+import { type ByteBudget, createByteBudget } from "./byte-budget.ts";
 import type { PendingCall } from "./commit-queue.ts";
 import { createCommitTurns } from "./commit-turns.ts";
 import type { BusConnection } from "./connection.ts";
@@ -57,7 +57,7 @@ export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
     maxBytes: options.maxBytesInFlight ?? 64 * 1024 * 1024,
     maxShare: 0.25,
   });
-  const waiting = createWaitingCalls();
+  const waiting = createWaitingCalls(budget);
   const keyed = new Map<string, Promise<unknown>>();
   let isClosed = false;
 
@@ -66,11 +66,9 @@ export function createLogWriter(options: LogWriterOptions): ClosableLogWriter {
     if (!budget.take(call.projectUid, bytes)) {
       throw fail("OVERLOADED", "too many bytes wait for the log", { retryAfterMs: 1_000 });
     }
-    return new Promise((resolve, reject) => {
-      const onEnd = () => budget.release(call.projectUid, bytes);
-      const pending = waiting.add(call, { bytes, deadlineMs, resolve, reject, onEnd });
-      shards[call.shard]!.push(pending);
-    });
+    const pending = waiting.add(call, bytes, deadlineMs);
+    shards[call.shard]!.push(pending);
+    return pending.answer;
   };
   /** Two calls with one id must not meet in one publish: the later one waits for the first. */
   const submitKeyed = async (call: LogCall, id: string, deadlineMs: number) => {
@@ -122,18 +120,24 @@ function bytesOf(call: LogCall): number {
   return bytes;
 }
 
+/** The last name that was good: most calls follow others to their log. */
+let goodLogUid = "";
+
 /** Names become subjects and headers, so a slip of our own must not get that far. */
 function checkNames(call: LogCall, shards: number): void {
   const { idempotency } = call;
   const isGood =
     call.shard < shards &&
-    /^[A-Za-z0-9_-]{1,64}$/.test(call.logUid) &&
-    call.parts.every((part) => Number.isSafeInteger(part.partition)) &&
+    (call.logUid === goodLogUid || /^[A-Za-z0-9_-]{1,64}$/.test(call.logUid)) &&
+    call.parts.every(hasPartition) &&
     Number.isSafeInteger(call.generation) &&
     (!idempotency || /^[\x21-\x7e]{1,64}$/.test(idempotency.id)) &&
     (!idempotency || /^[\x21-\x7e]{1,128}$/.test(idempotency.bodyHash));
   if (!isGood) throw new Error("a call has a name that cannot stand in a subject or header");
+  goodLogUid = call.logUid;
 }
+
+const hasPartition = (part: LogPart) => Number.isSafeInteger(part.partition);
 
 function checkSize(call: LogCall, maxBlockBytes: number): void {
   if (call.parts.length > MAX_BATCH_MESSAGES) {
@@ -146,13 +150,10 @@ function checkSize(call: LogCall, maxBlockBytes: number): void {
   }
 }
 
-interface WaitingEntry {
-  readonly bytes: number;
-  readonly deadlineMs: number;
-  readonly resolve: (answer: LogAppended) => void;
-  readonly reject: (error: Error) => void;
-  /** Before either of them. */
-  readonly onEnd: () => void;
+/** What the calls without an answer have in common. */
+interface WaitingList {
+  readonly calls: WaitingCall[];
+  readonly budget: ByteBudget;
 }
 
 /** A class, for a push makes one each time: closures over it were a twentieth of its cost. */
@@ -160,38 +161,47 @@ class WaitingCall implements PendingCall {
   readonly call: LogCall;
   readonly bytes: number;
   readonly deadlineMs: number;
+  readonly answer: Promise<LogAppended>;
   isSettled = false;
   /** Where it stands in the list of all. */
   place: number;
-  readonly #entry: WaitingEntry;
-  readonly #calls: WaitingCall[];
+  readonly #list: WaitingList;
+  #tell!: (answer: LogAppended) => void;
+  #refuse!: (error: Error) => void;
 
-  constructor(call: LogCall, entry: WaitingEntry, calls: WaitingCall[]) {
+  constructor(
+    list: WaitingList,
+    { call, bytes, deadlineMs }: Pick<PendingCall, "call" | "bytes" | "deadlineMs">,
+  ) {
     this.call = call;
-    this.bytes = entry.bytes;
-    this.deadlineMs = entry.deadlineMs;
-    this.#entry = entry;
-    this.#calls = calls;
-    this.place = calls.push(this) - 1;
+    this.bytes = bytes;
+    this.deadlineMs = deadlineMs;
+    this.answer = new Promise((resolve, reject) => {
+      this.#tell = resolve;
+      this.#refuse = reject;
+    });
+    this.#list = list;
+    this.place = list.calls.push(this) - 1;
   }
 
   resolve(answer: LogAppended): void {
-    if (this.#end()) this.#entry.resolve(answer);
+    if (this.#end()) this.#tell(answer);
   }
 
   reject(error: Error): void {
-    if (this.#end()) this.#entry.reject(error);
+    if (this.#end()) this.#refuse(error);
   }
 
   #end(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
-    const last = this.#calls.pop()!;
+    const { calls, budget } = this.#list;
+    const last = calls.pop()!;
     if (last !== this) {
       last.place = this.place;
-      this.#calls[this.place] = last;
+      calls[this.place] = last;
     }
-    this.#entry.onEnd();
+    budget.release(this.call.projectUid, this.bytes);
     return true;
   }
 }
@@ -200,8 +210,9 @@ class WaitingCall implements PendingCall {
  * Calls without an answer, and the sweep that ends those past their deadline. A list, for the tables of a
  * set that is filled and emptied all the time outlive what they held, and keep it from the collector.
  */
-function createWaitingCalls() {
+function createWaitingCalls(budget: ByteBudget) {
   const calls: WaitingCall[] = [];
+  const list = { calls, budget };
   let sweeping: NodeJS.Timeout | undefined;
   const sweep = () => {
     const now = performance.now();
@@ -213,8 +224,8 @@ function createWaitingCalls() {
     sweeping = undefined;
   };
   return {
-    add(call: LogCall, entry: WaitingEntry): PendingCall {
-      const pending = new WaitingCall(call, entry, calls);
+    add(call: LogCall, bytes: number, deadlineMs: number): WaitingCall {
+      const pending = new WaitingCall(list, { call, bytes, deadlineMs });
       sweeping ??= setInterval(sweep, SWEEP_MS);
       return pending;
     },

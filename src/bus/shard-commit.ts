@@ -4,7 +4,7 @@ import { nuid } from "@nats-io/transport-node";
 import { fail } from "../core/errors.ts";
 import type { LogAppended, LogCall } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import { type CommitPlan, placesOfPlan, planCommit } from "./commit-plan.ts";
+import { answerPlan, type CommitPlan, planCommit } from "./commit-plan.ts";
 import type { PendingCall } from "./commit-queue.ts";
 import type { BusConnection } from "./connection.ts";
 import { answerDuplicate, findOriginal } from "./duplicate-call.ts";
@@ -115,8 +115,7 @@ export class ShardCommit {
   #settle(calls: readonly PendingCall[], plan: CommitPlan, lastSequence: number): void {
     const { position } = this.#options;
     position.lastSequence = Math.max(position.lastSequence, lastSequence);
-    const answers = placesOfPlan(plan, lastSequence);
-    for (const [index, pending] of calls.entries()) pending.resolve(answers[index]!);
+    answerPlan(plan, lastSequence, (index, answer) => calls[index]!.resolve(answer));
   }
 
   async #isSettledByReadBack(

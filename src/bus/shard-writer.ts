@@ -41,6 +41,8 @@ const LIMITS = {
  * need no batch. One group of all when a call has several subjects, or there are too many.
  */
 function splitBySubject(calls: readonly PendingCall[]): readonly (readonly PendingCall[])[] {
+  // The usual publish: found out without a text for each call.
+  if (haveOneSubject(calls)) return [calls];
   const groups = new Map<string, PendingCall[]>();
   for (const pending of calls) {
     const { logUid, generation, parts } = pending.call;
@@ -53,6 +55,18 @@ function splitBySubject(calls: readonly PendingCall[]): readonly (readonly Pendi
     if (groups.size > MAX_SINGLE_MESSAGES) return [calls];
   }
   return [...groups.values()];
+}
+
+function haveOneSubject(calls: readonly PendingCall[]): boolean {
+  const [first] = calls;
+  if (!first) return true;
+  const { logUid, generation, parts: firstParts } = first.call;
+  const { partition } = firstParts[0]!;
+  for (const { call } of calls) {
+    if (call.logUid !== logUid || call.generation !== generation) return false;
+    for (const part of call.parts) if (part.partition !== partition) return false;
+  }
+  return true;
 }
 
 /**
