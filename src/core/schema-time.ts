@@ -30,12 +30,24 @@ export function readDate(bytes: Uint8Array, at: number, end: number): number | s
   return daysFromCivil(year, month, day);
 }
 
+/** What `timestampFault` has read last: a check asks for nothing but the fault, and makes nothing then. */
+const read = { days: 0, seconds: 0, fractionStart: 0, fractionEnd: 0, offsetMinutes: 0 };
+
 /**
  * The timestamp in `bytes[at, end)`: date, `T`, time to the second or finer, and `Z` or an offset.
  * What is wrong with it otherwise, with the fix. Leap seconds are refused: most destinations have
  * none.
  */
 export function readTimestamp(bytes: Uint8Array, at: number, end: number): TimestampParts | string {
+  const fault = timestampFault(bytes, at, end);
+  if (fault !== undefined) return fault;
+  const { days, seconds, fractionStart, fractionEnd, offsetMinutes } = read;
+  const fraction = fractionStart < fractionEnd ? latin1(bytes, fractionStart, fractionEnd) : "";
+  return { days, seconds, fraction, offsetMinutes };
+}
+
+/** What is wrong with the timestamp in `bytes[at, end)`, as `readTimestamp` says it; undefined when it is good. */
+export function timestampFault(bytes: Uint8Array, at: number, end: number): string | undefined {
   const days = readDate(bytes, at, end);
   if (typeof days === "string") return `${days} at its start, as in 2026-01-31T12:00:00Z`;
   if ((bytes[at + 10]! | 0x20) !== 0x74 || end < at + 20) return "is not like 2026-01-31T12:00:00Z";
@@ -46,19 +58,23 @@ export function readTimestamp(bytes: Uint8Array, at: number, end: number): Times
   if (second === 60) return "is a leap second: send second 59 or the next second instead";
   if (!(hour < 24 && minute < 60 && second < 60)) return "has a time that no clock shows";
   let zone = at + 19;
-  let fraction = "";
+  let fractionStart = zone;
   if (bytes[zone] === 0x2e) {
-    const start = ++zone;
+    fractionStart = ++zone;
     while (zone < end && bytes[zone]! >= 0x30 && bytes[zone]! <= 0x39) zone++;
-    if (zone === start) return "has a point without digits behind it";
-    fraction = latin1(bytes, start, zone);
+    if (zone === fractionStart) return "has a point without digits behind it";
   }
   const offsetMinutes = readZone(bytes, zone, end);
   if (typeof offsetMinutes === "string") return offsetMinutes;
   const seconds = hour * 3600 + minute * 60 + second;
   const day = days + Math.floor((seconds - offsetMinutes * 60) / 86_400);
   if (day < FIRST_DAY || day > LAST_DAY) return "is outside the years 0001 to 9999 in UTC";
-  return { days, seconds, fraction, offsetMinutes };
+  read.days = days;
+  read.seconds = seconds;
+  read.fractionStart = fractionStart;
+  read.fractionEnd = zone;
+  read.offsetMinutes = offsetMinutes;
+  return undefined;
 }
 
 /** One text for all ways to write an instant: in UTC, `Z`, the fraction without zeros at its end. */

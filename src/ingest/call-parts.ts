@@ -34,10 +34,14 @@ export function divide(
 
 const ONE_ROW: readonly number[] = [0];
 
+/** The last list of all rows: callers send calls of one size, and it is the same for all of them. */
+const KEPT_ROWS_MAX = 10_000;
+let lastRows: readonly number[] = ONE_ROW;
+
 function rowsTo(count: number): readonly number[] {
-  if (count === 1) return ONE_ROW;
-  const rows: number[] = [];
-  for (let i = 0; i < count; i++) rows.push(i);
+  if (lastRows.length === count) return lastRows;
+  const rows = Array.from({ length: count }, (_, i) => i);
+  if (count <= KEPT_ROWS_MAX) lastRows = rows;
   return rows;
 }
 
