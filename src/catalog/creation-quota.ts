@@ -40,14 +40,16 @@ const WORDS = {
 
 /** The quotas that hold for a project, as they are in the database now. */
 export async function readQuotas(queries: Queries, projectUid: string): Promise<Quotas> {
-  const [limits] = await queries
-    .select({ quotas: projectLimits.quotas })
-    .from(projectLimits)
-    .where(eq(projectLimits.projectUid, projectUid));
-  const [defaults] = await queries
-    .select({ value: settings.value })
-    .from(settings)
-    .where(eq(settings.name, "default_quotas"));
+  const [[limits], [defaults]] = await Promise.all([
+    queries
+      .select({ quotas: projectLimits.quotas })
+      .from(projectLimits)
+      .where(eq(projectLimits.projectUid, projectUid)),
+    queries
+      .select({ value: settings.value })
+      .from(settings)
+      .where(eq(settings.name, "default_quotas")),
+  ]);
   return resolveQuotas(limits?.quotas, defaults?.value);
 }
 
@@ -92,12 +94,16 @@ export async function checkCreation(
     .where(eq(projects.uid, scope.projectUid))
     .for("no key update");
   if (!project) throw notFound("the project");
-  const quotas = await readQuotas(queries, scope.projectUid);
-  for (const [name, more] of Object.entries(added) as [CountedQuota, number][]) {
+  const wanted = (Object.entries(added) as [CountedQuota, number][]).filter(([, more]) => more > 0);
+  // All at once, for others wait for the lock meanwhile.
+  const [quotas, ...counts] = await Promise.all([
+    readQuotas(queries, scope.projectUid),
+    ...wanted.map(([name]) => countUsed(queries, scope, name)),
+  ]);
+  for (const [index, [name, more]] of wanted.entries()) {
     const limit = quotas[name];
-    if (limit === 0 || more <= 0) continue;
-    const used = await countUsed(queries, scope, name);
-    if (used + more <= limit) continue;
+    const used = counts[index]!;
+    if (limit === 0 || used + more <= limit) continue;
     const word = name in WORDS ? WORDS[name as keyof typeof WORDS] : name;
     const text = `has ${used} ${word} and may have ${limit}`;
     throw quotaExceeded({ project: project.name, name, limit }, text);

@@ -9,6 +9,7 @@ import type { Logger } from "../core/logger.ts";
 import { projectOf } from "../core/names.ts";
 import { StartError } from "../core/start-error.ts";
 import { databaseCodeOf, databaseUnavailable, translateDatabaseError } from "./database-errors.ts";
+import { createHotStatements } from "./hot-statements.ts";
 import { passLostTypes } from "./lost-types.ts";
 import type * as schema from "./schema.ts";
 import { runTransaction } from "./transaction.ts";
@@ -85,10 +86,11 @@ export function openDatabase({
   // Tells the client to leave times and JSON to the columns of schema.ts.
   drizzle(sql);
   const running = new Set<Promise<unknown>>();
+  const isHot = createHotStatements();
   let isClosed = false;
   const run = async <T>(opening: string, work: (queries: Queries) => Promise<T>): Promise<T> => {
     if (isClosed) throw databaseUnavailable(new Error("the database was closed"));
-    const transaction = runTransaction(sql, opening, work);
+    const transaction = runTransaction(sql, { opening, isHot }, work);
     running.add(transaction);
     const forget = () => running.delete(transaction);
     transaction.then(forget, forget);

@@ -14,6 +14,14 @@ interface Connection {
 
 const dialect = new PgDialect({ casing: "snake_case" });
 
+/** How a transaction begins. */
+export interface TransactionStart {
+  /** BEGIN, and what sets the scope. */
+  readonly opening: string;
+  /** Whether a statement is to stay prepared; see hot-statements.ts. */
+  readonly isHot: (text: string) => boolean;
+}
+
 /**
  * Runs `work` between `opening` (BEGIN, and what sets the scope, in one text) and COMMIT, or ROLLBACK
  * when it throws. The opening travels with the first query of `work`, so it costs no round trip.
@@ -21,11 +29,11 @@ const dialect = new PgDialect({ casing: "snake_case" });
  */
 export async function runTransaction<T>(
   sql: Sql,
-  opening: string,
+  { opening, isHot }: TransactionStart,
   work: (queries: Queries) => Promise<T>,
 ): Promise<T> {
   const reserved = await sql.reserve();
-  const session = guard(reserved);
+  const session = guard(reserved, isHot);
   const opened = session.run(opening);
   // Queries after a failed opening fail as well; it is the opening's error that tells why.
   opened.catch(() => undefined);
@@ -49,7 +57,7 @@ export async function runTransaction<T>(
   }
 }
 
-function guard(reserved: ReservedSql) {
+function guard(reserved: ReservedSql, isHot: TransactionStart["isHot"]) {
   let isLost = false;
   let isDoubtful = false;
   let connection: Connection | undefined;
@@ -65,9 +73,10 @@ function guard(reserved: ReservedSql) {
     isDoubtful ||= error.severity !== "ERROR";
   };
   const client = {
-    unsafe(...query: Parameters<ReservedSql["unsafe"]>) {
+    unsafe(...[text, parameters = []]: Parameters<ReservedSql["unsafe"]>) {
       if (isLost || isDoubtful) throw connectionLost();
-      const asked = reserved.unsafe(...query);
+      const prepare = parameters.length > 0 && isHot(text);
+      const asked = reserved.unsafe(text, parameters, { prepare });
       asked.catch(doubt);
       return asked;
     },

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { eq, getTableColumns, getTableName, is } from "drizzle-orm";
+import { eq, getTableColumns, getTableName, is, sql } from "drizzle-orm";
 import { PgTable } from "drizzle-orm/pg-core";
 import { expect, test } from "vitest";
 import { reasonOf } from "../../src/core/errors.ts";
@@ -85,6 +85,21 @@ test("a transaction that throws leaves nothing", async () => {
     db.select().from(schema.projects).where(eq(schema.projects.name, "projects/b")),
   );
   expect(rows).toEqual([]);
+});
+
+test("a statement that comes again and again stays prepared, others never, and none is answered by another's plan", async () => {
+  const { database } = await useTestDatabase();
+  const ask = (text: ReturnType<typeof sql>) =>
+    database.acrossProjects(async (queries) => (await queries.execute<{ n: number }>(text))[0]?.n);
+  for (let n = 0; n < 300; n++) {
+    expect(await ask(sql`SELECT ${n}::int + 1 AS n`)).toBe(n + 1);
+    expect(await ask(sql`SELECT ${n}::int + ${sql.raw(String(n))} AS n`)).toBe(2 * n);
+  }
+  const kept = await database.acrossProjects((queries) =>
+    queries.execute<{ statement: string }>(sql`SELECT statement FROM pg_prepared_statements`),
+  );
+  const texts = kept.map(({ statement }) => statement).filter((text) => text.includes("::int +"));
+  expect(new Set(texts)).toEqual(new Set(["SELECT $1::int + 1 AS n"]));
 });
 
 test("each change is noted in the order of the commits", async () => {
