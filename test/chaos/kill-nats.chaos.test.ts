@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-const KILLS = size(15, 50);
+const KILLS = size(15, 50, 4);
 
 test("N03: nats-server killed with -9 again and again under load loses, doubles and reorders nothing", async () => {
   const scene = await openScene({
