@@ -28,10 +28,18 @@ export interface LiveLogs {
    * Records of a log from a sequence on, without end, until the signal aborts. What is stored already is
    * read in pages at the reader's own pace. Fails with LOG_UNAVAILABLE.
    */
-  follow(
-    log: LogDefinition,
-    options: { readonly fromSequence: number; readonly signal: AbortSignal },
-  ): AsyncGenerator<LiveStep>;
+  follow(log: LogDefinition, options: FollowOptions): AsyncGenerator<LiveStep>;
+}
+
+/** What one reader follows. */
+export interface FollowOptions {
+  readonly fromSequence: number;
+  /**
+   * Offered each frame while the reader waits for the next step: true when it has taken the frame, which no
+   * step brings then. The generators between a frame and its reader cost twice what writing it does.
+   */
+  readonly offer?: ((frame: LiveFrame) => boolean) | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** Records are gathered this long for each reader, and at most for the second of these: frames cost by reader. */
@@ -75,13 +83,13 @@ export interface LiveLogsOptions {
 export function createLiveLogs(options: LiveLogsOptions): LiveLogs {
   const logs = new Map<string, LiveLog>();
   return {
-    async *follow(log, { fromSequence, signal }) {
+    async *follow(log, { fromSequence, offer, signal }) {
       let next = fromSequence;
       while (!signal.aborted) {
         const live = logs.get(log.uid);
         // No wait between this look and the joining: nothing can be given to others in between.
         if (live && next > live.givenSequence) {
-          yield* join(logs, { log, live, fromSequence: next, signal });
+          yield* join(logs, { log, live, fromSequence: next, offer, signal });
           return;
         }
         const given = live?.givenSequence;
@@ -191,14 +199,11 @@ async function giveInTurns(
 
 async function* join(
   logs: Map<string, LiveLog>,
-  {
-    log,
-    live,
-    fromSequence,
-    signal,
-  }: { log: LogDefinition; live: LiveLog; fromSequence: number; signal: AbortSignal },
+  options: FollowOptions & { readonly log: LogDefinition; readonly live: LiveLog },
 ): AsyncGenerator<LiveStep> {
-  const queue = createLiveQueue();
+  const { log, live, fromSequence, offer, signal } = options;
+  const isWhole = ({ records }: LiveFrame) => records[0]!.sequence >= fromSequence;
+  const queue = createLiveQueue(offer && ((frame) => isWhole(frame) && offer(frame)));
   const stop = () => queue.end();
   live.queues.add(queue);
   live.counts.readers++;

@@ -22,8 +22,11 @@ export interface LiveQueue {
   next(): Promise<LiveStep | undefined>;
 }
 
-/** Makes an empty queue. */
-export function createLiveQueue(): LiveQueue {
+/**
+ * Makes an empty queue. While its reader waits for the next step, each frame is first offered as it is:
+ * one that is taken then is not queued.
+ */
+export function createLiveQueue(offer?: (frame: LiveFrame) => boolean): LiveQueue {
   let frames: LiveFrame[] = [];
   let records = 0;
   let bytes = 0;
@@ -37,6 +40,8 @@ export function createLiveQueue(): LiveQueue {
   return {
     push(frame) {
       if (ended) return;
+      // Who waits has had everything that came before.
+      if (wake && offer?.(frame)) return;
       const fits =
         records + frame.records.length <= WAITING_RECORDS_MAX &&
         bytes + frame.bytes <= WAITING_BYTES_MAX;

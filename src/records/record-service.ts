@@ -2,33 +2,31 @@
  * RecordService: lists and follows stored records. It reads what is stored and never subscribes to the
  * subjects, where messages of refused batches would be seen too.
  */
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type {
   ListRecordsRequest,
   RecordService,
   TailRecordsRequest,
-  TailRecordsResponse,
 } from "#gen/tributary/records/v1/record_service_pb.js";
 import {
   ListRecordsRequest_View,
   ListRecordsResponseSchema,
-  TailRecordsResponseSchema,
 } from "#gen/tributary/records/v1/record_service_pb.js";
 import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
 import { notFound } from "../core/errors.ts";
 import type { LogReader } from "../core/log.ts";
 import type { OpenCalls } from "../core/open-calls.ts";
 import { type Principal, principalKey } from "../core/principal.ts";
-import { straightAnswerKey } from "../core/straight-answer.ts";
 import type { ResponseEncoder } from "./live-frame.ts";
 import { createLiveLogs, type LiveCounts, type LiveLogs, type LogFollower } from "./live-logs.ts";
 import { type PlacedRecord, readRecords } from "./placed-record.ts";
 import { createRecordMatcher } from "./record-matcher.ts";
 import { openPageToken, sealPageToken } from "./record-page.ts";
-import { createTail, type TailStep } from "./record-tail.ts";
+import { createTail } from "./record-tail.ts";
 import { listResolved } from "./resolved-page.ts";
+import { createTailPrinter } from "./tail-printer.ts";
 
 /** What the service is made of. */
 export interface RecordServiceOptions {
@@ -133,62 +131,33 @@ async function* tailRecords(
     Number(request.fromSequence) || (await reader.info(log)).shardLastSequence + 1;
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
-  const steps = live.follow(log, { fromSequence, signal });
   const principal = context.values.get(principalKey);
-  const printer = createPrinter(options, context);
+  const check = () => {
+    if (principal) recheck(principal);
+    if (!definitions.stream(request.stream)) throw notFound(request.stream);
+  };
+  const printer = createTailPrinter(options, context);
   for await (const step of createTail({
-    steps,
+    steps: (offer) => live.follow(log, { fromSequence, offer, signal }),
+    give: (frame) => passes(check) && printer.give(frame),
     matcher,
     rateMax: request.rateMax || 1_000,
     now,
     stop: () => ended.abort(),
   })) {
-    if (principal) recheck(principal);
-    if (!definitions.stream(request.stream)) throw notFound(request.stream);
-    for (const part of printer.partsOf(step)) {
-      const response = printer.print(part);
-      if (response instanceof Promise) await response;
-      else if (response) yield response;
-    }
+    check();
+    yield* printer.print(step);
   }
 }
 
-/**
- * Makes messages of steps. What all readers are given alike goes past the generated handler, which costs
- * each reader ten times what writing the bytes does: then there is nothing to yield.
- */
-function createPrinter({ encodeJson }: RecordServiceOptions, context: HandlerContext) {
-  const straight = context.values.get(straightAnswerKey);
-  const isJson = /json/i.test(context.requestHeader.get("content-type") ?? "");
-  // The first message brings the head of the answer.
-  let hasHead = false;
-  const print = ({ frame, isShared, skipped, missed }: TailStep) => {
-    if (straight && hasHead && frame && isShared && skipped === 0 && missed === 0) {
-      return straight.write(frame.enveloped(straight.isJson ? encodeJson : encodeBinary));
-    }
-    hasHead = true;
-    const counts = { skipped: BigInt(skipped), missed: BigInt(missed) };
-    const records = isJson ? (frame?.messages() ?? []) : [];
-    const response = create(TailRecordsResponseSchema, { records, ...counts });
-    if (!isJson && frame) response.$unknown = frame.encoded();
-    return response;
-  };
-  /**
-   * What was yielded stays in the memory of the generated handler until the next time that something is:
-   * for most tails never. So the first message is one of a single record.
-   */
-  const partsOf = (step: TailStep): readonly TailStep[] => {
-    if (!straight || hasHead || !step.frame || !step.isShared) return [step];
-    const [first, rest] = step.frame.firstAndRest();
-    const parts: TailStep[] = [{ ...step, frame: first }];
-    if (rest) parts.push({ frame: rest, isShared: true, skipped: 0, missed: 0 });
-    return parts;
-  };
-  return { print, partsOf };
-}
-
-function encodeBinary(response: TailRecordsResponse): Uint8Array {
-  return toBinary(TailRecordsResponseSchema, response);
+/** Whether a check throws nothing; who throws it for its caller to see is asked again. */
+function passes(check: () => void): boolean {
+  try {
+    check();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function findLog(definitions: Definitions, name: string, branch: string) {

@@ -23,7 +23,10 @@ const SIGN_OF_LIFE_MS = 15_000;
 
 /** Follows steps; ends when they end. */
 export async function* createTail(options: {
-  readonly steps: AsyncIterable<LiveStep>;
+  /** Begins the steps; what it is given may be offered each frame that no step brings then. */
+  readonly steps: (offer: (frame: LiveFrame) => boolean) => AsyncIterable<LiveStep>;
+  /** Gives the reader a whole frame at once, past the steps of the tail; false when that cannot be now. */
+  readonly give?: (frame: LiveFrame) => boolean;
   /** Undefined when all records are wanted. */
   readonly matcher: RecordMatcher | undefined;
   readonly rateMax: number;
@@ -32,11 +35,19 @@ export async function* createTail(options: {
   readonly stop: () => void;
 }): AsyncGenerator<TailStep> {
   const budget = createRateBudget(options.rateMax, options.now);
-  const iterator = options.steps[Symbol.asyncIterator]();
-  let pending = iterator.next();
   const orSilence = createSilence(SIGN_OF_LIFE_MS);
   let skipped = 0;
   let missed = 0;
+  const offer = (frame: LiveFrame) => {
+    const { length } = frame.records;
+    const isPlain = !options.matcher && skipped === 0 && missed === 0 && budget.left() >= length;
+    if (!isPlain || !options.give?.(frame)) return false;
+    budget.take(length);
+    orSilence.refresh();
+    return true;
+  };
+  const iterator = options.steps(offer)[Symbol.asyncIterator]();
+  let pending = iterator.next();
   try {
     for (;;) {
       const result = await orSilence.race(pending);
@@ -47,11 +58,10 @@ export async function* createTail(options: {
         continue;
       }
       if (result.done) return;
-      pending = iterator.next();
       missed += result.value.missed;
       for (const frame of result.value.frames) {
         const wanted = pick(frame, options.matcher);
-        const taken = budget(wanted.length);
+        const taken = budget.take(Math.min(wanted.length, budget.left()));
         skipped += wanted.length - taken;
         if (taken === 0) continue;
         // The frame that all others are given too is encoded already.
@@ -61,6 +71,8 @@ export async function* createTail(options: {
         skipped = 0;
         missed = 0;
       }
+      // Only now: who waits for a step has had all that came before it.
+      pending = iterator.next();
     }
   } finally {
     orSilence.close();
@@ -86,20 +98,26 @@ function createSilence(ms: number) {
         promise.then(resolve, reject);
       });
     },
+    refresh: () => void timer.refresh(),
     close: () => clearTimeout(timer),
   };
 }
 
-/** A token bucket of one second: how many of the wanted records the rate allows now. */
-function createRateBudget(rateMax: number, now: () => number): (wanted: number) => number {
+/** A token bucket of one second: how many records the rate allows now. */
+function createRateBudget(rateMax: number, now: () => number) {
   let tokens = rateMax;
   let at = now();
-  return (wanted) => {
-    const time = now();
-    tokens = Math.min(rateMax, tokens + (Math.max(0, time - at) / 1000) * rateMax);
-    at = time;
-    const taken = Math.min(wanted, Math.floor(tokens));
-    tokens -= taken;
-    return taken;
+  return {
+    left(): number {
+      const time = now();
+      tokens = Math.min(rateMax, tokens + (Math.max(0, time - at) / 1000) * rateMax);
+      at = time;
+      return Math.floor(tokens);
+    },
+    /** At most what is left. */
+    take(count: number): number {
+      tokens -= count;
+      return count;
+    },
   };
 }

@@ -64,3 +64,38 @@ test("a queue that ends with an error gives what waits before it fails", async (
   expect((await queue.next())?.frames.map(({ lastSequence }) => lastSequence)).toEqual([1]);
   await expect(queue.next()).rejects.toThrow("the log is away");
 });
+
+test("who waits is offered each frame as it is, and what waits is never passed by one", async () => {
+  const offers = fc.array(fc.record({ isTaken: fc.boolean(), isPulled: fc.boolean() }), {
+    maxLength: 50,
+  });
+  await fc.assert(
+    fc.asyncProperty(offers, async (all) => {
+      const given: number[] = [];
+      let isTaken = false;
+      const queue = createLiveQueue((frame) => {
+        if (isTaken) given.push(frame.lastSequence);
+        return isTaken;
+      });
+      const pull = async () => {
+        const step = await queue.next();
+        given.push(...(step?.frames.map(({ lastSequence }) => lastSequence) ?? []));
+        return step;
+      };
+      let pulling: Promise<unknown> | undefined;
+      for (const [i, each] of all.entries()) {
+        if (each.isPulled) {
+          await new Promise((resolve) => setImmediate(resolve));
+          if (given.length === i) pulling ??= pull().finally(() => (pulling = undefined));
+        }
+        isTaken = each.isTaken;
+        queue.push(frameAt(i + 1, [10]));
+      }
+      queue.end();
+      await pulling;
+      while (await pull());
+      expect(given).toEqual(all.map((_, i) => i + 1));
+    }),
+    { numRuns: 100 },
+  );
+});
