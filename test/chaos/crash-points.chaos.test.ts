@@ -38,16 +38,21 @@ test("D1, D2, D3: processes that deliver, killed with -9 at each named point, lo
   });
   const acts = await openPointActs(front.server, scene);
   try {
-    const livesMs: number[] = [];
+    const lives = new Map<DeliveryPoint, number[]>();
     for (let round = 0; round < ROUNDS; round++) {
       for (const point of DELIVERY_POINTS) {
-        livesMs.push(await liveUntil(point, { acts, env: nodeEnv }));
+        const tookMs = await liveUntil(point, { acts, env: nodeEnv });
+        lives.set(point, [...(lives.get(point) ?? []), tookMs]);
       }
     }
     const last = await startFaultNode(cluster, "deliver", nodeEnv);
     const outcome = await scene.finish();
     const found = await acts.finish(outcome.log.stored);
-    const more = { points: DELIVERY_POINTS.length, longestLifeMs: Math.max(...livesMs) };
+    const livesMs = [...lives.values()].flat();
+    const more = { points: lives.size, longestLifeMs: Math.max(...livesMs) };
+    for (const [point, took] of lives) {
+      process.stderr.write(`${point.padEnd(20)} killed ${took.length} times\n`);
+    }
     expectWhole("crash-points", outcome, { faults: livesMs.length, more });
     expect(found.faults).toEqual([]);
     const { reorder: _, ...lostOrInvented } = faultsOf(found.holding, { dup: true });
