@@ -1,6 +1,7 @@
 /** What drivers of sinks are given by the process. */
 import { createBodyTemplates } from "../mapping/body-template.ts";
 import type { Foundations } from "./foundations.ts";
+import { tryStagingObjects } from "./staging-objects.ts";
 
 /** What every sink's driver is given, for tests of destinations as for delivery. */
 export function environmentOf({
@@ -10,7 +11,7 @@ export function environmentOf({
   feed,
   templates,
 }: Pick<Foundations, "config" | "embedded" | "logger" | "feed" | "templates">) {
-  return {
+  const environment = {
     logger,
     embeddedDatabaseUrl: embedded?.postgres?.sinkDatabaseUrl,
     isLoopbackAllowed: config.isLoopbackEgressAllowed,
@@ -21,4 +22,7 @@ export function environmentOf({
     templates: createBodyTemplates(templates),
     awsIdentity: config.awsIdentity,
   };
+  if (config.TRIBUTARY_STAGING_BUCKET === undefined) return environment;
+  const tryStagingBucket = () => tryStagingObjects({ config, environment });
+  return { ...environment, tryStagingBucket };
 }

@@ -11,6 +11,7 @@ import {
 } from "#gen/tributary/delivery/v1/staging_pb.js";
 import { makeUid } from "../core/uid.ts";
 import { SinkFault } from "../sinks/sink-fault.ts";
+import type { StagedStore } from "../sinks/staging.ts";
 
 /** Where objects are kept. Every method rejects in time. */
 export interface StagingObjects {
@@ -23,8 +24,30 @@ export interface StagingObjects {
 /** Objects that are put, read or removed at once. */
 const AT_ONCE = 8;
 
+/**
+ * Keeps the lines of chunks where they are wanted; gives the chunks to store. Fails with STAGING_MISSING
+ * when they are wanted in a bucket and there is none any more.
+ */
+export async function keepLines(
+  objects: StagingObjects | undefined,
+  {
+    folder,
+    chunks,
+    store = objects ? "bucket" : "log",
+  }: {
+    readonly folder: string;
+    readonly chunks: readonly ChunkMessage[];
+    readonly store?: StagedStore | undefined;
+  },
+): Promise<readonly ChunkMessage[]> {
+  if (store === "log" || chunks.length === 0) return chunks;
+  if (objects) return await putLines(objects, folder, chunks);
+  const why = "rows are to be staged in a bucket, and TRIBUTARY_STAGING_BUCKET is not set any more";
+  throw new SinkFault("STAGING_MISSING", why);
+}
+
 /** Puts the lines of chunks into objects; gives the chunks that name them. */
-export async function putLines(
+async function putLines(
   objects: StagingObjects,
   folder: string,
   chunks: readonly ChunkMessage[],

@@ -125,7 +125,11 @@ async function append(
   const value = nextCursor(lane.cursor.value, request, { rows, chunks });
   const cursor = { value, sequence: lane.cursor.sequence };
   try {
-    const sequence = await input.store.append(uid, request.partition, { cursor, chunks });
+    const sequence = await input.store.append(uid, request.partition, {
+      cursor,
+      chunks,
+      store: job.rows.store,
+    });
     lane.cursor = { value, sequence };
   } catch (error) {
     lane.isInDoubt = true;

@@ -9,8 +9,8 @@ import {
   StagingStateSchema,
 } from "#gen/tributary/delivery/v1/staging_pb.js";
 import { type KeyedLog, type KeyedWrite, StaleKeysError, type TimedEntry } from "../bus/index.ts";
-import type { StagedChunk } from "../sinks/staging.ts";
-import { putLines, readLines, removeLines, type StagingObjects } from "./staging-objects.ts";
+import type { StagedChunk, StagedStore } from "../sinks/staging.ts";
+import { keepLines, readLines, removeLines, type StagingObjects } from "./staging-objects.ts";
 
 /** Form of the chunks that this program writes and reads. */
 export const CHUNK_FORMAT = 1;
@@ -49,7 +49,12 @@ export interface StagingStore {
   append(
     sinkUid: string,
     partition: number,
-    write: { readonly cursor: Versioned<StagingCursor>; readonly chunks: readonly ChunkMessage[] },
+    write: {
+      readonly cursor: Versioned<StagingCursor>;
+      readonly chunks: readonly ChunkMessage[];
+      /** Where the lines are kept; in the bucket, where there is one, when left out. */
+      readonly store?: StagedStore | undefined;
+    },
   ): Promise<number>;
   fill(sinkUid: string): Promise<StagingFill>;
   /** Oldest first. */
@@ -85,18 +90,21 @@ export function createStagingStore(log: KeyedLog, objects?: StagingObjects): Sta
       if (!entry) return undefined;
       return { value: fromBinary(StagingCursorSchema, entry.value), sequence: entry.sequence };
     },
-    async append(uid, partition, { cursor, chunks: given }) {
-      const added = objects ? await putLines(objects, `${uid}/${partition}`, given) : given;
+    async append(uid, partition, { cursor, chunks: given, store }) {
+      const added = await keepLines(objects, {
+        folder: `${uid}/${partition}`,
+        chunks: given,
+        store,
+      });
       const writes: KeyedWrite[] = added.map((chunk, index) => ({
         key: `chunk.${uid}.${partition}.${cursor.sequence}.${index}`,
         value: toBinary(StagedChunkSchema, chunk),
       }));
       const value = toBinary(StagingCursorSchema, cursor.value);
-      const key = cursorKey(uid, partition);
       try {
         const sequences = await log.writeMany([
           ...writes,
-          { key, value, expectedSequence: cursor.sequence },
+          { key: cursorKey(uid, partition), value, expectedSequence: cursor.sequence },
         ]);
         return sequences.at(-1)!;
       } catch (error) {

@@ -224,6 +224,8 @@ export interface SinkEnvironment {
   readonly fileSinkDir: string;
   /** Where rows of this sink are staged; undefined where there is no such place, as in tests of destinations. */
   readonly staging?: StagingPort | undefined;
+  /** Stores, reads and removes an object of the bucket for staged rows; undefined where there is none. */
+  readonly tryStagingBucket?: (() => Promise<void>) | undefined;
   /** The server's own identity at AWS, which assumes the roles of sinks without keys. */
   readonly awsIdentity?: AwsKeys | undefined;
 }

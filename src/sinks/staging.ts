@@ -26,8 +26,13 @@ export interface StagedColumn {
   readonly isStored: boolean;
 }
 
+/** Where lines are kept: in the bucket of the installation, or with their places. */
+export type StagedStore = "bucket" | "log";
+
 /** The rows of one request as they are staged. */
 export interface StagedRows {
+  /** In the bucket, where there is one, when left out. */
+  readonly store?: StagedStore | undefined;
   readonly columns: readonly StagedColumn[];
   /** Lines of CSV with their line break, each with the index of its row within the request. */
   readonly lines: readonly { readonly index: number; readonly csv: string }[];

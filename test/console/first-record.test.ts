@@ -135,7 +135,7 @@ test("F22, F23: a record that is pushed with Test with JSON appears without a re
   await page.locator(".records").getByText('"value":4.50').first().waitFor();
 });
 
-test("E02, E06 to E09: without sinks there are tiles; a Postgres sink is tried and made, and the record is in its table", async () => {
+test("E02, E06, E08, E09: without sinks there are tiles; a form that lacks a field makes nothing; a Postgres sink is tried and made, and the record is in its table", async () => {
   await page.getByRole("link", { name: "Sinks" }).click();
   for (const kind of ["Postgres", "Webhook", "File"]) {
     await page.getByRole("link", { name: `Add ${kind}` }).waitFor();

@@ -64,3 +64,47 @@ test("K13, K16: rows wait in the bucket, are listed and downloaded, and imported
   expect(objects.size).toBeGreaterThan(0);
   expect(server.output()).not.toContain("s3cr3t-of-staging");
 }, 150_000);
+
+test("K13: a sink chooses where its rows are staged; after a change each is imported once from where it is", async () => {
+  const stream = await createStream(server, "chosen", { fields: { id: "LONG" } });
+  const before = objects.size;
+  const postgres = (store: string, count: string) => ({
+    table: "chosen",
+    staging: { store, count },
+  });
+  const { name } = await createSink(server, stream, {
+    id: "table",
+    postgres: postgres("JETSTREAM", "100"),
+  });
+  const staged = async (rows: number) => {
+    const { sink } = await call<{ sink: { status: { staging?: { rows?: string } } } }>(
+      ...[server, "management.v1.SinkService/GetSink", { name }],
+    );
+    return Number(sink.status.staging?.rows ?? 0) === rows;
+  };
+  await push(server, stream, [{ id: 1 }, { id: 2 }]);
+  await waitFor(() => staged(2), { what: "rows in JetStream" });
+  expect(objects.size).toBe(before);
+  const change = (store: string, count = "100") =>
+    call(server, "management.v1.SinkService/UpdateSink", {
+      sink: { name, postgres: postgres(store, count) },
+      updateMask: "postgres",
+    });
+  buckets.bucket("staging").refuse = () => ({ status: 403, code: "AccessDenied" });
+  await expect(change("BUCKET")).rejects.toMatchObject({ reason: "DESTINATION_REFUSED" });
+  buckets.bucket("staging").refuse = () => undefined;
+  await change("BUCKET");
+  await push(server, stream, [{ id: 3 }, { id: 4 }]);
+  await waitFor(() => staged(4), { what: "rows in the bucket" });
+  expect(objects.size).toBeGreaterThan(before);
+  await change("JETSTREAM", "5");
+  await push(server, stream, [{ id: 5 }]);
+  await waitFor(async () => (await countsOf(server, name)).delivered === 5, {
+    timeoutMs: 90_000,
+    what: "all rows to be imported",
+  });
+  const sql = connect(server.env.SINK_DATABASE_URL ?? "");
+  const rows = await sql<{ id: string }[]>`SELECT id FROM chosen ORDER BY id`;
+  await sql.end();
+  expect(rows.map(({ id }) => Number(id))).toEqual([1, 2, 3, 4, 5]);
+}, 150_000);

@@ -151,6 +151,16 @@ test("K13, K16: a row stands in the staged CSV at once, and 1,000 rows bring the
   await sinks("DeleteSink", { name });
 });
 
+test("K13: a bucket for staged rows where the server has none makes no sink, and says what to do", async () => {
+  const refused = createSink(server, stream, {
+    id: "no-bucket",
+    postgres: { table: "no_bucket", staging: { store: "BUCKET" } },
+  });
+  await expect(refused).rejects.toMatchObject({ reason: "DESTINATION_REFUSED" });
+  await expect(refused).rejects.toThrow(/STAGING_MISSING: .*TRIBUTARY_STAGING_BUCKET/);
+  expect((await sql`SELECT to_regclass('no_bucket') AS found`)[0]?.found).toBe(null);
+});
+
 test("K15: the size condition brings the import", async () => {
   const { name } = await createSink(server, stream, {
     id: "sized",

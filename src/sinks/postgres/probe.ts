@@ -1,4 +1,4 @@
-import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
+import { type PostgresSink, TableStaging_Store } from "#gen/tributary/management/v1/sink_pb.js";
 import type { SinkEnvironment, TestStageResult } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import { runStages } from "../stages.ts";
@@ -28,6 +28,9 @@ export async function testPostgres(
   };
   try {
     return await runStages({
+      ...(config.staging?.store === TableStaging_Store.BUCKET && {
+        staging: () => tryBucket(env),
+      }),
       resolve: async () => {
         const { address, guard, scope } = destinationOf(config, env);
         await guard.resolve(address.host);
@@ -55,6 +58,16 @@ export async function testPostgres(
   } finally {
     await target?.release();
   }
+}
+
+async function tryBucket({ tryStagingBucket }: SinkEnvironment): Promise<string> {
+  if (!tryStagingBucket) {
+    const why =
+      "this server has no bucket for staged rows: leave out `store`, or have TRIBUTARY_STAGING_BUCKET set";
+    throw new SinkFault("STAGING_MISSING", why);
+  }
+  await tryStagingBucket();
+  return "an object was stored, read and removed in the bucket for staged rows";
 }
 
 async function serverVersion(run: Run): Promise<string> {

@@ -1,6 +1,6 @@
 /** The side of a staged table export that takes rows: they become CSV at once, whatever the table is like. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { PostgresSink } from "#gen/tributary/management/v1/sink_pb.js";
+import { type PostgresSink, TableStaging_Store } from "#gen/tributary/management/v1/sink_pb.js";
 import type { OpenSink, SinkEnvironment, SinkRequest } from "../sink.ts";
 import { SinkFault } from "../sink-fault.ts";
 import type { StagedRows } from "../staging.ts";
@@ -10,11 +10,18 @@ import { CSV_LINES } from "./line-format.ts";
 
 const SLICE_ROWS = 1000;
 
+const STORES = {
+  [TableStaging_Store.STORE_UNSPECIFIED]: undefined,
+  [TableStaging_Store.JETSTREAM]: "log",
+  [TableStaging_Store.BUCKET]: "bucket",
+} as const;
+
 /** Opens the staging of a sink. Fails with STAGING_MISSING where rows cannot be staged. */
 export function openStaged(saved: PostgresSink, env: SinkEnvironment): OpenSink {
   const { staging } = env;
   if (!staging) throw new SinkFault("STAGING_MISSING", "this server cannot stage rows");
   const columns = columnsOf(settleKey(saved, env.schema), env.schema);
+  const store = STORES[saved.staging?.store ?? TableStaging_Store.STORE_UNSPECIFIED];
   return {
     resume: (partition, epoch) => staging.claim(partition, epoch),
     async write(request) {
@@ -28,7 +35,8 @@ export function openStaged(saved: PostgresSink, env: SinkEnvironment): OpenSink 
           burnsAttempt: false,
         };
       }
-      return await staging.append(request, await encode(columns, request));
+      const rows = await encode(columns, request);
+      return await staging.append(request, { ...rows, store });
     },
     close: () => Promise.resolve(),
   };

@@ -66,6 +66,10 @@ export async function startAwsDouble(
       if (target === "" && body.includes("Version=2011-06-15")) {
         return answerSts(response, new URLSearchParams(body.toString()), keyId);
       }
+      if (target === "" && keyId === DENIED_KEY) {
+        const text = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+        return response.writeHead(403, { "content-type": "application/xml" }).end(text);
+      }
       if (target === "" && fallback(request, response, body)) return;
       if (keyId === UNKNOWN_KEY) {
         throw new AwsRefusal("UnrecognizedClientException", "The security token is invalid.", 403);

@@ -720,6 +720,13 @@ export declare type TableStaging = Message<"tributary.management.v1.TableStaging
    * @generated from field: int64 count = 3;
    */
   count: bigint;
+
+  /**
+   * Where rows are staged from now on; those that are staged already are imported from where they are.
+   *
+   * @generated from field: tributary.management.v1.TableStaging.Store store = 4;
+   */
+  store: TableStaging_Store;
 };
 
 /**
@@ -727,6 +734,39 @@ export declare type TableStaging = Message<"tributary.management.v1.TableStaging
  * Use `create(TableStagingSchema)` to create a new message.
  */
 export declare const TableStagingSchema: GenMessage<TableStaging>;
+
+/**
+ * Where the lines of staged rows are kept.
+ *
+ * @generated from enum tributary.management.v1.TableStaging.Store
+ */
+export enum TableStaging_Store {
+  /**
+   * Not set: in the bucket of the installation where it has one, and else in JetStream.
+   *
+   * @generated from enum value: STORE_UNSPECIFIED = 0;
+   */
+  STORE_UNSPECIFIED = 0,
+
+  /**
+   * In JetStream, beside their places.
+   *
+   * @generated from enum value: JETSTREAM = 1;
+   */
+  JETSTREAM = 1,
+
+  /**
+   * In the bucket of the installation, TRIBUTARY_STAGING_BUCKET; refused where it has none.
+   *
+   * @generated from enum value: BUCKET = 2;
+   */
+  BUCKET = 2,
+}
+
+/**
+ * Describes the enum tributary.management.v1.TableStaging.Store.
+ */
+export declare const TableStaging_StoreSchema: GenEnum<TableStaging_Store>;
 
 /**
  * Several tables from one stream. Rows of all of them are committed together with the position.
