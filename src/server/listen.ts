@@ -6,6 +6,7 @@ import { createServer as createTcpServer, type Server, type Socket } from "node:
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Logger } from "../core/logger.ts";
 import { StartError } from "../core/start-error.ts";
+import { createWorkInTurns } from "../core/work-in-turns.ts";
 import { createClientAddresses } from "./client-address.ts";
 import { createGuard } from "./guard.ts";
 import type { HttpHandler } from "./http-message.ts";
@@ -14,7 +15,6 @@ import { createHttp2Server } from "./http2-server.ts";
 import { PORT_LIMITS, type PortLimits } from "./limits.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
 import { readTlsFiles, type TlsFiles, watchTlsFiles } from "./tls-files.ts";
-import { createWorkInTurns } from "./work-in-turns.ts";
 
 /**
  * A connection that looks idle may have a request on its way, which closing would cut: for so long

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createWorkInTurns } from "../../src/server/work-in-turns.ts";
+import { createWorkInTurns } from "../../src/core/work-in-turns.ts";
 
 test("work is done in its order, at once while the turn has room, and never more of it in one turn", async () => {
   const bursts = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 12 });

@@ -2,6 +2,7 @@
  * Work that comes in bursts, spread over turns of the event loop. The first requests of a thousand
  * connections that open at once would else be served in one turn: 30 to 75 ms of CPU, measured on a busy
  * machine, in which no request of anybody else is read; so it is 7 to 13.
+ * Answers to six hundred calls that are refused at once took turns of 20 to 25 ms.
  */
 
 /** Runs work in the order in which it came. */
