@@ -64,7 +64,9 @@ export interface IngestOptions {
 
 const IDEMPOTENCY_KEY_BYTES_MAX = 256;
 
-const preciseNow = () => performance.timeOrigin + performance.now();
+/** It never changes, and each question for it makes an object. */
+const { timeOrigin } = performance;
+const preciseNow = () => timeOrigin + performance.now();
 
 /** Makes the way in. */
 export function createIngest(options: IngestOptions): Ingest {
