@@ -4,6 +4,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type HeldCommand, HeldCommandSchema } from "#gen/tributary/delivery/v1/cursor_pb.js";
 import { type KeyedEntry, StaleKeysError } from "../bus/index.ts";
 import type { SinkDefinition } from "../core/definitions.ts";
+import { reasonOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import { actionOf, type HeldRecordsInput, runHeldCommand } from "./held-records.ts";
 import { placeFromMessage } from "./lane-state.ts";
@@ -64,6 +65,8 @@ async function answer(
     const refused = command.refusals && refusalsFromMessage(command.refusals);
     command.count = BigInt(await runHeldCommand(input, worker, { action, places, refused }));
   } catch (error) {
+    // Nobody has refused it: this owner or the next one tries again, until the asker gives up.
+    if (reasonOf(error) === "LOG_UNAVAILABLE") return;
     command.error = error instanceof Error ? error.message : String(error);
   }
   command.isDone = true;

@@ -170,8 +170,25 @@ async function listHeld(input: HeldRecordsInput, sink: SinkDefinition): Promise<
   });
 }
 
-/** Carries a command out on the node that owns the sink. */
+/**
+ * Carries a command out on the node that owns the sink. Fails with LOG_UNAVAILABLE when that changes meanwhile:
+ * the next owner does it.
+ */
 export async function runHeldCommand(
+  input: HeldRecordsInput,
+  worker: SinkWorker,
+  order: HeldOrder,
+): Promise<number> {
+  try {
+    return await carryOut(input, worker, order);
+  } catch (cause) {
+    if (!worker.signal.aborted) throw cause;
+    const hint = { retryAfterMs: 1_000, cause };
+    throw fail("LOG_UNAVAILABLE", "delivery of the sink changes its node now", hint);
+  }
+}
+
+async function carryOut(
   input: HeldRecordsInput,
   worker: SinkWorker,
   { action, places, refused }: HeldOrder,

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { reasonOf } from "../../src/core/errors.ts";
 import { waitFor } from "../support/wait-for.ts";
 import { createMortalEngine } from "./mortal-engine.ts";
 import { createWorld, ledger, log, sink, version } from "./test-engine.ts";
@@ -72,6 +73,27 @@ for (const keepsCursor of [false, true]) {
     expect(await second.held.handOver(a)).toBe(9);
     expect(new Set(target.values("a"))).toEqual(new Set([0, 1, 2]));
     await second.close();
+  });
+
+  test(`N06: a hand-over whose owner loses its shard meanwhile is no refusal: the next owner does it, ${kind}`, async () => {
+    const { world, a, push } = open();
+    let losses = 1;
+    const at = (point: string) => {
+      if (point === "handing-over" && losses-- > 0) world.shard.loseOwnership();
+    };
+    const first = world.engine({ at });
+    await first.start();
+    push(0, 10);
+    await waitFor(async () => (await ledger(first, a)).counts.delivered === 10);
+    const error = await first.held.handOver(a).catch((cause: unknown) => cause);
+    expect(reasonOf(error)).toBe("LOG_UNAVAILABLE");
+    const second = world.engine({ at });
+    await second.start();
+    losses = 1;
+    // Who does not own it asks who does.
+    expect(await second.held.handOver(a)).toBe(11);
+    expect(losses).toBeLessThan(1);
+    await Promise.all([first.close(), second.close()]);
   });
 
   test(`N06: a hand-over that came to nothing leaves no gap, ${kind}`, async () => {

@@ -90,6 +90,16 @@ export class MemoryShard {
     second.listener.onOwner({ epochHint: 2, edgeSequence: this.#sequence });
   }
 
+  /** Takes the shard from its owner, who learns of it, and gives it to the next follower, or to the same again. */
+  loseOwnership(): void {
+    const owner = this.#followers.find((follower) => follower.isOwner);
+    if (!owner) throw new Error("nobody owns the shard");
+    owner.isOwner = false;
+    this.#followers = [...this.#followers.filter((follower) => follower !== owner), owner];
+    owner.listener.onLost();
+    setImmediate(() => this.#elect());
+  }
+
   #elect(): void {
     const [first] = this.#followers;
     if (!first || this.#followers.some((f) => f.isOwner)) return;
