@@ -13,6 +13,9 @@ import { type BenchOptions, openRig, type Rig } from "./rig.ts";
 const CALLERS = 64;
 const SHARDS = 8;
 const COUNTS = [1, 100, 1_000];
+/** Calls in a batch, and batches under way, when as many gather as do with 64 callers over 8 shards. */
+const GATHERED = 6;
+const GATHERED_UNDER_WAY = 8;
 /** Streams, and the throughput that gives their partitions. */
 const SPREADS = [
   { streams: 1, partitions: 1, throughput: "NORMAL" },
@@ -36,14 +39,18 @@ export async function benchSpread(options: BenchOptions): Promise<Report> {
         measurements.push({ ...(await measureRest(rig, load)), name });
       }
       for (const count of COUNTS) {
-        const name = `limit: an atomic batch for each call, over ${SHARDS} shards, calls of ${count}`;
-        if (want.test(name)) measurements.push(await measureBatches({ name, count }, options));
+        for (const calls of count === 1 ? [1] : [1, GATHERED]) {
+          const each = calls === 1 ? "each call" : `${calls} calls`;
+          const name = `limit: an atomic batch for ${each}, over ${SHARDS} shards, calls of ${count}`;
+          const batches = { name, count, calls };
+          if (want.test(name)) measurements.push(await measureBatches(batches, options));
+        }
       }
     }
     const notes = [
       ...describeMachine(),
       `${CALLERS} callers, each with one call under way; every OK after fsync`,
-      "calls go to the streams in turn; the limit has the bytes of 16 partitions in a batch for each call",
+      "calls go to the streams in turn; the limits have the bytes of 16 partitions for each call",
       `memory at rest: ${formatMemory(rig.idle)}`,
     ];
     return { title: "Spread", notes, measurements };
@@ -74,7 +81,7 @@ async function listWorks({ server }: Rig): Promise<Work[]> {
 }
 
 async function measureBatches(
-  { name, count }: Omit<Work, "paths">,
+  { name, count, calls }: Omit<Work, "paths"> & { readonly calls: number },
   { seconds }: BenchOptions,
 ): Promise<Measurement> {
   const nats = await startTestNats();
@@ -83,12 +90,14 @@ async function measureBatches(
     const messages = Math.min(16, count);
     const bytes = Math.ceil((count * restBody(1).length) / messages);
     const file = join(import.meta.dirname, "limits/bare-batches.ts");
-    const words = [file, nats.url, SHARDS, messages, bytes, CALLERS, seconds * 1_000].map(String);
+    const underWay = calls === 1 ? CALLERS : GATHERED_UNDER_WAY;
+    const numbers = [SHARDS, messages * calls, bytes, underWay, seconds * 1_000];
+    const words = [file, nats.url, ...numbers.map(String)];
     const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
     pin(child.pid!, SERVER_CPU);
     let last = "";
     for await (const line of createInterface({ input: child.stdout })) last = line;
-    const rate = Number(last);
+    const rate = Number(last) * calls;
     return { name, callsPerSecond: rate, recordsPerSecond: rate * count };
   } finally {
     await nats.close();
