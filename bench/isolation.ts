@@ -16,7 +16,7 @@ const PAIRS = 40;
 const HEALTHY = 4;
 const SLICE_MS = 2_000;
 /** From a change of the failing sink to the slice: what was under way belongs to neither half. */
-const SETTLING_MS = 250;
+const SETTLING_MS = 500;
 /** Records of the backlog for each second; when the healthy sinks come near its end, others begin at its beginning. */
 const RECORDS_PER_SECOND = 200_000;
 /** What the healthy ones may lose: the upper 95 % bound of the median ratio. */

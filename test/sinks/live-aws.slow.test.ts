@@ -58,19 +58,25 @@ async function run<K extends SinkKind>(kind: K, config: ConfigOf<K>): Promise<vo
   }
 }
 
-describe.skipIf(env.TRIBUTARY_LIVE_AWS !== "1")("a real account", { timeout: 180_000 }, () => {
-  test.skipIf(!live("QUEUE"))("SQS takes messages", () =>
+const isLive = env.TRIBUTARY_LIVE_AWS === "1";
+const told = isLive ? "a real account" : "a real account: skipped, for TRIBUTARY_LIVE_AWS is not 1";
+/** What a test is called, with what it lacks. */
+const title = (text: string, name: string) =>
+  live(name) ? text : `${text}: skipped, for TRIBUTARY_LIVE_AWS_${name} names none`;
+
+describe.skipIf(!isLive)(told, { timeout: 180_000 }, () => {
+  test.skipIf(!live("QUEUE"))(title("SQS takes messages", "QUEUE"), () =>
     run("sqs", create(SqsSinkSchema, { queueUrl: live("QUEUE"), access })),
   );
   test.skipIf(!live("STREAM")).each([KinesisSink_Order.STRICT, KinesisSink_Order.THROUGHPUT])(
-    "Kinesis takes records (order %s)",
+    title("Kinesis takes records (order %s)", "STREAM"),
     (order) =>
       run("kinesis", create(KinesisSinkSchema, { streamName: live("STREAM"), order, access })),
   );
-  test.skipIf(!live("FIREHOSE"))("Firehose takes records", () =>
+  test.skipIf(!live("FIREHOSE"))(title("Firehose takes records", "FIREHOSE"), () =>
     run("firehose", create(FirehoseSinkSchema, { streamName: live("FIREHOSE"), access })),
   );
-  test.skipIf(!live("BUCKET"))("S3 takes objects", () =>
+  test.skipIf(!live("BUCKET"))(title("S3 takes objects", "BUCKET"), () =>
     run("s3", create(S3SinkSchema, { bucket: live("BUCKET"), access })),
   );
 });
