@@ -3,7 +3,7 @@ import type { MasterKey } from "../core/envelope.ts";
 import type { LogMessage } from "../core/log.ts";
 import { openStoredArchive } from "../core/stored-archive.ts";
 import type { ArchiveSpan, ArchiveStore, FileRow } from "./archive-store.ts";
-import { type ArchiveFile, openArchiveFile } from "./decode-file.ts";
+import type { ArchiveFile } from "./decode-file.ts";
 import { createFileCache } from "./file-cache.ts";
 import { type ArchivePlace, openPlace, type PlaceEnvironment } from "./place.ts";
 
@@ -50,6 +50,8 @@ export function createArchiveReader(options: ArchiveReaderOptions): ArchiveReade
     const place = await placeOf(options, places, logUid);
     const bytes = await place.get(name);
     if (!bytes) throw new Error(`the file ${name} of an archive is missing`);
+    // The reader of Parquet is loaded where there is an archive to read.
+    const { openArchiveFile } = await import("./decode-file.ts");
     return openArchiveFile(bytes, logUid);
   };
   const fileOf = (row: FileRow) => cache.get(`${row.logUid} ${row.name}`, () => openFile(row));

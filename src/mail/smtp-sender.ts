@@ -1,5 +1,5 @@
 /** One attempt to hand a mail to the SMTP server (RFC 5321), by nodemailer. */
-import { createTransport, type NodemailerError } from "nodemailer";
+import type { NodemailerError } from "nodemailer";
 import type { SmtpServer } from "./smtp-url.ts";
 
 /** A mail with its text in clear. */
@@ -33,21 +33,25 @@ const ERROR_MAX = 300;
 export function createSmtpSender(server: SmtpServer, from: string): SendMail {
   const { host, port, isSecure, user, password } = server;
   const isLoopback = isLoopbackHost(host);
-  const transport = createTransport({
-    host,
-    port,
-    secure: isSecure,
-    requireTLS: user !== undefined && !isSecure && !isLoopback,
-    ignoreTLS: isLoopback,
-    ...(user !== undefined && { auth: { user, pass: password ?? "" } }),
-    connectionTimeout: CONNECT_MS,
-    dnsTimeout: CONNECT_MS,
-    greetingTimeout: CONNECT_MS,
-    socketTimeout: SILENCE_MS,
-  });
+  // Nodemailer is 5 MiB of heap: a node that sends no mail goes without.
+  const openTransport = async () =>
+    (await import("nodemailer")).createTransport({
+      host,
+      port,
+      secure: isSecure,
+      requireTLS: user !== undefined && !isSecure && !isLoopback,
+      ignoreTLS: isLoopback,
+      ...(user !== undefined && { auth: { user, pass: password ?? "" } }),
+      connectionTimeout: CONNECT_MS,
+      dnsTimeout: CONNECT_MS,
+      greetingTimeout: CONNECT_MS,
+      socketTimeout: SILENCE_MS,
+    });
+  let transport: ReturnType<typeof openTransport> | undefined;
   return async ({ messageId, to, subject, text }, signal) => {
     try {
-      await transport.sendMail({
+      transport ??= openTransport();
+      await (await transport).sendMail({
         from,
         to: { address: to, name: "" },
         messageId,
