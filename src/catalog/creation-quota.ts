@@ -80,32 +80,68 @@ async function countRows(queries: Queries, table: PgTable, where: SQL): Promise<
 }
 
 /**
- * Fails with QUOTA_EXCEEDED when the project, or a stream of it, would have more than it may. Locks the project until the
- * transaction ends, so that of several that take the last place one gets it.
+ * Where there is room for so many times as much nobody waits for others: no more than the connections of
+ * all nodes to Postgres are making something at once, so these cannot take the last place together.
+ */
+const FAR_FACTOR = 1_000;
+
+/**
+ * Fails with QUOTA_EXCEEDED when the project, or a stream of it, would have more than it may. Near a limit it locks
+ * the project, or the stream, until the transaction ends, so that of several that take the last place one gets it.
  */
 export async function checkCreation(
   queries: Queries,
   scope: CountedScope,
   added: Partial<Record<CountedQuota, number>>,
 ): Promise<void> {
-  const [project] = await queries
-    .select({ name: projects.name })
-    .from(projects)
-    .where(eq(projects.uid, scope.projectUid))
-    .for("no key update");
-  if (!project) throw notFound("the project");
   const wanted = (Object.entries(added) as [CountedQuota, number][]).filter(([, more]) => more > 0);
-  // All at once, for others wait for the lock meanwhile.
-  const [quotas, ...counts] = await Promise.all([
-    readQuotas(queries, scope.projectUid),
-    ...wanted.map(([name]) => countUsed(queries, scope, name)),
-  ]);
+  const [quotas, ...early] = await readUse(queries, scope, wanted);
+  const near = wanted.filter(([name, more], index) => {
+    const limit = quotas[name];
+    return limit !== 0 && early[index]! + more * FAR_FACTOR > limit;
+  });
+  if (near.length === 0) return;
+  const isOfStream = near.every(([name]) => name in STREAM_TABLES);
+  await lock(queries, scope, isOfStream);
+  // The lock makes those before it be seen.
+  const [, ...counts] = await readUse(queries, scope, wanted);
   for (const [index, [name, more]] of wanted.entries()) {
     const limit = quotas[name];
     const used = counts[index]!;
     if (limit === 0 || used + more <= limit) continue;
     const word = name in WORDS ? WORDS[name as keyof typeof WORDS] : name;
     const text = `has ${used} ${word} and may have ${limit}`;
-    throw quotaExceeded({ project: project.name, name, limit }, text);
+    const project = await nameOf(queries, scope.projectUid);
+    throw quotaExceeded({ project, name, limit }, text);
   }
+}
+
+/** Locks what the limit is of. */
+async function lock(queries: Queries, scope: CountedScope, isOfStream: boolean): Promise<void> {
+  const table = isOfStream ? streams : projects;
+  const uid = isOfStream ? (scope.streamUid ?? "") : scope.projectUid;
+  const found = await queries
+    .select({ uid: table.uid })
+    .from(table)
+    .where(eq(table.uid, uid))
+    .for("no key update");
+  if (found.length === 0) throw notFound(isOfStream ? "the stream" : "the project");
+}
+
+async function nameOf(queries: Queries, projectUid: string): Promise<string> {
+  const { name } = projects;
+  const rows = await queries.select({ name }).from(projects).where(eq(projects.uid, projectUid));
+  return rows[0]?.name ?? "";
+}
+
+/** The quotas, and how much there is of each that is wanted; asked for together. */
+function readUse(
+  queries: Queries,
+  scope: CountedScope,
+  wanted: readonly (readonly [CountedQuota, number])[],
+): Promise<[Quotas, ...number[]]> {
+  return Promise.all([
+    readQuotas(queries, scope.projectUid),
+    ...wanted.map(([name]) => countUsed(queries, scope, name)),
+  ]);
 }
