@@ -33,7 +33,7 @@ const ERROR_MAX = 300;
 export function createSmtpSender(server: SmtpServer, from: string): SendMail {
   const { host, port, isSecure, user, password } = server;
   const isLoopback = isLoopbackHost(host);
-  // Nodemailer is 5 MiB of heap: a node that sends no mail goes without.
+  // A node that sends no mail goes without nodemailer.
   const openTransport = async () =>
     (await import("nodemailer")).createTransport({
       host,
