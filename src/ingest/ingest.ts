@@ -1,13 +1,12 @@
 /** From checked records to the log: partitions, blocks, idempotency, places. */
-import { createHash } from "node:crypto";
 import type { Definitions, LogDefinition, StreamDefinition } from "../core/definitions.ts";
-import { failFields, reasonOf } from "../core/errors.ts";
+import { reasonOf } from "../core/errors.ts";
 import type { Eventually } from "../core/eventually.ts";
 import type { LogAppended, LogCall, LogReader, LogWriter } from "../core/log.ts";
 import { parseName } from "../core/names.ts";
 import type { CallFacts } from "../core/record-block.ts";
+import { checkIdempotencyKey, idempotencyOf } from "./call-identity.ts";
 import { divide, type EncodedPart, encodeParts, encodePartsAtOnce } from "./call-parts.ts";
-import { contentHash } from "./content-hash.ts";
 import { findStream, logOf, waitForNewer } from "./find-stream.ts";
 import type { PushCall, PushResult } from "./push-call.ts";
 import { countStored, type PushCounts } from "./push-counts.ts";
@@ -61,8 +60,6 @@ export interface IngestOptions {
   /** A warning for every answer when the log is not power-safe; else empty. */
   readonly durabilityWarning?: () => string;
 }
-
-const IDEMPOTENCY_KEY_BYTES_MAX = 256;
 
 /** It never changes, and each question for it makes an object. */
 const { timeOrigin } = performance;
@@ -268,19 +265,6 @@ interface EncodedCall extends Checked {
 interface SentCall {
   readonly encoded: EncodedCall;
   readonly appended: Promise<LogAppended>;
-}
-
-function checkIdempotencyKey(key: string): void {
-  if (Buffer.byteLength(key) <= IDEMPOTENCY_KEY_BYTES_MAX) return;
-  const description = `is longer than ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`;
-  throw failFields([{ field: "idempotency_key", description }]);
-}
-
-async function idempotencyOf(call: PushCall, records: RecordSet, log: LogDefinition) {
-  if (call.idempotencyKey === "") return undefined;
-  const identity = JSON.stringify([call.caller.id, log.uid, call.idempotencyKey]);
-  const id = createHash("sha256").update(identity).digest("base64url");
-  return { id, bodyHash: await contentHash(records) };
 }
 
 function logCall(
