@@ -35,7 +35,9 @@ export type PullEnd =
   | "done"
   /** Another client is pinned. */
   | "not-pinned"
-  /** No heartbeat, a message that did not come, no consumer, or the signal aborted. */
+  /** Nobody heard the request: there is no such consumer, or its leader is being elected. */
+  | "unheard"
+  /** No heartbeat, a message that did not come, or the signal aborted. */
   | "broken";
 
 /**
@@ -65,7 +67,8 @@ export function pullOnce(nc: NatsConnection, options: PullOptions): Promise<Pull
         if (left <= last.left) end(last.how);
       } else if (code !== 100) {
         last = { left: leftOf(message, left), how: endOf(code) };
-        if (left <= last.left || last.how === "broken") end(last.how);
+        const isOver = last.how === "broken" || last.how === "unheard";
+        if (isOver || left <= last.left) end(last.how);
       }
     },
   });
@@ -111,6 +114,7 @@ function leftOf({ headers }: Msg, left: number): number {
 
 function endOf(code: number): PullEnd {
   if (code === 423) return "not-pinned";
+  if (code === 503) return "unheard";
   // 404 and 408: nothing came; 409: the bytes are used up.
   return code === 404 || code === 408 || code === 409 ? "done" : "broken";
 }

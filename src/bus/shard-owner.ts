@@ -1,22 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type ConsumerConfig, JetStreamApiError, type JetStreamManager } from "@nats-io/jetstream";
-import { nanos } from "@nats-io/transport-node";
+import type { JetStreamManager } from "@nats-io/jetstream";
 import { fail } from "../core/errors.ts";
 import type { LogMessage } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { askAgain } from "./asked-again.ts";
 import type { BusConnection } from "./connection.ts";
 import { withOpeningPatience } from "./opening-patience.ts";
+import { CONSUMER, ensureOwnerConsumer, GROUP } from "./owner-consumer.ts";
 import type { Publisher } from "./publisher.ts";
 import { type PulledMessage, pullOnce } from "./pull-consumer.ts";
 import { parseRecordsSubject, type SubjectNames } from "./subjects.ts";
 
-const CONSUMER = "owner";
-const GROUP = "owner";
-/** JetStream's code for a consumer of that name with another configuration. */
-const CONSUMER_EXISTS = 10148;
-/** A pinned client that does not pull for this long is not the owner any more. */
-const PIN_TIMEOUT_MS = 5_000;
 const PULL_EXPIRES_MS = 2_000;
 /** What is delivered is acknowledged this often, and sooner once it is so much. */
 const ACKNOWLEDGE_EVERY_MS = 250;
@@ -26,8 +20,6 @@ const CLAIM_EVERY_MS = 1_000;
 
 /** What the owner of a shard starts from. */
 export interface Ownership {
-  /** Greater than that of every earlier owner of this shard. */
-  readonly epochHint: number;
   /**
    * Newest sequence of the shard when ownership began: what is stored up to here is read with
    * `LogReader`, everything above comes by `onMessage`.
@@ -72,32 +64,12 @@ export async function followShard(
   options: FollowShardOptions,
 ): Promise<ShardFollower> {
   const stream = options.names.shardStream(shard);
-  await ensureConsumer(stream, shard, options).catch((cause) => {
+  await withOpeningPatience(() => ensureOwnerConsumer(stream, shard, options)).catch((cause) => {
     throw fail("LOG_UNAVAILABLE", "the shard cannot be followed now", { cause });
   });
   const following = new Following(shard, stream, options);
   following.start();
   return { isOwner: () => following.isOwner, close: () => following.close() };
-}
-
-async function ensureConsumer(stream: string, shard: number, { jsm, names }: FollowShardOptions) {
-  const config: Partial<ConsumerConfig> = {
-    durable_name: CONSUMER,
-    ack_policy: "all",
-    deliver_policy: "new",
-    filter_subjects: [names.recordsOfShard(shard), names.claim(shard)],
-    ack_wait: nanos(30_000),
-    max_ack_pending: 20_000,
-    priority_groups: [GROUP],
-    priority_policy: "pinned_client",
-    priority_timeout: nanos(PIN_TIMEOUT_MS),
-  };
-  const add = () =>
-    jsm.consumers.add(stream, config).catch((error: unknown) => {
-      if (!(error instanceof JetStreamApiError) || error.code !== CONSUMER_EXISTS) throw error;
-      return jsm.consumers.update(stream, CONSUMER, config);
-    });
-  await withOpeningPatience(add);
 }
 
 interface Owned {
@@ -183,7 +155,13 @@ class Following {
       this.#lose();
       if (end === "not-pinned") this.#pinId = "";
       else await this.#pause(100);
+      if (end === "unheard") await this.#ensureConsumer();
     }
+  }
+
+  /** A lone server that begins anew has forgotten it. Asked again at the next pull where this fails. */
+  async #ensureConsumer(): Promise<void> {
+    await ensureOwnerConsumer(this.#stream, this.#shard, this.#options).catch(() => undefined);
   }
 
   #receive(message: PulledMessage): void {
@@ -191,13 +169,13 @@ class Following {
     if (this.#owned && message.deliverySequence !== this.#lastDelivery + 1) this.#lose();
     this.#lastDelivery = message.deliverySequence;
     this.#pinId = message.pinId;
-    if (!this.#owned) this.#own(message.deliverySequence);
+    if (!this.#owned) this.#own();
     if (this.#owned?.edge === undefined) this.#owned?.early.push(message);
     else this.#dispatch(message, this.#owned.edge);
   }
 
   /** Messages that come while the edge is asked for wait: at most those of the open pull. */
-  #own(epochHint: number): void {
+  #own(): void {
     const owned: Owned = { edge: undefined, early: [] };
     this.#owned = owned;
     askAgain(() => this.#options.jsm.streams.info(this.#stream)).then(
@@ -205,9 +183,7 @@ class Following {
         if (this.#owned !== owned || this.#closing.signal.aborted) return;
         owned.edge = state.last_seq;
         this.#lastSequence = state.last_seq;
-        this.#call(() =>
-          this.#options.listener.onOwner({ epochHint, edgeSequence: state.last_seq }),
-        );
+        this.#call(() => this.#options.listener.onOwner({ edgeSequence: state.last_seq }));
         for (const message of owned.early.splice(0)) this.#dispatch(message, state.last_seq);
       },
       () => {

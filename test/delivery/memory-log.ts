@@ -87,7 +87,7 @@ export class MemoryShard {
     if (!first || !second) throw new Error("two followers are needed");
     first.isOwner = false;
     second.isOwner = true;
-    second.listener.onOwner({ epochHint: 2, edgeSequence: this.#sequence });
+    second.listener.onOwner({ edgeSequence: this.#sequence });
   }
 
   /** Takes the shard from its owner, who learns of it, and gives it to the next follower, or to the same again. */
@@ -104,7 +104,7 @@ export class MemoryShard {
     const [first] = this.#followers;
     if (!first || this.#followers.some((f) => f.isOwner)) return;
     first.isOwner = true;
-    first.listener.onOwner({ epochHint: 1, edgeSequence: this.#sequence });
+    first.listener.onOwner({ edgeSequence: this.#sequence });
   }
 
   get reader(): LogReader {
