@@ -9,11 +9,8 @@
 const FLAG = "--max-semi-space-size";
 const FLAGS = [
   `${FLAG}=8`,
-  // Buffers outside the heap count with the heap. By itself V8 begins a full collection after each 64 MiB of
-  // them, finished or not, with steps of 5 to 10 ms whenever more are made: a body of 16 MiB is 80 MiB of
-  // buffers from socket to log. In a program that only makes such buffers, 23 collections became 10, and
-  // 1.9 s of CPU 1.2.
-  "--external-memory-accounted-in-global-limit",
+  // (`--external-memory-accounted-in-global-limit` spares half of the collections beside bodies of 16 MiB, but
+  // under calls of 1,000 the process grew to 374 and 429 MiB with it, and to 339 without.)
   // Node's own four help with a collection all at once, and where the CPUs are few take them from the one
   // thread that serves: a turn of 20 ms lasted 100.
   "--v8-pool-size=2",

@@ -26,12 +26,7 @@ const run = (nodeWords: readonly string[], env: Record<string, string>) =>
 
 test("the program starts anew with its flags, words and environment", () => {
   expect(run(["--no-warnings"], { MINE: "x y" })).toMatchObject({
-    execArgv: [
-      "--max-semi-space-size=8",
-      "--external-memory-accounted-in-global-limit",
-      "--v8-pool-size=2",
-      "--no-warnings",
-    ],
+    execArgv: ["--max-semi-space-size=8", "--v8-pool-size=2", "--no-warnings"],
     words: ["a", "b c"],
     MALLOC_ARENA_MAX: "2",
     MINE: "x y",

@@ -116,7 +116,7 @@ export async function checkCreation(
   }
 }
 
-/** Locks what the limit is of. */
+/** Locks what the limit is of. A stream that is gone is told by those who make something of it. */
 async function lock(queries: Queries, scope: CountedScope, isOfStream: boolean): Promise<void> {
   const table = isOfStream ? streams : projects;
   const uid = isOfStream ? (scope.streamUid ?? "") : scope.projectUid;
@@ -125,7 +125,7 @@ async function lock(queries: Queries, scope: CountedScope, isOfStream: boolean):
     .from(table)
     .where(eq(table.uid, uid))
     .for("no key update");
-  if (found.length === 0) throw notFound(isOfStream ? "the stream" : "the project");
+  if (found.length === 0 && !isOfStream) throw notFound("the project");
 }
 
 async function nameOf(queries: Queries, projectUid: string): Promise<string> {
