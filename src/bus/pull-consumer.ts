@@ -67,8 +67,7 @@ export function pullOnce(nc: NatsConnection, options: PullOptions): Promise<Pull
         if (left <= last.left) end(last.how);
       } else if (code !== 100) {
         last = { left: leftOf(message, left), how: endOf(code) };
-        const isOver = last.how === "broken" || last.how === "unheard";
-        if (isOver || left <= last.left) end(last.how);
+        if (left <= last.left || last.how === "broken") end(last.how);
       }
     },
   });

@@ -34,8 +34,8 @@ export function divide(
 
 const ONE_ROW: readonly number[] = [0];
 
-/** The last list of all rows: callers send calls of one size, and it is the same for all of them. */
 const KEPT_ROWS_MAX = 10_000;
+/** The last list of all rows: callers send calls of one size, and it is the same for all of them. */
 let lastRows: readonly number[] = ONE_ROW;
 
 function rowsTo(count: number): readonly number[] {

@@ -4,14 +4,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Sink_RecordFailure, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import { CallBlockSchema } from "#gen/tributary/records/v1/record_batch_pb.js";
-import { type Bus, createBus, type KeyedStore } from "../../src/bus/index.ts";
 import type { StreamDefinition } from "../../src/core/definitions.ts";
-import { createDelivery, type Delivery } from "../../src/delivery/delivery.ts";
-import { sinkDrivers } from "../../src/sinks/index.ts";
+import type { Delivery } from "../../src/delivery/delivery.ts";
 import { report } from "../support/faults/outage.ts";
-import { createTestDatabase, useSharedNats } from "../support/shared-servers.ts";
+import { createTestDatabase } from "../support/shared-servers.ts";
 import { waitFor } from "../support/wait-for.ts";
-import { ledger, log, quietLogger, sink, TestDefinitions } from "./test-engine.ts";
+import { openRealWorld, type RealWorld } from "./real-engine.ts";
+import { ledger, log, sink, TestDefinitions } from "./test-engine.ts";
 
 /** Set PARKED_KEYS=100000 for the bound, which takes two minutes; it is tested with a target in memory too. */
 const COUNT = Number(process.env.PARKED_KEYS ?? 12_000);
@@ -35,45 +34,21 @@ class KeyDefinitions extends TestDefinitions {
 
 const path = (name: string) => ({ name, value: { case: "path", value: { path: name } } }) as const;
 
-let bus: Bus;
-let stores: { cursors: KeyedStore; held: KeyedStore };
+let world: RealWorld;
 let sql: Sql;
 const definitions = new KeyDefinitions();
-const engines: Delivery[] = [];
 let pushed = 0;
 
 beforeAll(async () => {
-  const { url, prefix } = useSharedNats();
-  bus = await createBus({ url, namespace: prefix, shards: 1, logger: quietLogger });
-  stores = {
-    cursors: await bus.openKeyedStore("cursors"),
-    held: await bus.openKeyedStore("held"),
-  };
+  world = await openRealWorld(1);
 });
 afterAll(async () => {
-  await Promise.all(engines.map((engine) => engine.close()));
+  await world?.close();
   await sql?.end();
-  await bus?.close();
 });
 
 function startEngine(): Delivery {
-  const engine = createDelivery({
-    definitions,
-    reader: bus.reader,
-    shards: 1,
-    followShard: (shard, listener) => bus.followShard(shard, listener),
-    ...stores,
-    drivers: sinkDrivers,
-    environment: {
-      logger: quietLogger,
-      embeddedDatabaseUrl: undefined,
-      isLoopbackAllowed: true,
-      egressAllowList: [],
-      fileSinkDir: "/nonexistent",
-    },
-    logger: quietLogger,
-  });
-  engines.push(engine);
+  const engine = world.engine({ definitions });
   void engine.start();
   return engine;
 }
@@ -95,7 +70,7 @@ async function push(from: number, count: number, n: number | undefined): Promise
     );
     const partition = (at / CALL) % PARTITIONS;
     const part = { partition, block, count: CALL };
-    await bus.writer.append({
+    await world.bus.writer.append({
       ...{ shard: 0, logUid, generation: 1, projectUid: "p", parts: [part] },
     });
   }

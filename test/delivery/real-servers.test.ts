@@ -9,25 +9,22 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Sink_State, SinkSchema } from "#gen/tributary/management/v1/sink_pb.js";
 import { Field_Type, SchemaSchema } from "#gen/tributary/management/v1/stream_pb.js";
 import { CallBlockSchema } from "#gen/tributary/records/v1/record_batch_pb.js";
-import { type Bus, createBus, type KeyedStore } from "../../src/bus/index.ts";
 import type { SinkDefinition, StreamDefinition } from "../../src/core/definitions.ts";
-import { createDelivery, type Delivery } from "../../src/delivery/delivery.ts";
+import type { Delivery } from "../../src/delivery/delivery.ts";
 import { decodeRows } from "../../src/delivery/lane-row.ts";
-import { sinkDrivers } from "../../src/sinks/index.ts";
-import { createTestDatabase, useSharedNats } from "../support/shared-servers.ts";
+import { createTestDatabase } from "../support/shared-servers.ts";
 import { waitFor } from "../support/wait-for.ts";
-import { ledger, log, quietLogger, sink, TestDefinitions } from "./test-engine.ts";
+import { openRealWorld, type RealWorld } from "./real-engine.ts";
+import { ledger, log, sink, TestDefinitions } from "./test-engine.ts";
 
 const logUid = "l".repeat(20);
 const uidOf = (letter: string) => letter.repeat(20);
-let bus: Bus;
-let stores: { cursors: KeyedStore; held: KeyedStore };
+let world: RealWorld;
 let receiver: Server;
 let databaseUrl: string;
 let folder: string;
 let isReceiverDown = false;
 const received: { id: string; rows: { n: number; sensor_id: string }[] }[] = [];
-const engines: Delivery[] = [];
 
 class SensorDefinitions extends TestDefinitions {
   override streamByLog(uid: string): StreamDefinition {
@@ -41,12 +38,7 @@ class SensorDefinitions extends TestDefinitions {
 const definitions = new SensorDefinitions();
 
 beforeAll(async () => {
-  const { url, prefix } = useSharedNats();
-  bus = await createBus({ url, namespace: prefix, shards: 2, logger: quietLogger });
-  stores = {
-    cursors: await bus.openKeyedStore("cursors"),
-    held: await bus.openKeyedStore("held"),
-  };
+  world = await openRealWorld(2);
   databaseUrl = await createTestDatabase();
   folder = await mkdtemp(join(tmpdir(), "tributary-file-sink-"));
   receiver = createServer((request, response) => {
@@ -64,31 +56,11 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all(engines.map((engine) => engine.close()));
+  await world?.close();
   receiver?.close();
-  await bus?.close();
 });
 
-function startEngine(): Delivery {
-  const engine = createDelivery({
-    definitions,
-    reader: bus.reader,
-    shards: 2,
-    followShard: (shard, listener) => bus.followShard(shard, listener),
-    ...stores,
-    drivers: sinkDrivers,
-    environment: {
-      logger: quietLogger,
-      embeddedDatabaseUrl: undefined,
-      isLoopbackAllowed: true,
-      egressAllowList: [],
-      fileSinkDir: folder,
-    },
-    logger: quietLogger,
-  });
-  engines.push(engine);
-  return engine;
-}
+const makeEngine = (): Delivery => world.engine({ definitions, fileSinkDir: folder });
 
 function definition(
   letter: string,
@@ -129,7 +101,7 @@ async function push(count: number): Promise<void> {
       }),
     );
     calls.push(
-      bus.writer.append({
+      world.bus.writer.append({
         shard: 0,
         logUid,
         generation: 1,
@@ -154,7 +126,7 @@ function bySensor(rows: readonly { n: number; sensor_id: string }[]): Record<str
 async function readLog(): Promise<{ n: number; sensor_id: string }[]> {
   const rows: { n: number; sensor_id: string }[] = [];
   for (let fromSequence = 1; ; ) {
-    const messages = await bus.reader.read(
+    const messages = await world.bus.reader.read(
       { shard: 0, uid: logUid },
       { fromSequence, maxMessages: 1_000, maxBytes: 1_000_000 },
     );
@@ -183,14 +155,14 @@ test("N04, N07: one log to Postgres, a webhook and files, over a restart and an 
   const settled = async (engine: Delivery, each: SinkDefinition) =>
     (await ledger(engine, each)).counts.delivered === next;
   await push(400);
-  const first = startEngine();
+  const first = makeEngine();
   await first.start();
   await waitFor(() => first.isOwner(0));
   await push(600);
   for (const each of all) await waitFor(() => settled(first, each));
   await first.close();
   await push(500);
-  const second = startEngine();
+  const second = makeEngine();
   await second.start();
   isReceiverDown = true;
   await push(500);

@@ -167,6 +167,15 @@ export class TestDefinitions implements Definitions {
   }
 }
 
+/** What drivers are given; files go nowhere. */
+export const testEnvironment = {
+  logger: quietLogger,
+  embeddedDatabaseUrl: undefined,
+  isLoopbackAllowed: true,
+  egressAllowList: [],
+  fileSinkDir: "/nonexistent",
+};
+
 /** What outlives an engine. */
 export function createWorld(target: TestTarget) {
   const shard = new MemoryShard();
@@ -182,13 +191,7 @@ export function createWorld(target: TestTarget) {
       cursors,
       held,
       drivers: { webhook: target.driver },
-      environment: {
-        logger: quietLogger,
-        embeddedDatabaseUrl: undefined,
-        isLoopbackAllowed: true,
-        egressAllowList: [],
-        fileSinkDir: "/nonexistent",
-      },
+      environment: testEnvironment,
       logger: quietLogger,
       random: () => 0.5,
       ...overrides,
